@@ -1,0 +1,89 @@
+"""Merge a LoRA adapter into its base model, for serving.
+
+    python src/train/merge.py --adapter OUTPUT/model/adapter --model_dir MERGED
+
+The base is loaded in the dtype of its files, not in the 4 bits it was trained with: adding the adapter to
+rounded weights would lose quality.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # `python -m` and tests start elsewhere
+
+from tuning.errors import UserError, exit_with
+
+
+def merge(
+    *, base: str | None, adapter: Path, model_dir: Path, dtype: str = "bfloat16", max_shard_size: str = "5GB"
+) -> None:
+    """Write base + adapter as one model that serves as it stands.
+
+    Args:
+        base: folder or hub name of the base model; None for the one that the adapter names.
+        adapter: folder with adapter_config.json and adapter_model.safetensors, and the tokenizer.
+        model_dir: where the merged model goes.
+        dtype: of the merged weights.
+        max_shard_size: of one safetensors file.
+
+    Raises:
+        UserError: when the adapter or its tokenizer is missing, or the disk is full.
+    """
+    config_path = adapter / "adapter_config.json"
+    missing = [
+        name
+        for name in ("adapter_config.json", "adapter_model.safetensors", "tokenizer.json")
+        if not (adapter / name).is_file()
+    ]
+    if missing:
+        raise UserError(
+            found=f"the adapter folder {adapter} without {', '.join(missing)}",
+            expected="what train.py writes to MODEL_DIR/adapter",
+            next_step="run train.py first, or name its MODEL_DIR/adapter",
+        )
+
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from tuning.artifact import write_model
+
+    base = base or json.loads(config_path.read_text(encoding="utf-8"))["base_model_name_or_path"]
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, dtype))
+    # PEFT keeps the adapter in float32 and adds into each weight in place: the sum is rounded once, to `dtype`.
+    merged = PeftModel.from_pretrained(model, adapter).merge_and_unload()
+    broken = [name for name, weight in merged.named_parameters() if not weight.isfinite().all()]
+    if broken:
+        raise UserError(
+            found=f"{len(broken)} merged weights with values that are not finite, first: {broken[0]}",
+            expected="an adapter whose training converged",
+            next_step="train again with a lower learning_rate",
+        )
+    tokenizer = AutoTokenizer.from_pretrained(adapter)
+    merged.config.use_cache = True
+    merged.config.pad_token_id = merged.generation_config.pad_token_id = tokenizer.pad_token_id
+    merged.generation_config.eos_token_id = tokenizer.eos_token_id
+    write_model(merged, tokenizer, model_dir, max_shard_size=max_shard_size)
+
+
+def main() -> None:
+    """Parse the command line and merge."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--base", help="base model; default: the one that the adapter names")
+    parser.add_argument("--adapter", type=Path, required=True, help="MODEL_DIR/adapter of train.py")
+    parser.add_argument("--model_dir", type=Path, required=True, help="where the merged model goes")
+    parser.add_argument("--dtype", choices=("bfloat16", "float16", "float32"), default="bfloat16")
+    options = parser.parse_args()
+    try:
+        merge(base=options.base, adapter=options.adapter, model_dir=options.model_dir, dtype=options.dtype)
+    except UserError as error:
+        exit_with(error)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""Fine-tune a causal language model with QLoRA: on a laptop, on 1, 4 or 8 GPUs, on SageMaker; the same script.
+
+    torchrun --nproc_per_node 2 src/train/train.py --config sample.yaml \\
+        --model_name_or_path src/sample/base/model --train_data DATA/train --output_dir OUT
+
+`python src/train/train.py --help` lists the settings. Progress is printed one line a step.
+What it leaves in MODEL_DIR serves as it stands: the merged model, adapter/, metrics.json, resolved-config.yaml.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+STARTED = float(os.environ.get("WORKSHOP_LAUNCHED_AT", time.time()))
+
+
+def main(argv: list[str]) -> None:
+    """Check the settings, then train; the heavy imports come after the check."""
+    from tuning.arguments import check, help_text
+    from tuning.errors import UserError, exit_with
+
+    try:
+        if not argv or {"-h", "--help"} & set(argv):
+            print(help_text())
+            return
+        recipe = check(argv)
+        from tuning.run import run
+
+        run(argv, recipe, started=STARTED)
+    except UserError as error:
+        # One process speaks for all: the others would say the same.
+        if os.environ.get("RANK", "0") == "0":
+            exit_with(error)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,127 @@
+"""Write a model folder that serves as it stands, in transformers 5 and in 4.57 (which the last TGI image has)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuning.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def write_model(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path, *, max_shard_size: str = "5GB"
+) -> None:
+    """Write weights, configuration, tokenizer and chat template into a folder.
+
+    Everything is written beside its final place first: a full disk leaves what was there before.
+
+    Raises:
+        UserError: when the disk is full.
+    """
+
+    def write(partial: Path) -> None:
+        model.save_pretrained(partial, max_shard_size=max_shard_size)
+        tokenizer.save_pretrained(partial)
+        make_readable_by_4_57(partial, tokenizer)
+
+    write_aside(folder, write, replaces=("*.safetensors", "*.safetensors.index.json"))
+
+
+def write_aside(folder: Path, write: Callable[[Path], None], *, replaces: tuple[str, ...] = ()) -> None:
+    """Let `write` fill a temporary folder inside `folder`, then move its files up.
+
+    Args:
+        folder: where the files end; it may be a mount point, so it is never replaced itself.
+        write: fills the folder it is given.
+        replaces: patterns of files of an earlier model to delete before the move.
+
+    Raises:
+        UserError: when the disk is full; `folder` then holds what it held before.
+    """
+    partial = folder / ".partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        write(partial)
+    except Exception as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if is_disk_full(error):
+            raise disk_full(folder) from error
+        raise
+    for pattern in replaces:
+        for old in folder.glob(pattern):
+            old.unlink()
+    for file in sorted(partial.iterdir()):
+        file.replace(folder / file.name)
+    partial.rmdir()
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Return whether an error, or one that it comes from, says that the disk (or a quota or limit) is full.
+
+    Writers in Rust and C++ (safetensors, torch.save) say it in words only.
+    """
+    import errno
+
+    words = (
+        "No space left",
+        "os error 28",
+        "File too large",
+        "os error 27",
+        "file write failed",
+        "Disk quota",
+    )
+    seen = 0
+    while error is not None and seen < 10:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return True
+        if any(word in str(error) for word in words):
+            return True
+        error, seen = error.__cause__ or error.__context__, seen + 1
+    return False
+
+
+def disk_full(folder: Path) -> UserError:
+    """Return the error for a disk that is full while writing below `folder`."""
+    free_mib = shutil.disk_usage(folder if folder.exists() else folder.parent).free / 2**20
+    return UserError(
+        found=f"the disk is full: writing to {folder} failed with {free_mib:,.0f} MiB free",
+        expected="room for the checkpoint or the model",
+        next_step="free some space and start again: training goes on from the last complete checkpoint",
+    )
+
+
+def make_readable_by_4_57(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Add to a folder written by transformers 5 the keys that 4.57 reads.
+
+    transformers 5 writes `rope_theta` only inside `rope_parameters` and names its tokenizer class
+    `TokenizersBackend`; 4.57 then takes a theta of 10,000 without a word and refuses the tokenizer.
+    """
+    config_path = folder / "config.json"
+    config = json.loads(config_path.read_text(encoding="utf-8"))
+    rope = config.get("rope_parameters") or {}
+    if "rope_theta" in rope:
+        config["rope_theta"] = rope["rope_theta"]
+        scaling = {key: value for key, value in rope.items() if key != "rope_theta"}
+        config["rope_scaling"] = None if scaling.get("rope_type", "default") == "default" else scaling
+    if "dtype" in config:
+        config["torch_dtype"] = config["dtype"]
+    _write_json(config_path, config)
+
+    tokenizer_path = folder / "tokenizer_config.json"
+    settings = json.loads(tokenizer_path.read_text(encoding="utf-8"))
+    settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+    settings["chat_template"] = (
+        tokenizer.chat_template
+    )  # beside chat_template.jinja, which older servers ignore
+    _write_json(tokenizer_path, settings)
+
+
+def _write_json(path: Path, content: dict) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,111 @@
+"""Read chat rows and turn them into token ids and labels: only the summary and its end token are trained on."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuning.errors import UserError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase
+
+IGNORED = -100  # label of a token that carries no loss
+_MAKE_DATA = "run notebook 01-Prepare-Dataset-KR-News, or name another file or folder"
+
+
+def read_rows(path: str | None, *, name: str, max_rows: int | None = None) -> list[list[dict[str, str]]]:
+    """Return the conversations of a JSONL file or of all `*.jsonl` files in a folder, in name order.
+
+    Args:
+        path: file or folder.
+        name: the setting that gave the path, for the error.
+        max_rows: read no more than this many rows.
+
+    Returns:
+        For each row its `messages`, the last one from the assistant.
+
+    Raises:
+        UserError: when there is nothing to read, or a line is not a conversation.
+    """
+    if not path or not Path(path).exists():
+        raise UserError(
+            found=f"{name}: {path}", expected="a JSONL file or a folder of them", next_step=_MAKE_DATA
+        )
+    files = [Path(path)] if Path(path).is_file() else sorted(Path(path).glob("*.jsonl"))
+    rows: list[list[dict[str, str]]] = []
+    for file in files:
+        with file.open(encoding="utf-8") as lines:
+            remaining = None if max_rows is None else max_rows - len(rows)
+            for number, line in enumerate(islice(lines, remaining), 1):
+                rows.append(_messages(line, f"{file}, line {number}"))
+    if not rows:
+        raise UserError(found=f"no rows in {path}", expected="at least one row", next_step=_MAKE_DATA)
+    return rows
+
+
+def _messages(line: str, where: str) -> list[dict[str, str]]:
+    try:
+        messages = json.loads(line)["messages"]
+        if messages[-1]["role"] != "assistant" or not messages[-1]["content"].strip():
+            raise ValueError
+        return [{"role": message["role"], "content": message["content"]} for message in messages]
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        raise UserError(
+            found=f"{where}: {line[:80]!r}",
+            expected='{"messages": [{"role": ..., "content": ...}, ...]}, the last one a non-empty one of the assistant',
+            next_step=_MAKE_DATA,
+        ) from None
+
+
+def tokenize(
+    tokenizer: PreTrainedTokenizerBase, rows: list[list[dict[str, str]]], *, max_seq_tokens: int, name: str
+) -> Dataset:
+    """Return a data set with `input_ids` and `labels`.
+
+    A row is rendered twice by the chat template, with and without the answer, because only the template
+    knows where the answer starts. The prompt's ids must be the first ids of the whole.
+
+    Args:
+        tokenizer: with a chat template.
+        rows: conversations that end with the assistant's message.
+        max_seq_tokens: the longest row that is accepted.
+        name: which rows these are, for the error.
+
+    Raises:
+        UserError: for rows that are too long (all are counted, none is dropped) or a template whose prompt
+            is not a prefix.
+    """
+    from datasets import Dataset
+
+    whole = _encode(tokenizer, rows, add_generation_prompt=False)
+    prompts = _encode(tokenizer, [row[:-1] for row in rows], add_generation_prompt=True)
+    longest = max(map(len, whole))
+    if longest > max_seq_tokens:
+        num_long = sum(len(ids) > max_seq_tokens for ids in whole)
+        raise UserError(
+            found=f"{num_long} of {len(rows)} {name} rows are longer than {max_seq_tokens} tokens (longest: {longest})",
+            expected="rows that fit: nothing is cut or dropped here",
+            next_step="run notebook 01-Prepare-Dataset-KR-News with this base model: it shortens the articles",
+        )
+    labels = []
+    for ids, prompt in zip(whole, prompts, strict=True):
+        if ids[: len(prompt)] != prompt or len(ids) == len(prompt):
+            raise UserError(
+                found="a prompt whose tokens are not the first tokens of prompt and answer together",
+                expected="a chat template whose generation prompt ends on a token boundary",
+                next_step="compare the chat template with src/train/chat_template.jinja",
+            )
+        labels.append([IGNORED] * len(prompt) + ids[len(prompt) :])
+    return Dataset.from_dict({"input_ids": whole, "labels": labels})
+
+
+def _encode(
+    tokenizer: PreTrainedTokenizerBase, rows: list[Any], *, add_generation_prompt: bool
+) -> list[list[int]]:
+    # The template writes the BOS token itself: a second one must not be added.
+    texts = tokenizer.apply_chat_template(rows, tokenize=False, add_generation_prompt=add_generation_prompt)
+    return tokenizer(texts, add_special_tokens=False)["input_ids"]

@@ -1,0 +1,50 @@
+"""Shard with FSDP2 on CPUs as on GPUs.
+
+accelerate 1.15 honours its FSDP plugin for accelerator backends only: with gloo it silently trains with DDP
+instead. torch's `fully_shard` itself works over gloo, so the plugin is handed to accelerate's state after it
+has been made. This is the only place that touches accelerate's internals; tests/train/test_fsdp.py proves that
+every parameter is a DTensor and that the losses equal those of one process.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import Trainer
+
+
+class CpuShardingMixin:
+    """Mixed into a Trainer, in front of it, makes `fsdp: true` shard on CPUs too."""
+
+    def create_accelerator_and_postprocess(self: Trainer) -> None:
+        """Create the accelerator, then set the FSDP plugin where accelerate left it out."""
+        from accelerate.state import AcceleratorState, PartialState
+        from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
+
+        super().create_accelerator_and_postprocess()
+        if self.args.fsdp_plugin_args is None or self.is_fsdp_enabled:
+            return
+        plugin = FullyShardedDataParallelPlugin(**self.args.fsdp_plugin_args)
+        # Parameters keep the dtype they have: mixed precision would cast the 4-bit storage as if it held numbers.
+        for state in (AcceleratorState._shared_state, PartialState._shared_state):
+            state["distributed_type"] = DistributedType.FSDP
+        AcceleratorState._shared_state["fsdp_plugin"] = plugin
+        self.is_fsdp_enabled = True
+
+
+def require_sharded(model) -> int:
+    """Check that every parameter of a prepared model is sharded, and return how many parameters there are.
+
+    Raises:
+        RuntimeError: naming the first parameter that every process holds whole.
+    """
+    from torch.distributed.tensor import DTensor
+
+    parameters = dict(model.named_parameters())
+    whole = [name for name, parameter in parameters.items() if not isinstance(parameter, DTensor)]
+    if whole:
+        raise RuntimeError(
+            f"{len(whole)} of {len(parameters)} parameters are not sharded by FSDP, first: {whole[0]}"
+        )
+    return len(parameters)

@@ -1,0 +1,126 @@
+"""Load tokenizer and base model: in 4 bits for QLoRA, as they are otherwise."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuning.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from trl import ModelConfig, SFTConfig
+
+# Padding tokens that Llama 3 models reserve: 3.1 and later have the first, 3.0 only the second.
+PAD_TOKENS = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>")
+
+
+def check_model_folder(model_name_or_path: str | None) -> None:
+    """Check, before any weight is read, that a local model folder is complete.
+
+    Raises:
+        UserError: when no model is named, or the folder lacks weights, configuration or tokenizer.
+    """
+    if not model_name_or_path:
+        raise UserError(
+            found="no base model",
+            expected="the folder or the hub name of a causal language model",
+            next_step="add --model_name_or_path src/sample/base/model",
+        )
+    folder = Path(model_name_or_path)
+    looks_like_path = (
+        folder.is_absolute() or model_name_or_path.startswith(".") or model_name_or_path.count("/") > 1
+    )
+    if not folder.exists() and not looks_like_path:
+        return  # a hub name, "organisation/model": the hub knows whether it is complete
+    needed = {
+        "config.json": "a configuration",
+        "tokenizer.json": "a tokenizer",
+        "*.safetensors": "weights",
+    }
+    missing = [f"{what} ({pattern})" for pattern, what in needed.items() if not any(folder.glob(pattern))]
+    if missing:
+        raise UserError(
+            found=f"the model folder {folder} without {', '.join(missing)}",
+            expected="config.json, tokenizer.json and safetensors weights in one folder",
+            next_step="name another --model_name_or_path, or bring the missing files (`make base` rebuilds the small model)",
+        )
+
+
+def check_dtypes(model: ModelConfig, training: SFTConfig, *, num_processes: int) -> None:
+    """Check that FSDP can flatten and shard what QLoRA stores.
+
+    FSDP shards tensors of one dtype. The 4-bit base is stored inside tensors of `bnb_4bit_quant_storage`
+    (uint8 by default, which stays whole on every GPU), everything else has `dtype`.
+
+    Raises:
+        UserError: when they differ.
+    """
+    if not (model.load_in_4bit and training.fsdp and num_processes > 1):
+        return
+    dtype, storage = model.dtype or "float32", model.bnb_4bit_quant_storage or "uint8"
+    if dtype != storage:
+        raise UserError(
+            found=f"dtype: {dtype}, bnb_4bit_quant_storage: {storage}",
+            expected="the same floating point dtype for both, or FSDP cannot shard the 4-bit weights",
+            next_step="set dtype: bfloat16 and bnb_4bit_quant_storage: bfloat16",
+        )
+
+
+def load_tokenizer(model_name_or_path: str, chat_template: str) -> PreTrainedTokenizerBase:
+    """Return the tokenizer with the prompt's format as its chat template and a pad token that is not the end token."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(model_name_or_path)
+    tokenizer.chat_template = Path(chat_template).read_text(encoding="utf-8")
+    if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
+        # A pad token equal to the end token is masked in the labels: the model would never learn to stop.
+        vocabulary = tokenizer.get_vocab()
+        candidates = [token for token in PAD_TOKENS if token in vocabulary]
+        if not candidates:
+            raise UserError(
+                found=f"the pad token {tokenizer.pad_token!r} and the end token {tokenizer.eos_token!r}",
+                expected="a pad token of its own",
+                next_step="set pad_token in the model's tokenizer_config.json to an unused special token",
+            )
+        tokenizer.pad_token = candidates[0]
+    return tokenizer
+
+
+def load_model(model: ModelConfig, *, on_cpu: bool) -> PreTrainedModel:
+    """Return the base model; with `load_in_4bit`, its linear layers in 4 bits."""
+    import torch
+    from transformers import AutoModelForCausalLM
+    from trl import get_quantization_config
+
+    quantization = get_quantization_config(model)
+    options = {"quantization_config": quantization} if quantization else {}
+    if quantization and not on_cpu:
+        options["device_map"] = {"": int(os.environ.get("LOCAL_RANK", 0))}
+    loaded = AutoModelForCausalLM.from_pretrained(
+        model.model_name_or_path,
+        revision=model.model_revision,
+        dtype=model.dtype or "float32",
+        attn_implementation=model.attn_implementation,
+        **options,
+    )
+    loaded.config.use_cache = False
+    if quantization and on_cpu:
+        _keep_weights_packed(loaded)
+    if torch.cuda.is_available() and not on_cpu:
+        torch.backends.cuda.matmul.allow_tf32 = True
+    return loaded
+
+
+def _keep_weights_packed(model: PreTrainedModel) -> None:
+    """Switch off bitsandbytes' repacking of 4-bit weights on CPUs with AVX512-BF16.
+
+    The first evaluation repacks them in place; FSDP then gathers bytes in another order than it scattered,
+    and evaluation is silently wrong (a loss of 8.14 where 7.67 is right; bitsandbytes 0.50.2).
+    """
+    from bitsandbytes.nn import Linear4bit
+
+    for module in model.modules():
+        if isinstance(module, Linear4bit):
+            module.support_avx512bf16_for_cpu = False
