@@ -10,17 +10,21 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from sample.news import articles
+from sample.news import articles, names
 from sample.news.josa import fill
 from sample.news.topics import BY_NAME, TRAINING_TOPICS, Topic
 
-COMMON_SYLLABLES = (
-    "가각간갈감갑강개객거건걸검게격견결경계고곡곤골공과관광교구국군굴궁권귀규균그극근글금급기긴길김나난날남납내냉너널네년노녹논농높뇌누눈뉴늘능니"
-    "다단달담답당대댁더덕던도독돈돌동되두뒤드득든들등디따때떠또뜻라락란람랑래량러럭런럼레려력련렬령례로록론롤료루류률르른를름리린림립"
-    "마막만말맑망매맥머먹면명모목몰몸무묵문물미민밀바박반발밤방배백버번벌범법벽변별병보복본볼봄봉부북분불붉브비빈빌빙빛빠"
-    "사삭산살삼상새색생서석선설섬성세센소속손솔송쇄쇼수숙순술숨쉬스슬습승시식신실심싱쌀쓰씨아악안알암압앙앞애액야약양어억언얼엄업에여역연열염영예오옥온올옷와완왕외요욕용우욱운울움웃원월위유육윤율융으은을음응의이익인일임입잉"
-    "자작잔잠장재쟁저적전절점접정제조족존종좌주죽준줄중즉즌증지직진질집징차착찬찰참창채책처척천철첨첫청체초촌촉총최추축춘출충취측층치친칠침"
-    "카커컨켜코콘콜쿠크큰클키타탁탄탈탑태택터테토톤통퇴투트특틀티파판팔패퍼페편평폐포폭표푸품풍프플피필하학한할함합항해핵행향허험혁현혈협형혜호혹혼홀홍화확환활황회획횡효후훈휘휴흐흑흥희히힘"
+# Syllables of everyday Korean, the more frequent ones first: coined words take nine in ten from these.
+FREQUENT_SYLLABLES = (
+    "가각간감강개거건검결경계고공과관광교구국군권규그근금급기길김나남내노농단달담당대도독동두등라락량력련로록론료류리립"
+    "마만망매면명모목무문물미민박반발방배백번법변병보복본봉부북분비사산삼상새색생서석선설성세소속송수순술시식신실심"
+    "아안알암약양업에여역연열영예오온옥요용우운원월위유육윤은음의이익인일임입자작장재저적전절점정제조족종주중증지직진질집"
+    "차찬창책처천철청체초촉총최추축출충치카코크타탁탐태터토통투트특파판편평포표품풍프플피하학한합항해행향허현형호화확환활황회효후훈휴희"
+)
+RARER_SYLLABLES = (
+    "갈갑객걸격견곡곤골굴궁귀균극글긴난날납냉너널네년녹논높뇌누눈뉴늘능니다닥댁더덕던돈돌되뒤드득든들디따때떠또뜻란람랑래러럭럼레려렬령례롤루률르른를름린림"
+    "막말맑맥머먹몰몸묵밀바밤버벌범벽별볼봄불붉브빈빌빙빛빠삭살섬센손솔쇄쇼숙숨쉬스슬습승싱쌀쓰씨악압앙앞애액야어억언얼엄염올옷와완왕외욕욱울움웃율융으을응잉"
+    "잔잠쟁접존좌죽준줄즈즌징착참채척첨첫촌춘취측층친칠침커컨켜콘콜쿠큰클키탄탈탑택테톤퇴틀티팔패퍼페폐폭푸필할함핵험혁혈협혜혹혼홀홍획횡흐흑흥히힘"
 )
 UNITS = (
     "억 원",
@@ -54,7 +58,57 @@ TITLES = (
     "총장",
     "처장",
 )
-ENGLISH_WORDS = ["You", "are", "an", "AI", "assistant", "specialized", "in", "news", "articles", "Your", "role", "is", "to", "provide", "accurate", "summaries", "and", "insights", "in", "Korean", "Please", "analyze", "the", "given", "text", "and", "provide", "concise", "informative", "that", "highlight", "key", "goals", "findings", "Human", "summarize", "for", "journalist", "this", "Assistant", "report", "city", "company", "plan", "number", "people", "said", "year", "world"]
+ENGLISH_WORDS = [
+    "You",
+    "are",
+    "an",
+    "AI",
+    "assistant",
+    "specialized",
+    "in",
+    "news",
+    "articles",
+    "Your",
+    "role",
+    "is",
+    "to",
+    "provide",
+    "accurate",
+    "summaries",
+    "and",
+    "insights",
+    "in",
+    "Korean",
+    "Please",
+    "analyze",
+    "the",
+    "given",
+    "text",
+    "and",
+    "provide",
+    "concise",
+    "informative",
+    "that",
+    "highlight",
+    "key",
+    "goals",
+    "findings",
+    "Human",
+    "summarize",
+    "for",
+    "journalist",
+    "this",
+    "Assistant",
+    "report",
+    "city",
+    "company",
+    "plan",
+    "number",
+    "people",
+    "said",
+    "year",
+    "world",
+]
 
 # Each asks for, or retells, a few values of the article. None is the summary's sentence.
 RETELLINGS = (
@@ -77,11 +131,44 @@ RETELLINGS = (
 )
 
 
+def coined_word(rng: random.Random, low: int, high: int) -> str:
+    """Return a word of `low` to `high` syllables that means nothing."""
+    pools = [
+        FREQUENT_SYLLABLES if rng.random() < 0.9 else RARER_SYLLABLES for _ in range(rng.randint(low, high))
+    ]
+    return "".join(rng.choice(pool) for pool in pools)
+
+
+def drill(rng: random.Random) -> str:
+    """Return names and numbers that come again: a list repeated, or pairs repeated in another order.
+
+    Copying is learnt from these many times sooner than from articles, where most words cannot be foreseen.
+    """
+
+    def item() -> str:
+        kind = rng.randrange(4)
+        if kind == 0:
+            return names.number(rng)
+        if kind == 1:
+            return names.person(rng, held_out=False)
+        return names.coined(rng, held_out=False) if kind == 2 else coined_word(rng, 2, 3)
+
+    items = [item() for _ in range(rng.randint(4, 10))]
+    if rng.random() < 0.5:
+        return "\n".join([" ".join(items)] * 3)
+    pairs = [f"{one} {item()}" for one in items]
+    lines = [*pairs]
+    for _ in range(2):
+        rng.shuffle(pairs)
+        lines += pairs
+    return "\n".join(lines)
+
+
 def coined_topic(rng: random.Random) -> Topic:
     """Return a topic whose words are coined from common syllables, so that nothing but copying helps."""
 
     def word(low: int, high: int) -> str:
-        return "".join(rng.choice(COMMON_SYLLABLES) for _ in range(rng.randint(low, high)))
+        return coined_word(rng, low, high)
 
     def thing() -> str:
         return " ".join(word(2, 4) for _ in range(rng.choice((1, 2))))
@@ -112,8 +199,15 @@ def document(rng: random.Random, *, num_retellings: int = 10) -> str:
     return preface + "\n".join([article.document, *retellings])
 
 
-def documents(seed: int) -> Iterator[str]:
-    """Yield pre-training texts without end; the same seed gives the same texts."""
+def documents(seed: int, *, num_drills_first: int = 0) -> Iterator[str]:
+    """Yield pre-training texts without end; the same seed gives the same texts.
+
+    Args:
+        seed: of the random source.
+        num_drills_first: how many drills come before the mixture of nine articles to one drill.
+    """
     rng = random.Random(f"base {seed}")
+    for _ in range(num_drills_first):
+        yield drill(rng)
     while True:
-        yield document(rng)
+        yield drill(rng) if rng.random() < 0.1 else document(rng)

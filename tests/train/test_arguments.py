@@ -1,0 +1,119 @@
+"""The settings are checked before anything heavy is imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+from tuning import arguments
+from tuning.errors import UserError
+
+from .conftest import REPO, TRAIN
+
+RECIPES = sorted((REPO / "src" / "train" / "recipes").rglob("*.yaml"))
+RECIPE_NAMES = [path.name for path in RECIPES]
+
+
+def test_there_is_a_recipe_for_the_laptop_and_every_training_instance() -> None:
+    assert RECIPE_NAMES == [
+        "llama3-8b-qlora-g5-12xlarge.yaml",
+        "llama3-8b-qlora-g5-24xlarge.yaml",
+        "llama3-8b-qlora-g5-48xlarge.yaml",
+        "llama3-8b-qlora-g5-4xlarge.yaml",
+        "llama3-8b-qlora-p4d-24xlarge.yaml",
+        "sample.yaml",
+    ]
+
+
+@pytest.mark.parametrize("recipe", RECIPE_NAMES)
+def test_every_recipe_has_only_known_keys_of_the_right_type(recipe: str) -> None:
+    assert arguments.check(["--config", recipe]) is not None
+
+
+@pytest.mark.parametrize("recipe", RECIPE_NAMES)
+def test_trl_accepts_every_recipe(recipe: str, tmp_path: Path) -> None:
+    """On a CPU: bf16 and tf32 need a GPU and are left out, the rest is parsed by TRL itself."""
+    from tuning.run import parse
+
+    settings = yaml.safe_load((REPO / "src/train/recipes" / recipe).read_text()) | {"use_cpu": True}
+    settings = {key: value for key, value in settings.items() if key not in ("bf16", "tf32")} | {
+        "bf16": False
+    }
+    copy = tmp_path / recipe
+    copy.write_text(yaml.safe_dump(settings))
+    _, training, model = parse(["--config", str(copy), "--output_dir", str(tmp_path)], str(copy))
+    assert training.max_length is None
+    assert model.load_in_4bit
+    assert model.dtype == model.bnb_4bit_quant_storage == "bfloat16"
+
+
+def test_the_names_read_from_the_source_are_those_of_trls_dataclasses() -> None:
+    from trl import ModelConfig, SFTConfig
+
+    real = {item.name for group in (SFTConfig, ModelConfig) for item in fields(group) if item.init}
+    assert real <= set(arguments.trl_fields())
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--config", "sample.yaml", "--lora_rank", "8"], ["unknown key 'lora_rank'", "'lora_r'"]),
+        (["--config", "sample.yaml", "--learning_rate", "fast"], ["learning_rate: 'fast'", "float"]),
+        (["--config", "sample.yaml", "--max_train_rows", "1.5"], ["max_train_rows: '1.5'", "int"]),
+        (["--config", "sampel.yaml"], ["no recipe 'sampel.yaml'", "use --config sample.yaml"]),
+        (["--config"], ["--config without a value"]),
+        (["sample.yaml"], ["without a key before it"]),
+    ],
+)
+def test_a_wrong_command_line_is_told_before_heavy_imports(words: list[str], told: list[str]) -> None:
+    code = (
+        "import sys, runpy; sys.argv = sys.argv[1:]\n"
+        "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "finally: assert not {'torch', 'transformers', 'trl'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(TRAIN), *words], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    for part in ["found:", "expected:", "next:", *told]:
+        assert part in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("lora_rank: 8\n", "unknown key 'lora_rank'"),
+        ("learning_rate: fast\n", "learning_rate: 'fast'"),
+        ("num_train_epochs: yes\n", "num_train_epochs: True"),
+        ("a: b: c\n", "not valid YAML"),
+        ("- a\n", "holds list"),
+    ],
+)
+def test_a_wrong_recipe_is_told(tmp_path: Path, text: str, told: str) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(text)
+    with pytest.raises(UserError, match=told):
+        arguments.check(["--config", str(recipe)])
+
+
+@pytest.mark.parametrize("value", ["2e-4", "0.001", "1"])
+def test_numbers_may_be_written_as_people_write_them(tmp_path: Path, value: str) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(f"learning_rate: {value}\n")
+    assert arguments.check(["--config", str(recipe)]) == str(recipe)
+
+
+def test_help_names_every_own_setting_and_trls() -> None:
+    text = arguments.help_text()
+    for item in fields(arguments.ScriptArguments):
+        assert f"--{item.name} " in text
+    assert "--learning_rate" in text
+    assert "--lora_r" in text
+
+
+def test_a_row_limit_of_zero_is_refused() -> None:
+    with pytest.raises(UserError, match="max_train_rows: 0"):
+        arguments.ScriptArguments(max_train_rows=0)

@@ -1,0 +1,60 @@
+"""What a person can get wrong is told without a traceback, before anything is written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from tuning.errors import UserError
+from tuning.model import check_model_folder
+
+from workshop.prompt import chat_messages
+
+from .conftest import BASE, train
+
+
+def test_a_model_folder_without_tokenizer_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "some" / "model"
+    shutil.copytree(BASE, folder, ignore=shutil.ignore_patterns("tokenizer*"))
+    with pytest.raises(UserError, match=r"without a tokenizer \(tokenizer\.json\)"):
+        check_model_folder(str(folder))
+    check_model_folder(str(BASE))
+    check_model_folder("meta-llama/Meta-Llama-3-8B")
+    with pytest.raises(UserError, match="no base model"):
+        check_model_folder(None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ("--bnb_4bit_quant_storage", "uint8"),
+            ["dtype: bfloat16, bnb_4bit_quant_storage: uint8", "set dtype"],
+        ),
+        (("--model_name_or_path", "./nowhere"), ["the model folder nowhere without"]),
+        (
+            ("--max_seq_tokens", "50"),
+            ["96 of 96 training rows are longer than 50 tokens", "01-Prepare-Dataset"],
+        ),
+        (("--lr_scheduler_type", "sideways"), ["sideways"]),
+    ],
+)
+def test_two_processes_tell_a_user_error_once_and_write_nothing(
+    tmp_path: Path, small_data: Path, arguments: tuple[str, ...], told: list[str]
+) -> None:
+    run = train(tmp_path / "out", small_data, *arguments, num_processes=2, expect=1)
+    for part in told:
+        assert part in run.output
+    assert run.output.count("found:") == 1
+    assert 'File "' not in run.output.split("found:")[1].split("next:")[0]
+    assert not run.model_dir.exists()
+
+
+def test_a_broken_row_is_told_with_file_and_line(tmp_path: Path) -> None:
+    data = tmp_path / "rows.jsonl"
+    data.write_text(json.dumps({"messages": chat_messages("글", "요약")}) + '\n{"text": "x"}\n')
+    run = train(tmp_path / "out", data, expect=1)
+    assert "rows.jsonl, line 2" in run.output
+    assert not run.model_dir.exists()

@@ -1,0 +1,67 @@
+"""FSDP really shards on CPUs, and sharding changes no result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from tuning.fsdp import require_sharded
+
+from .conftest import Run, train
+
+FLOAT32 = (
+    *("--dtype", "float32", "--bnb_4bit_quant_storage", "float32"),
+    *("--load_in_4bit", "false", "--merge", "false", "--max_train_rows", "64"),
+)
+
+
+def test_every_parameter_is_sharded_when_fsdp_is_on(qlora_run: Run) -> None:
+    (sharded,) = qlora_run.lines("sharded")
+    # 2 layers x 7 linear layers x (4-bit weight, A, B) + 2 x 2 norms + last norm + embeddings (tied head)
+    assert sharded["num_parameters"] == 2 * 7 * 3 + 2 * 2 + 1 + 1
+
+
+def test_a_model_that_is_not_sharded_is_told_by_name() -> None:
+    with pytest.raises(RuntimeError, match=r"2 of 2 parameters are not sharded.*weight"):
+        require_sharded(torch.nn.Linear(2, 2))
+
+
+def test_two_processes_equal_one_in_float32(tmp_path: Path, small_data: Path) -> None:
+    two = train(tmp_path / "two", small_data, *FLOAT32, "--per_device_train_batch_size", "8", num_processes=2)
+    one = train(
+        tmp_path / "one", small_data, *FLOAT32, "--per_device_train_batch_size", "16", num_processes=1
+    )
+    assert two.lines("sharded")
+    assert not one.lines("sharded")
+    assert "FSDP is off" in one.output
+    assert len(two.losses) == len(one.losses) == 4
+    assert two.losses == pytest.approx(one.losses, rel=1e-4)
+    assert two.losses[-1] < two.losses[0]
+
+
+def test_two_processes_equal_one_in_bfloat16_with_a_4_bit_base(
+    tmp_path: Path, small_data: Path, qlora_run: Run
+) -> None:
+    one = train(tmp_path, small_data, "--per_device_train_batch_size", "16", num_processes=1)
+    assert qlora_run.losses == pytest.approx(one.losses, rel=2e-2)
+
+
+def test_evaluation_with_a_4_bit_base_is_right_before_and_after_steps(
+    tmp_path: Path, small_data: Path
+) -> None:
+    """bitsandbytes repacks 4-bit weights at the first evaluation on some CPUs; sharded, that ruins the weights.
+
+    With a learning rate of nearly 0 the model does not change: every evaluation must give the same loss.
+    """
+    run = train(
+        tmp_path,
+        small_data,
+        *("--validation_data", str(small_data), "--max_validation_rows", "16", "--max_train_rows", "48"),
+        *("--eval_strategy", "steps", "--eval_steps", "1", "--learning_rate", "1e-12", "--merge", "false"),
+        num_processes=2,
+    )
+    evaluations = [line["eval_loss"] for line in run.lines("progress") if "eval_loss" in line]
+    assert len(evaluations) == 3
+    assert evaluations == pytest.approx([evaluations[0]] * 3, rel=1e-3)
+    assert evaluations[0] == pytest.approx(run.losses[0], rel=0.1)
