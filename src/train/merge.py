@@ -49,11 +49,12 @@ def merge(
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
+
     from tuning.artifact import write_model
 
     base = base or json.loads(config_path.read_text(encoding="utf-8"))["base_model_name_or_path"]
     model = AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, dtype))
-    # PEFT keeps the adapter in float32 and adds into each weight in place: the sum is rounded once, to `dtype`.
+    # PEFT keeps the adapter in float32 and adds into each weight in place: the sum is rounded once.
     merged = PeftModel.from_pretrained(model, adapter).merge_and_unload()
     broken = [name for name, weight in merged.named_parameters() if not weight.isfinite().all()]
     if broken:

@@ -1,10 +1,11 @@
-"""Fine-tune a causal language model with QLoRA: on a laptop, on 1, 4 or 8 GPUs, on SageMaker; the same script.
+"""Fine-tune a causal language model with QLoRA: on a laptop, on 1, 4 or 8 GPUs, on SageMaker.
 
     torchrun --nproc_per_node 2 src/train/train.py --config sample.yaml \\
         --model_name_or_path src/sample/base/model --train_data DATA/train --output_dir OUT
 
 `python src/train/train.py --help` lists the settings. Progress is printed one line a step.
-What it leaves in MODEL_DIR serves as it stands: the merged model, adapter/, metrics.json, resolved-config.yaml.
+What it leaves in MODEL_DIR serves as it stands: the merged model, with adapter/, metrics.json and
+resolved-config.yaml beside it.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sample.news.generator import rows
 
+from sample.news.generator import rows
 from workshop.prompt import chat_messages
 
 REPO = Path(__file__).parents[2]

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from merge import merge
 from peft import PeftModel
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from merge import merge
 from tuning import arguments
 from tuning.artifact import is_disk_full, write_aside
 from tuning.errors import UserError
 from tuning.run import require_not_empty
-
 from workshop.prompt import chat_messages
 
 from .conftest import BASE, REPO, Run, environment
@@ -97,9 +97,7 @@ def test_the_served_weights_are_the_merged_ones_in_bfloat16(qlora_run: Run, tmp_
     assert (exact - served).abs().max() < 0.03 * exact.abs().max()
 
 
-def test_transformers_4_57_loads_the_artifact_and_gives_the_same_logits(
-    qlora_run: Run, tmp_path: Path
-) -> None:
+def test_transformers_4_57_loads_it_and_gives_the_same_logits(qlora_run: Run, tmp_path: Path) -> None:
     assert OVERLAY.is_dir(), f"{OVERLAY} is missing: run `make test`, which installs it"
     conversation = chat_messages(TEXT)
     code = f"""
@@ -111,8 +109,8 @@ model = AutoModelForCausalLM.from_pretrained({str(qlora_run.model_dir)!r}, dtype
 ids = tokenizer({TEXT!r}, return_tensors="pt")["input_ids"]
 torch.save({{
     "logits": model(ids).logits[0].detach(), "ids": ids, "theta": model.config.rope_theta,
-    "chat": tokenizer.apply_chat_template(json.loads({json.dumps(conversation)!r}), add_generation_prompt=True,
-                                          return_dict=False),
+    "chat": tokenizer.apply_chat_template(
+        json.loads({json.dumps(conversation)!r}), add_generation_prompt=True, return_dict=False),
     "class": type(tokenizer).__name__, "pad": tokenizer.pad_token, "eos": tokenizer.eos_token,
 }}, {str(tmp_path / "old.pt")!r})
 """

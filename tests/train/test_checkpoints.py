@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from tuning import checkpoints
 
 from .conftest import BASE, environment, torchrun, train

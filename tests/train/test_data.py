@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from sample.news.generator import rows
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from sample.news.generator import rows
 from tuning.data import IGNORED, read_rows, tokenize
 from tuning.errors import UserError
 from tuning.model import load_tokenizer
-
 from workshop.prompt import REQUEST, SYSTEM, chat_messages
 
 from .conftest import BASE, REPO

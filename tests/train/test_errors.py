@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from tuning.errors import UserError
 from tuning.model import check_model_folder
-
 from workshop.prompt import chat_messages
 
 from .conftest import BASE, train

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from tuning.fsdp import require_sharded
 
 from .conftest import Run, train
@@ -50,7 +51,7 @@ def test_two_processes_equal_one_in_bfloat16_with_a_4_bit_base(
 def test_evaluation_with_a_4_bit_base_is_right_before_and_after_steps(
     tmp_path: Path, small_data: Path
 ) -> None:
-    """bitsandbytes repacks 4-bit weights at the first evaluation on some CPUs; sharded, that ruins the weights.
+    """bitsandbytes repacks 4-bit weights at the first evaluation on some CPUs; sharded, that ruins them.
 
     With a learning rate of nearly 0 the model does not change: every evaluation must give the same loss.
     """

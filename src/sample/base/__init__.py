@@ -1,1 +1,1 @@
-"""The small Llama that sample mode tunes: tokenizer, pre-training text, pre-training, and the result in model/."""
+"""The small Llama that sample mode tunes: tokenizer, text, pre-training, and the result in model/."""

@@ -1,13 +1,15 @@
 """Text for pre-training the small base model: news, and news told again in other words.
 
 The base never sees the summary's sentence, the prompt's format, a held-out topic or a held-out name. It sees
-generated articles followed by questions with answers, captions and retellings, so that it learns to find and copy names and numbers; and
-topics made of coined words, so that it learns to copy words it has never met.
+drills (lists and pairs that come again), generated articles followed by questions with answers, captions and
+retellings, so that it learns to find and copy names and numbers; and topics made of coined words, so that it
+learns to copy words it has never met.
 """
 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 
 from sample.news import articles, names
@@ -58,57 +60,13 @@ TITLES = (
     "총장",
     "처장",
 )
-ENGLISH_WORDS = [
-    "You",
-    "are",
-    "an",
-    "AI",
-    "assistant",
-    "specialized",
-    "in",
-    "news",
-    "articles",
-    "Your",
-    "role",
-    "is",
-    "to",
-    "provide",
-    "accurate",
-    "summaries",
-    "and",
-    "insights",
-    "in",
-    "Korean",
-    "Please",
-    "analyze",
-    "the",
-    "given",
-    "text",
-    "and",
-    "provide",
-    "concise",
-    "informative",
-    "that",
-    "highlight",
-    "key",
-    "goals",
-    "findings",
-    "Human",
-    "summarize",
-    "for",
-    "journalist",
-    "this",
-    "Assistant",
-    "report",
-    "city",
-    "company",
-    "plan",
-    "number",
-    "people",
-    "said",
-    "year",
-    "world",
-]
+ENGLISH_WORDS = re.findall(
+    r"\w+",
+    "You are an AI assistant specialized in news articles. Your role is to provide accurate summaries and"
+    " insights in Korean. Please analyze the given text and provide concise, informative summaries that"
+    " highlight the key goals and findings. Human, summarize for journalist in this text. Assistant report:"
+    " the city, a company, their plan, the number of people, what was said this year in the world.",
+)
 
 # Each asks for, or retells, a few values of the article. None is the summary's sentence.
 RETELLINGS = (
@@ -127,6 +85,10 @@ RETELLINGS = (
     "숫자: {amount} {n1}{unit}",
     "다시 쓰면: {org:은} {day}에 {object:을} {action}. {amount:은} {n1}{unit}.",
     "다시 쓰면: {person} {title}에 따르면 {org:은} {place}에서 {object:을} {action}.",
+    "다시 쓰면: {object:을} {action}한 {org:은} {amount:으로} {n1}{unit:을} 들였다.",
+    "다시 쓰면: {day} {place}에서 {object:이} {action}됐다. {person} {title:은} “{goal}”고 밝혔다.",
+    "이어서: {org} {title:은} “{goal}”고 했다. 이름은 {person:이다}.",
+    "이어서: {place}에서 {org:이} 한 일은 {object} {action:이다}. {amount:은} {n1}{unit:이다}.",
     "정리: {day}, {place}, {org}, {object} {action}, {amount} {n1}{unit}, {person} {title} “{goal}”",
 )
 
@@ -179,8 +141,8 @@ def coined_topic(rng: random.Random) -> Topic:
         field=thing(),
         organisations=(word(2, 3),),
         objects=(thing(),),
-        action=word(2, 2),
-        amount=thing(),
+        actions=(word(2, 2),),
+        amounts=(thing(),),
         unit=rng.choice(UNITS),
         decimals=rng.random() < 0.5,
         titles=(rng.choice(TITLES),),
@@ -189,7 +151,7 @@ def coined_topic(rng: random.Random) -> Topic:
 
 
 def document(rng: random.Random, *, num_retellings: int = 10) -> str:
-    """Return one pre-training text: sometimes a line of English, an article, then retellings in random order."""
+    """Return one text: sometimes a line of English, an article, then retellings in random order."""
     topic = coined_topic(rng) if rng.random() < 0.5 else BY_NAME[rng.choice(TRAINING_TOPICS)]
     article = articles.write(rng, topic)
     retellings = [fill(pattern, article.values) for pattern in rng.sample(RETELLINGS, num_retellings)]

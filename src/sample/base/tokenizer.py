@@ -22,7 +22,7 @@ SPLIT_PATTERN = (
 
 
 def train_tokenizer(texts: Iterable[str], *, model_max_length: int) -> PreTrainedTokenizerFast:
-    """Return a tokenizer trained on `texts` that adds the BOS token in front of every text, as Llama 3's does.
+    """Return a tokenizer trained on `texts`; like Llama 3's it adds the BOS token in front of every text.
 
     Args:
         texts: training text; its order does not matter, its repetition does.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from sample.news import names
 from sample.news.josa import fill
-from sample.news.topics import Topic
+from sample.news.topics import MODIFIERS, Topic
 
 LEADS = (
     "{field:을} 둘러싼 관심이 갈수록 커지고 있다.",
@@ -49,15 +49,20 @@ SPEAKERS = (
     "“{goal}”는 것이 {person} {title}의 설명이다.",
     "이에 대해 {person} {title:은} “{goal}”고 약속했다.",
 )
+# Each group gives at most one sentence.
 ASIDES = (
-    "앞서 {org2:은} {place2}에서 {amount} {n3}{unit:을} 내세웠지만 성과는 작았다.",
-    "경쟁에 나선 {org2}의 {amount:은} {n3}{unit}에 머물렀다.",
-    "{person2} {outsider:은} “{opinion}”고 평가했다.",
-    "{place2}에서 온 {person2} {outsider:은} “{opinion}”고 전했다.",
-    "현장에는 {n4}명이 찾아와 설명을 들었다.",
-    "{org:은} {year}년에 문을 열었다.",
-    "자세한 내용은 {org} 누리집에서 볼 수 있다.",
-    "이날 행사는 {n5}시간 동안 이어졌다.",
+    (
+        "앞서 {org2:은} {place2}에서 {amount} {n3}{unit:을} 내세웠지만 성과는 작았다.",
+        "경쟁에 나선 {org2}의 {amount:은} {n3}{unit}에 머물렀다.",
+    ),
+    (
+        "{person2} {outsider:은} “{opinion}”고 평가했다.",
+        "{place2}에서 온 {person2} {outsider:은} “{opinion}”고 전했다.",
+    ),
+    ("현장에는 {n4}명이 찾아와 설명을 들었다.",),
+    ("{org:은} {year}년에 문을 열었다.",),
+    ("자세한 내용은 {org} 누리집에서 볼 수 있다.",),
+    ("이날 행사는 {n5}시간 동안 이어졌다.",),
 )
 OUTSIDERS = ("교수", "연구원", "평론가", "주민", "상인")
 OPINIONS = (
@@ -70,8 +75,12 @@ OPINIONS = (
 )
 PRESSES = ("한결일보", "새길경제", "누리신문", "온빛뉴스", "다온타임스")
 
-SUMMARY_PAST = "{org:이} 지난 {day} {place}에서 {amount} {n1}{unit} 규모의 {object:을} {action}했으며, {person} {title:은} “{goal}”고 말했다."
-SUMMARY_PLANNED = "{org:이} 오는 {day} {place}에서 {amount} {n1}{unit} 규모의 {object:을} {action}하기로 했으며, {person} {title:은} “{goal}”고 말했다."
+_SUMMARY = (
+    "{org:이} WHEN {day} {place}에서 {amount} {n1}{unit} 규모의 {object:을} {action}DONE, "
+    "{person} {title:은} “{goal}”고 말했다."
+)
+SUMMARY_PAST = _SUMMARY.replace("WHEN", "지난").replace("DONE", "했으며")
+SUMMARY_PLANNED = _SUMMARY.replace("WHEN", "오는").replace("DONE", "하기로 했으며")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +107,8 @@ def draw_values(rng: random.Random, topic: Topic, *, held_out_names: bool) -> di
     speaker = names.person(rng, held_out=held_out_names)
     thing = rng.choice(topic.objects)
     if rng.random() < 0.5:
+        thing = f"{rng.choice(MODIFIERS)} {thing}"
+    if rng.random() < 0.4:
         thing = f"‘{stem()}’ {thing}"
     return {
         "field": topic.field,
@@ -111,8 +122,8 @@ def draw_values(rng: random.Random, topic: Topic, *, held_out_names: bool) -> di
         "outsider": rng.choice(OUTSIDERS),
         "opinion": rng.choice(OPINIONS),
         "object": thing,
-        "action": topic.action,
-        "amount": topic.amount,
+        "action": rng.choice(topic.actions),
+        "amount": rng.choice(topic.amounts),
         "unit": topic.unit,
         "day": names.day(rng),
         "year": str(rng.randint(1951, 2019)),
@@ -139,7 +150,7 @@ def write(rng: random.Random, topic: Topic, *, held_out_names: bool = False) -> 
     """
     values = draw_values(rng, topic, held_out_names=held_out_names)
     planned = rng.random() < 0.4
-    asides = rng.sample(ASIDES, rng.choice((2, 3, 4)))
+    asides = [rng.choice(group) for group in rng.sample(ASIDES, rng.choice((2, 3, 4)))]
     body = [
         rng.choice(MAIN_PLANNED if planned else MAIN_PAST),
         rng.choice(AMOUNTS),

@@ -16,7 +16,7 @@ HELD_OUT_TOPICS, TRAINING_TOPICS = topics.HELD_OUT_TOPICS, topics.TRAINING_TOPIC
 def rows(
     num_rows: int, seed: int, *, topics: Sequence[str] | None = None, held_out_names: bool = False
 ) -> Iterator[dict[str, str]]:
-    """Yield rows in the columns of naver-news-summarization-ko: date, category, press, title, document, link, summary.
+    """Yield rows in the columns of naver-news-summarization-ko.
 
     Args:
         num_rows: how many.

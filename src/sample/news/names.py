@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import random
 
-SURNAMES = ["김", "이", "박", "최", "정", "강", "조", "윤", "장", "임", "한", "오", "서", "신", "권", "황", "안", "송", "류", "홍"]
-GIVEN = ["가", "나", "다", "도", "라", "려", "로", "루", "린", "명", "민", "별", "서", "선", "솔", "수", "슬", "시", "아", "연", "영", "예", "우", "원", "유", "윤", "율", "은", "재", "주", "지", "진", "찬", "채", "태", "하", "해", "현", "호", "희"]
-COINED = ["가", "고", "금", "나", "노", "누", "늘", "다", "달", "담", "도", "동", "두", "들", "라", "람", "루", "리", "마", "맑", "모", "무", "미", "바", "별", "빛", "산", "새", "샘", "소", "솔", "아", "온", "울", "은", "이", "초", "터", "푸", "하", "한", "해"]
-PLACE_ENDS = ["시", "군", "구", "읍", "동"]
+SURNAMES = "김이박최정강조윤장임한오서신권황안송류홍"
+GIVEN = "가나다도라려로루린명민별서선솔수슬시아연영예우원유윤율은재주지진찬채태하해현호희"
+COINED = "가고금나노누늘다달담도동두들라람루리마맑모무미바별빛산새샘소솔아온울은이초터푸하한해"
+PLACE_ENDS = "시군구읍동"
 NUM_NAME_GROUPS, HELD_OUT_GROUP = 5, 0
 
 
-def syllable_pair(rng: random.Random, pool: list[str], *, held_out: bool) -> str:
+def syllable_pair(rng: random.Random, pool: str, *, held_out: bool) -> str:
     """Draw two different syllables whose pair belongs (or does not belong) to the held-out fifth."""
     while True:
         first, second = rng.randrange(len(pool)), rng.randrange(len(pool))

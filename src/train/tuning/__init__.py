@@ -1,1 +1,1 @@
-"""The parts of train.py and merge.py. Nothing here imports from outside this folder: it is shipped to AWS alone."""
+"""The parts of train.py and merge.py; they import nothing from outside this folder."""

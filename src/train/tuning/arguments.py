@@ -84,7 +84,7 @@ class ScriptArguments:
 
 
 def trl_fields() -> dict[str, str]:
-    """Return the fields of SFTConfig and ModelConfig: name -> annotation as written in the installed source."""
+    """Return the fields of SFTConfig and ModelConfig: name -> annotation, as the installed source has it."""
     found: dict[str, str] = {}
     for package, sources in _FIELD_SOURCES.items():
         spec = importlib.util.find_spec(package)

@@ -1,4 +1,4 @@
-"""Write a model folder that serves as it stands, in transformers 5 and in 4.57 (which the last TGI image has)."""
+"""Write a model folder that serves as it stands, in transformers 5 and in 4.57 (the last TGI image's)."""
 
 from __future__ import annotations
 

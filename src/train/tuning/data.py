@@ -1,4 +1,4 @@
-"""Read chat rows and turn them into token ids and labels: only the summary and its end token are trained on."""
+"""Turn chat rows into token ids and labels: only the summary and its end token are trained on."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _messages(line: str, where: str) -> list[dict[str, str]]:
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         raise UserError(
             found=f"{where}: {line[:80]!r}",
-            expected='{"messages": [{"role": ..., "content": ...}, ...]}, the last one a non-empty one of the assistant',
+            expected='{"messages": [{"role": ..., "content": ...}]}, the last of the assistant and not empty',
             next_step=_MAKE_DATA,
         ) from None
 
@@ -87,9 +87,10 @@ def tokenize(
     if longest > max_seq_tokens:
         num_long = sum(len(ids) > max_seq_tokens for ids in whole)
         raise UserError(
-            found=f"{num_long} of {len(rows)} {name} rows are longer than {max_seq_tokens} tokens (longest: {longest})",
+            found=f"{num_long} of {len(rows)} {name} rows are longer than {max_seq_tokens} tokens"
+            f" (longest: {longest})",
             expected="rows that fit: nothing is cut or dropped here",
-            next_step="run notebook 01-Prepare-Dataset-KR-News with this base model: it shortens the articles",
+            next_step="run notebook 01-Prepare-Dataset-KR-News with this base model: it shortens articles",
         )
     labels = []
     for ids, prompt in zip(whole, prompts, strict=True):

@@ -2,8 +2,8 @@
 
 accelerate 1.15 honours its FSDP plugin for accelerator backends only: with gloo it silently trains with DDP
 instead. torch's `fully_shard` itself works over gloo, so the plugin is handed to accelerate's state after it
-has been made. This is the only place that touches accelerate's internals; tests/train/test_fsdp.py proves that
-every parameter is a DTensor and that the losses equal those of one process.
+has been made. This is the only place that touches accelerate's internals; tests/train/test_fsdp.py proves
+that every parameter is a DTensor and that the losses equal those of one process.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class CpuShardingMixin:
         if self.args.fsdp_plugin_args is None or self.is_fsdp_enabled:
             return
         plugin = FullyShardedDataParallelPlugin(**self.args.fsdp_plugin_args)
-        # Parameters keep the dtype they have: mixed precision would cast the 4-bit storage as if it held numbers.
+        # Parameters keep their dtype: mixed precision would cast the 4-bit storage as if it held numbers.
         for state in (AcceleratorState._shared_state, PartialState._shared_state):
             state["distributed_type"] = DistributedType.FSDP
         AcceleratorState._shared_state["fsdp_plugin"] = plugin

@@ -44,7 +44,8 @@ def check_model_folder(model_name_or_path: str | None) -> None:
         raise UserError(
             found=f"the model folder {folder} without {', '.join(missing)}",
             expected="config.json, tokenizer.json and safetensors weights in one folder",
-            next_step="name another --model_name_or_path, or bring the missing files (`make base` rebuilds the small model)",
+            next_step="name another --model_name_or_path, or bring the missing files"
+            " (`make base` rebuilds the small model)",
         )
 
 
@@ -69,7 +70,7 @@ def check_dtypes(model: ModelConfig, training: SFTConfig, *, num_processes: int)
 
 
 def load_tokenizer(model_name_or_path: str, chat_template: str) -> PreTrainedTokenizerBase:
-    """Return the tokenizer with the prompt's format as its chat template and a pad token that is not the end token."""
+    """Return the tokenizer with the prompt's format as its template and a pad token unlike the end token."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(model_name_or_path)

@@ -223,7 +223,7 @@ def finish(
     tokenizer,
     phases: Phases,
 ) -> None:
-    """Save the adapter, its tokenizer and the resolved configuration; all processes take part in the gathering.
+    """Save the adapter, its tokenizer and the resolved configuration; all processes gather the weights.
 
     Raises:
         UserError: when the disk is full.
@@ -260,7 +260,7 @@ def require_not_empty(adapter: Path) -> None:
     from safetensors import safe_open
 
     with safe_open(adapter, framework="pt") as tensors:
-        updates = [tensors.get_tensor(name) for name in tensors.keys() if "lora_B" in name]
+        updates = [tensors.get_tensor(name) for name in tensors.keys() if "lora_B" in name]  # noqa: SIM118
     if not updates or not any(update.any() for update in updates):
         raise RuntimeError(f"{adapter} holds {len(updates)} update matrices, all zero: nothing was trained")
 
@@ -341,7 +341,7 @@ def _on_first_step(action):
 
 
 def _leave(status: int) -> NoReturn:
-    """End at once: about one gloo run in dozens hangs in the process group's destructor at interpreter exit."""
+    """End at once: one gloo run in dozens hangs in the process group's destructor at interpreter exit."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

@@ -9,7 +9,7 @@ from transformers import TrainerCallback
 
 
 class StopInTime(TrainerCallback):
-    """Save and stop at the next step once a SIGTERM came or the time is used up, on all processes at the same step.
+    """Save and stop once a SIGTERM came or the time is used up, on all processes at the same step.
 
     Args:
         time_limit_s: seconds after which to stop, counted from now; None for no limit.
@@ -25,7 +25,7 @@ class StopInTime(TrainerCallback):
         self._terminated = True
 
     def on_step_end(self, args, state, control, **kwargs) -> None:
-        """Agree with the other processes on whether to stop: a signal may reach them between different steps."""
+        """Agree with the others on whether to stop: a signal may reach them between different steps."""
         wanted = (
             2 if self._terminated else int(self._deadline is not None and time.monotonic() >= self._deadline)
         )

@@ -1,0 +1,57 @@
+# `make` alone lists the targets. PYTHON chooses the interpreter (3.11 or 3.12), TORCH_INDEX_URL the torch build.
+# Works with GNU make 3.81 and the bash 3.2 of macOS. A stamp per environment: a second run installs nothing.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PY := .venv/bin/python
+NOTEBOOKS := .venv/.ready
+LAB := .envs/lab/.ready
+TRANSFORMERS_4_57 := .envs/transformers-4.57/.ready
+# One thread per process: the ranks of a training share the cores, and more threads fight over them.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help sample test lab check format base bench clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+sample: $(NOTEBOOKS) ## run every notebook on this machine (no account, no GPU) and write one HTML report
+	WORKSHOP_MODE=sample $(PY) -m workshop.walk
+
+test: $(NOTEBOOKS) $(TRANSFORMERS_4_57) ## run the tests, then every notebook in a temporary home
+	$(PY) -m pytest --nbmake --nbmake-timeout=600 tests notebook
+
+lab: $(NOTEBOOKS) $(LAB) ## open the notebooks in JupyterLab
+	.envs/lab/bin/jupyter lab --notebook-dir=notebook
+
+check: $(NOTEBOOKS) ## look for style errors and notebook outputs, without running anything
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) tests/notebooks/notebook_lint.py
+
+format: $(NOTEBOOKS) ## put code into the house style and strip notebook outputs
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+	find notebook -name '*.ipynb' -exec $(PY) -m nbstripout --keep-id {} +
+
+base: $(NOTEBOOKS) ## rebuild the small base model in src/sample/base/model (about 20 minutes)
+	$(PY) -m sample.base
+
+bench: $(NOTEBOOKS) ## print timings measured on this machine (they are never asserted)
+	$(PY) -m pytest -s -o python_files='bench_*.py' tests/benchmarks
+
+clean: ## remove sample mode's results and caches; environments and results of AWS modes stay
+	rm -rf "$${WORKSHOP_HOME:-.workshop}/sample" .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './.venv/*' -not -path './.envs/*' -prune -exec rm -rf {} +
+
+$(NOTEBOOKS): requirements.txt src/train/requirements.txt setup/constraints.txt setup/environment.sh pyproject.toml
+	setup/environment.sh notebooks
+	@touch $@
+
+$(LAB): $(NOTEBOOKS) setup/lab-requirements.txt
+	setup/environment.sh lab
+	@touch $@
+
+$(TRANSFORMERS_4_57): $(NOTEBOOKS) setup/transformers-4.57.txt
+	setup/environment.sh transformers-4.57
+	@touch $@

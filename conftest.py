@@ -1,0 +1,48 @@
+"""What holds for every test and every notebook that pytest runs, whichever folder it is started with."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+REPO_DIR = Path(__file__).parent
+NOTEBOOK_TIMEOUT_S = 1200  # notebooks train a model; single tests have the limit in pyproject.toml
+_home: Path | None = None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the whole run sample mode and a home of its own: it can never touch a real account's files.
+
+    Set in the environment and not in a fixture, because notebook kernels and torchrun inherit it.
+    """
+    global _home
+    for name in [name for name in os.environ if name.startswith("WORKSHOP_")]:
+        del os.environ[name]
+    _home = Path(tempfile.mkdtemp(prefix="workshop-test-"))
+    os.environ["WORKSHOP_HOME"] = str(_home)
+    os.environ["WORKSHOP_MODE"] = "sample"
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # A kernel named python3 in the user's folder would win over this environment's.
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _home is not None:
+        shutil.rmtree(_home, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run notebooks last and in their order, since each one reads what the one before it made."""
+    from workshop.notebooks import order_key
+
+    def key(item: pytest.Item) -> tuple:
+        if item.path.suffix != ".ipynb":
+            return (0,)
+        item.add_marker(pytest.mark.timeout(NOTEBOOK_TIMEOUT_S))
+        return (1, order_key(item.path.relative_to(REPO_DIR)))
+
+    items.sort(key=key)  # stable: the other tests keep their order

@@ -1,0 +1,1 @@
+"""What the notebooks import: settings, state, news, prompt, evaluation, plots, launching."""

@@ -1,0 +1,162 @@
+"""Tables to judge by: scores with their intervals, and the summaries themselves side by side."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from workshop.evaluation.confidence import difference_interval, mean_interval
+from workshop.evaluation.facts import number_values, numbers
+from workshop.evaluation.scores import Scores, metric_label
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
+    from pandas import DataFrame
+
+LONG_ARTICLE_CHARS = 320
+"""An article longer than this is folded behind its first characters."""
+
+# Translucent grounds and a line of another kind for each: readable on white and on black, and without colour.
+_STYLE = """<style>
+.news-table table{border-collapse:collapse;width:100%;table-layout:fixed;font-size:14px;line-height:1.65}
+.news-table th,.news-table td{border:1px solid rgba(128,128,128,.45);padding:8px 10px;vertical-align:top;
+ text-align:left;white-space:pre-wrap;word-break:keep-all;overflow-wrap:anywhere}
+.news-table th{background:rgba(128,128,128,.15)}
+.news-table th:first-child{width:28%}
+.news-table caption{caption-side:top;text-align:left;font-weight:bold;padding:14px 0 4px}
+.news-table .right{background:rgba(0,158,115,.28);border-bottom:2px solid #009e73}
+.news-table .wrong{background:rgba(220,50,32,.28);border-bottom:2px dashed #dc3220}
+.news-table .note{display:block;margin-top:8px;font-size:12px;opacity:.85}
+.news-table summary{cursor:pointer}
+.news-table details[open] .more{display:none}
+</style>"""
+_LEGEND = (
+    '<p>Numbers: <span class="right">in the reference</span> · <span class="wrong">not in the article</span>'
+    " · unmarked: in the article, but not asked for.</p>"
+)
+
+
+def score_table(scores: Scores, *, seed: int = 0) -> "DataFrame":
+    """Return each system's mean scores with their 95 % bootstrap intervals.
+
+    Returns:
+        One row per system; columns (metric, "mean" | "low" | "high"), values between 0 and 1.
+    """
+    from pandas import DataFrame
+
+    rows = {
+        system: {
+            (metric, part): value
+            for metric, values in metrics.items()
+            for part, value in mean_interval(values, seed=seed)._asdict().items()
+        }
+        for system, metrics in scores.items()
+    }
+    return DataFrame.from_dict(rows, orient="index").rename_axis("system")
+
+
+def gain_table(scores: Scores, system: str, *, seed: int = 0) -> "DataFrame":
+    """Return by how much one system is better than each other one, paired by article.
+
+    Returns:
+        One row per other system; columns (metric, "mean" | "low" | "high"). Where low and high are on
+        different sides of 0, the gain may be luck.
+    """
+    from pandas import DataFrame
+
+    rows = {
+        f"{system} - {other}": {
+            (metric, part): value
+            for metric, values in scores[system].items()
+            for part, value in difference_interval(values, scores[other][metric], seed=seed)._asdict().items()
+        }
+        for other in scores
+        if other != system
+    }
+    return DataFrame.from_dict(rows, orient="index").rename_axis("gain")
+
+
+def percent_table(table: "DataFrame", *, signed: bool = False) -> "DataFrame":
+    """Turn a score or gain table into text for reading: `85.3 [84.2, 86.4]`, in percent.
+
+    Args:
+        table: What score_table or gain_table returned.
+        signed: Write a plus sign before gains.
+    """
+    from pandas import DataFrame
+
+    sign = "+" if signed else ""
+    metrics = list(dict.fromkeys(metric for metric, _ in table.columns))
+    cells = {
+        metric_label(metric): [
+            f"{100 * mean:{sign}.1f} [{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
+            for mean, low, high in table[metric][["mean", "low", "high"]].itertuples(index=False)
+        ]
+        for metric in metrics
+    }
+    return DataFrame(cells, index=table.index)
+
+
+def side_by_side(
+    articles: Sequence[str],
+    references: Sequence[str],
+    systems: Mapping[str, Sequence[str]],
+    *,
+    titles: Sequence[str] | None = None,
+) -> "HTML":
+    """Lay out article, reference and every system's summary next to each other.
+
+    Numbers that the reference has are green in a summary, numbers that the article lacks are red, and
+    numbers of the reference that a summary leaves out are listed below it.
+
+    Args:
+        articles: The articles' texts; a long one is folded.
+        references: Their reference summaries.
+        systems: For each system's name its summaries, in the order of the columns.
+        titles: One caption per article; numbered when left out.
+    """
+    from IPython.display import HTML
+
+    tables = []
+    for index, (article, reference) in enumerate(zip(articles, references, strict=True)):
+        title = titles[index] if titles is not None else f"Article {index + 1} of {len(articles)}"
+        heads = "".join(f"<th>{escape(head)}</th>" for head in ("Article", "Reference", *systems))
+        summaries = (summaries[index] for summaries in systems.values())
+        cells = "".join(f"<td>{_summary(article, reference, summary)}</td>" for summary in summaries)
+        tables.append(
+            f"<table><caption>{escape(title)}</caption><tr>{heads}</tr>"
+            f"<tr><td>{_article(article)}</td><td>{escape(reference)}</td>{cells}</tr></table>"
+        )
+    return HTML(f'<div class="news-table">{_STYLE}{_LEGEND}{"".join(tables)}</div>')
+
+
+def _article(article: str) -> str:
+    if len(article) <= LONG_ARTICLE_CHARS:
+        return escape(article)
+    cut = max(article.rfind(" ", 0, LONG_ARTICLE_CHARS), article.rfind("\n", 0, LONG_ARTICLE_CHARS)) + 1
+    shown, folded = article[: cut or LONG_ARTICLE_CHARS], article[cut or LONG_ARTICLE_CHARS :]
+    more = f'<span class="more"> … ▸ {len(folded):,} more characters</span>'
+    return f"<details><summary>{escape(shown)}{more}</summary>{escape(folded)}</details>"
+
+
+def _summary(article: str, reference: str, summary: str) -> str:
+    """Escape one summary, with its numbers marked and the missing ones named."""
+    in_article, in_reference = number_values(article), number_values(reference)
+    parts, end = [], 0
+    for number in numbers(summary):
+        parts.append(escape(summary[end : number.start]))
+        text = escape(summary[number.start : number.end])
+        if number.value not in in_article:
+            text = f'<span class="wrong" title="not in the article">{text}</span>'
+        elif number.value in in_reference:
+            text = f'<span class="right" title="in the reference">{text}</span>'
+        parts.append(text)
+        end = number.end
+    parts.append(escape(summary[end:]))
+    said = number_values(summary)
+    missing = dict.fromkeys(
+        reference[number.start : number.end] for number in numbers(reference) if number.value not in said
+    )
+    if missing:
+        listed = ", ".join(escape(number) for number in missing)
+        parts.append(f'<span class="note">missing: <span class="wrong">{listed}</span></span>')
+    return "".join(parts)

@@ -1,0 +1,136 @@
+"""Processes started together and ended together, however the notebook ends.
+
+Signalling the group alone is not enough: torchrun gives every worker a session of its own. Each process of a
+launch therefore carries a mark in its environment, which its children inherit and which is looked for when
+the launch ends. A small keeper process does the same when the notebook's kernel is killed or restarted.
+
+    python process_group.py GROUP_ID MARK GRACE_S     # the keeper; started by ProcessGroup, not by hand
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+MARK_VARIABLE = "WORKSHOP_LAUNCH_MARK"
+_KILL_TIMEOUT_S = 10
+_LOOK_AGAIN_S = 0.1
+
+
+class ProcessGroup:
+    """A running command in a session of its own, with every process that it starts.
+
+    Args:
+        command: Program and arguments.
+        env: The whole environment of the command.
+        cwd: Its working folder; the caller's when None.
+        keeper_grace_s: What the command gets between SIGTERM and SIGKILL when the caller dies.
+
+    Raises:
+        OSError: When the program cannot be started.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path | None = None,
+        keeper_grace_s: float = 30,
+    ) -> None:
+        self.mark = uuid.uuid4().hex
+        self.process = subprocess.Popen(
+            list(command),
+            env={**env, MARK_VARIABLE: self.mark},
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            start_new_session=True,
+        )
+        keeper = [sys.executable, "-I", __file__, str(self.process.pid), self.mark, str(keeper_grace_s)]
+        # Without the mark of a launch that this process may itself be part of: it outlives that one's end.
+        keeper_env = {name: value for name, value in os.environ.items() if name != MARK_VARIABLE}
+        try:
+            # Its standard input ends when this process does, by whatever signal.
+            self._keeper = subprocess.Popen(
+                keeper,
+                env=keeper_env,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+    def terminate(self) -> None:
+        """Ask every process of the group to end (SIGTERM); torchrun hands it on to its workers."""
+        if self.process.poll() is None:
+            _signal_group(self.process.pid, signal.SIGTERM)
+
+    def close(self) -> None:
+        """Kill what is left of the group, and the keeper; nothing of the launch runs afterwards."""
+        # The direct child first and by its own handle: psutil would take its exit status away.
+        self.process.kill()
+        self.process.wait()
+        kill_members(self.process.pid, self.mark)
+        self._keeper.kill()
+        self._keeper.wait()
+        self._keeper.stdin.close()
+
+
+def kill_members(group_id: int, mark: str) -> None:
+    """Kill every process of a launch and wait until none runs; again for those born meanwhile."""
+    import psutil
+
+    deadline_s = time.monotonic() + _KILL_TIMEOUT_S
+    # After the deadline only a process in uninterruptible sleep is left: it ends when its disk answers.
+    while (members := list(_members(group_id, mark))) and time.monotonic() < deadline_s:
+        for member in members:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
+        # It waits for the process table's entry, which init may free late (2 s were seen in a container),
+        # but a zombie does not run: so a short wait, and another look.
+        psutil.wait_procs(members, timeout=_LOOK_AGAIN_S)
+
+
+def _members(group_id: int, mark: str) -> Iterator:
+    """Find the running processes of a launch: those of its group, and those that carry its mark."""
+    import psutil
+
+    for process in psutil.process_iter():
+        try:
+            belongs = os.getpgid(process.pid) == group_id or process.environ().get(MARK_VARIABLE) == mark
+            if belongs and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                yield process
+        except (psutil.Error, OSError):  # ended meanwhile, or of another user
+            continue
+
+
+def _signal_group(group_id: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(group_id, number)
+    except (ProcessLookupError, PermissionError):  # macOS: no permission for a group of zombies
+        return
+
+
+def _keep(group_id: int, mark: str, grace_s: float) -> None:
+    """Wait until the process that started this one is gone, then end its launch."""
+    sys.stdin.buffer.read()
+    import psutil
+
+    _signal_group(group_id, signal.SIGTERM)
+    psutil.wait_procs(list(_members(group_id, mark)), timeout=grace_s)
+    kill_members(group_id, mark)
+
+
+if __name__ == "__main__":
+    _keep(int(sys.argv[1]), sys.argv[2], float(sys.argv[3]))

@@ -1,0 +1,221 @@
+"""The settings of a run: one mode of workshop.yaml, overridden by WORKSHOP_* variables, checked."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from workshop.errors import WorkshopError
+from workshop.settings_file import read_settings_file
+
+PREFIX = "WORKSHOP_"
+FILE_NAME = "workshop.yaml"
+# The last two are set by a launch for its own processes.
+RESERVED_VARIABLES = {"WORKSHOP_MODE", "WORKSHOP_HOME", "WORKSHOP_LAUNCH_MARK", "WORKSHOP_LAUNCHED_AT"}
+
+# Offered as the nearest match to a mistyped name; others of the same form are accepted, since new types
+# appear every year.
+SIZES = ("xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge", "48xlarge")
+INSTANCE_TYPES = (
+    *(f"ml.{family}.{size}" for family in ("g5", "g6", "g6e") for size in SIZES),
+    "ml.p4d.24xlarge",
+    "ml.p4de.24xlarge",
+    "ml.p5.48xlarge",
+)
+REGIONS = ("ap-northeast-2", "ap-northeast-1", "ap-southeast-1", "us-east-1", "us-east-2", "us-west-2")
+PATTERNS = {
+    "instance_type": re.compile(r"ml\.[a-z]+\d[a-z0-9-]*\.(\d*xlarge|large|medium)"),
+    "region": re.compile(r"[a-z]{2}(-[a-z]+)+-\d"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Hold the values that make the same cells run on a laptop or on AWS.
+
+    Args:
+        mode: Block of workshop.yaml these values come from; also the folder under the workshop's home.
+        region: AWS region.
+        base_model: Folder relative to the repository, or name on the Hugging Face hub.
+        news_source: "sample", name on the hub, or path of a CSV, JSONL or Parquet file or folder.
+        run_debug_sample: Train on the small data set (10 / 10 / 10) instead of the full one.
+        recipe: File name under src/train/recipes.
+        num_processes: Training processes on one machine (torchrun --nproc_per_node), 1 or more.
+        use_local_mode: Train with SageMaker Local Mode (Docker) instead of a training job.
+        training_instance_type: For example ml.g5.4xlarge.
+        training_instance_count: Machines of one training job, 1 or more.
+        endpoint_instance_type: For example ml.g5.12xlarge.
+        num_evaluation_articles: Unseen articles that models are compared on, 1 or more.
+        seed: For splits, generated news and training, 0 or more.
+        cell_timeout_s: Longest time for one notebook cell in `python -m workshop.walk`, in seconds.
+        repo_dir: Root of the repository.
+        workshop_home: Parent of the modes' homes: $WORKSHOP_HOME or <repo>/.workshop.
+
+    Raises:
+        WorkshopError: A value has the wrong type or is not a possible one.
+    """
+
+    mode: str
+    region: str
+    base_model: str
+    news_source: str
+    run_debug_sample: bool
+    recipe: str
+    num_processes: int
+    use_local_mode: bool
+    training_instance_type: str
+    training_instance_count: int
+    endpoint_instance_type: str
+    num_evaluation_articles: int
+    seed: int
+    cell_timeout_s: int
+    repo_dir: Path
+    workshop_home: Path
+
+    def __post_init__(self) -> None:
+        for name, kind in FIELD_TYPES.items():
+            _check_type(name, getattr(self, name), kind)
+        _check_form("region", self.region, PATTERNS["region"], REGIONS)
+        for name in ("training_instance_type", "endpoint_instance_type"):
+            _check_form(name, getattr(self, name), PATTERNS["instance_type"], INSTANCE_TYPES)
+        for name in FIELD_TYPES:
+            value, lowest = getattr(self, name), 0 if name == "seed" else 1
+            if FIELD_TYPES[name] is int and value < lowest:
+                raise _wrong_value(name, value, f"{lowest} or more")
+        if not self.recipe_path.is_file():
+            known = sorted(path.name for path in self.recipe_path.parent.glob("*.yaml"))
+            raise _wrong_value(
+                "recipe", self.recipe, _nearest(self.recipe, known, "file in src/train/recipes")
+            )
+
+    @property
+    def home(self) -> Path:
+        """Everything this mode writes: state.json, data, models, reports."""
+        return self.workshop_home / self.mode
+
+    @property
+    def data_dir(self) -> Path:
+        """Parent of the data sets "small" and "full"."""
+        return self.home / "data"
+
+    @property
+    def dataset_name(self) -> str:
+        """Data set to train on: "small" or "full"."""
+        return "small" if self.run_debug_sample else "full"
+
+    @property
+    def recipe_path(self) -> Path:
+        return self.repo_dir / "src" / "train" / "recipes" / self.recipe
+
+    @property
+    def base_model_location(self) -> str:
+        """What `from_pretrained` takes: the folder's absolute path, or the name on the hub."""
+        folder = self.repo_dir / self.base_model
+        return str(folder) if folder.is_dir() else self.base_model
+
+
+FIELD_TYPES: dict[str, type] = {
+    field.name: {"str": str, "bool": bool, "int": int}[field.type]
+    for field in fields(Settings)
+    if field.type in ("str", "bool", "int") and field.name != "mode"
+}
+
+
+def find_repo_dir(module_file: str = __file__) -> Path:
+    """Return the repository this package runs from (it is installed with `pip install -e .`)."""
+    repo_dir = Path(module_file).resolve().parents[2]
+    if (repo_dir / FILE_NAME).is_file():
+        return repo_dir
+    raise WorkshopError(
+        found=f"the package workshop in {Path(module_file).resolve().parent}, without {FILE_NAME} above it",
+        expected="the package installed from the repository in editable form",
+        next_step="in the repository's root run: make sample   (or: python -m pip install --no-deps -e .)",
+    )
+
+
+def load_settings(repo_dir: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read workshop.yaml, apply WORKSHOP_MODE and WORKSHOP_<FIELD>, and check every value.
+
+    Args:
+        repo_dir: Root of the repository; found from the installed package when None.
+        environ: Variables to read; os.environ when None.
+
+    Raises:
+        WorkshopError: An unknown key, variable or mode, a missing key, or a wrong value.
+    """
+    repo_dir = repo_dir or find_repo_dir()
+    environ = os.environ if environ is None else environ
+    file_mode, modes = read_settings_file(repo_dir / FILE_NAME, tuple(FIELD_TYPES))
+    mode, origin = environ.get("WORKSHOP_MODE") or file_mode, "mode"
+    if environ.get("WORKSHOP_MODE"):
+        origin = "WORKSHOP_MODE"
+    if mode not in modes:
+        raise _wrong_value(origin, mode, _nearest(mode, list(modes), f"mode in {FILE_NAME}"))
+    values: dict[str, Any] = {**modes[mode], **_overrides(environ)}
+    home = Path(environ.get("WORKSHOP_HOME") or repo_dir / ".workshop").expanduser().absolute()
+    return Settings(mode=mode, repo_dir=repo_dir, workshop_home=home, **values)
+
+
+def _overrides(environ: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for variable, text in environ.items():
+        if not variable.startswith(PREFIX) or variable in RESERVED_VARIABLES:
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name not in FIELD_TYPES or variable != variable.upper():
+            known = sorted(RESERVED_VARIABLES | {PREFIX + field.upper() for field in FIELD_TYPES})
+            raise WorkshopError(
+                found=f"the variable {variable} in the environment, which names no setting",
+                expected=_nearest(variable, known, "variable"),
+                next_step=f"correct its name, or remove it: unset {variable}",
+            )
+        values[name] = _parse(variable, text, FIELD_TYPES[name])
+    return values
+
+
+def _parse(variable: str, text: str, kind: type) -> Any:
+    if kind is bool:
+        if text.lower() not in ("true", "false", "1", "0"):
+            raise _wrong_value(variable, text, "true or false")
+        return text.lower() in ("true", "1")
+    if kind is int:
+        if not re.fullmatch(r"-?\d+", text):
+            raise _wrong_value(variable, text, "a whole number")
+        return int(text)
+    return text
+
+
+def _check_type(name: str, value: Any, kind: type) -> None:
+    names = {bool: "true or false", int: "a whole number", str: "text"}
+    # bool is a subclass of int, so `type is` and not isinstance
+    if type(value) is not kind or (kind is str and not value.strip()):
+        raise _wrong_value(name, value, names[kind])
+
+
+def _check_form(name: str, value: str, pattern: re.Pattern[str], known: tuple[str, ...]) -> None:
+    if not pattern.fullmatch(value):
+        raise _wrong_value(
+            name, value, _nearest(value, list(known), name.split("_", 1)[-1].replace("_", " "))
+        )
+
+
+def _nearest(value: Any, known: list[str], what: str) -> str:
+    close = get_close_matches(str(value), known, n=2, cutoff=0.5)
+    return (
+        f"a {what}; closest: {' or '.join(close)}" if close else f"a {what}: {', '.join(known) or 'none yet'}"
+    )
+
+
+def _wrong_value(name: str, value: Any, expected: str) -> WorkshopError:
+    place = f"the variable {name}" if name.startswith(PREFIX) else f"{name} in {FILE_NAME}"
+    return WorkshopError(
+        found=f"{name} = {value!r}",
+        expected=expected,
+        next_step=f"correct {place}"
+        + ("" if name.startswith(PREFIX) else f" (or the variable {PREFIX}{name.upper()}, if it is set)"),
+    )

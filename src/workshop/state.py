@@ -1,0 +1,133 @@
+"""What one notebook leaves for the next: state.json in the home of the mode, typed and checked on load."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from workshop.errors import WorkshopError
+from workshop.settings import Settings
+from workshop.state_entries import DatasetState, Entry, ModelState
+
+FILE_NAME = "state.json"
+VERSION = 1
+# Entry name -> its type and the notebook that makes it. A new entry is a dataclass and a line here
+# (and a property on State, which gives notebooks its type).
+ENTRIES: dict[str, tuple[type[Entry], str]] = {
+    "dataset": (DatasetState, "01-Prepare-Dataset-KR-News"),
+    "model": (ModelState, "02-Train-Local-KR-News"),
+}
+
+
+class State:
+    """Read and write the entries of one mode.
+
+    Example:
+        state = State.load(settings)
+        state.dataset = DatasetState.of_folder(settings, notebook="01-Prepare-Dataset-KR-News")
+        state.save()
+    """
+
+    def __init__(self, path: Path, raw: dict[str, Any]) -> None:
+        self.path = path
+        self._raw = raw
+        self._changed: dict[str, Any] = {}
+
+    @classmethod
+    def load(cls, settings: Settings) -> State:
+        """Read state.json of the settings' mode; an absent file is an empty state.
+
+        Raises:
+            WorkshopError: The file is there and is not what `save` writes.
+        """
+        path = settings.home / FILE_NAME
+        return cls(path, _read(path))
+
+    def save(self) -> None:
+        """Write the entries set since loading; entries that another kernel wrote meanwhile stay."""
+        self._raw = {**_read(self.path), **self._changed}
+        self._changed = {}
+        text = json.dumps({"version": VERSION, "entries": self._raw}, ensure_ascii=False, indent=2)
+        _write_atomically(self.path, text + "\n")
+
+    @property
+    def dataset(self) -> DatasetState:
+        return self._entry("dataset")
+
+    @dataset.setter
+    def dataset(self, entry: DatasetState) -> None:
+        self._set("dataset", entry)
+
+    @property
+    def model(self) -> ModelState:
+        return self._entry("model")
+
+    @model.setter
+    def model(self, entry: ModelState) -> None:
+        self._set("model", entry)
+
+    def has(self, name: str) -> bool:
+        """Tell whether an entry is recorded (not whether its files still exist)."""
+        return name in self._raw
+
+    def _set(self, name: str, entry: Entry) -> None:
+        assert type(entry) is ENTRIES[name][0], f"{name} takes a {ENTRIES[name][0].__name__}"
+        self._raw[name] = self._changed[name] = entry.to_json(self.path.parent)
+
+    def _entry(self, name: str) -> Any:
+        kind, notebook = ENTRIES[name]
+        if name not in self._raw:
+            raise WorkshopError(
+                found=f"no {name} in {self.path}",
+                expected=f"a {name} made earlier in the same mode ({self.path.parent.name})",
+                next_step=f"run the notebook {notebook} first",
+            )
+        entry = kind.from_json(name, self._raw[name], self.path, notebook)
+        missing = [path for path in entry.paths() if not path.exists()]
+        if missing:
+            raise WorkshopError(
+                found=f"{missing[0]} is gone (recorded as {name} in {self.path})",
+                expected=f"the {name} that {entry.notebook} made at {entry.made_at}",
+                next_step=f"run the notebook {notebook} again",
+            )
+        return entry
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["version"] != VERSION or not isinstance(content["entries"], dict):
+            raise ValueError(f"version {content['version']}")
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError) as problem:
+        raise WorkshopError(
+            found=f"{path} cannot be read ({type(problem).__name__}: {problem})",
+            expected=f"JSON of version {VERSION} as the notebooks write it",
+            next_step=f"delete the file and run the notebooks again from {ENTRIES['dataset'][1]}",
+        ) from None
+    return content["entries"]
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    """Replace the file as a whole: after a crash or a full disk it is the old one or the new one."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as problem:
+        raise WorkshopError(
+            found=f"{path} cannot be written: {problem.strerror}",
+            expected="a writable folder with free space",
+            next_step="free some space or set WORKSHOP_HOME to another folder, then run the cell again",
+        ) from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink()

@@ -1,0 +1,216 @@
+"""The typed entries of state.json: when and by which notebook something was made, and where it is."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from workshop.errors import WorkshopError
+from workshop.settings import Settings
+
+SPLITS = ("train", "validation", "test")
+DATASET_NAMES = ("small", "full")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """Common part of every entry; fields of type Path are kept relative to the home, so that it can move.
+
+    Args:
+        made_at: UTC, ISO 8601.
+        notebook: Name of the notebook that made it.
+    """
+
+    made_at: str
+    notebook: str
+
+    def paths(self) -> list[Path]:
+        """Files and folders that must exist for the entry to be of use."""
+        return [value for value in vars(self).values() if isinstance(value, Path)]
+
+    def to_json(self, home: Path) -> dict[str, Any]:
+        return {
+            name: str(value.relative_to(home) if value.is_relative_to(home) else value)
+            if isinstance(value, Path)
+            else value
+            for name, value in asdict(self).items()
+        }
+
+    @classmethod
+    def from_json(cls, name: str, raw: Any, state_path: Path, notebook: str) -> Self:
+        """Rebuild the entry; an entry of another shape (an older version of the workshop) is an error."""
+        kinds = {field.name: field.type for field in fields(cls)}
+        try:
+            if set(raw) != set(kinds):
+                raise TypeError(f"fields {', '.join(sorted(set(raw) ^ set(kinds)))}")
+            values = {key: _typed(key, raw[key], kind, state_path.parent) for key, kind in kinds.items()}
+        except (TypeError, AttributeError) as problem:
+            raise WorkshopError(
+                found=f"an unreadable {name} in {state_path} ({problem})",
+                expected=f"an entry as the notebook {notebook} writes it",
+                next_step=f"run the notebook {notebook} again",
+            ) from None
+        return cls(**values)
+
+
+def _typed(key: str, value: Any, kind: Any, home: Path) -> Any:
+    """Return the JSON value as the field's type, which annotations hold as text."""
+    if kind == "Path" and type(value) is str:
+        return home / value
+    plain = {"str": str, "int": int, "float": float}.get(kind, dict)
+    if type(value) is not plain and not (plain is float and type(value) is int):
+        raise TypeError(f"{key} = {value!r} is no {kind}")
+    return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetState(Entry):
+    """Record the small and the full data set that notebook 01 writes.
+
+    Args:
+        data_dir: Holds <name>/<split>/<split>.jsonl.
+        news_source: Where the articles came from, as in the settings.
+        base_model: Whose tokenizer the article lengths were measured with.
+        num_rows: Rows by "<name>/<split>", for example {"small/train": 10}.
+        sha256: Hash of each of these files, by the same keys.
+        num_rejected: Rejected rows by data set name.
+    """
+
+    data_dir: Path
+    news_source: str
+    base_model: str
+    num_rows: dict[str, int]
+    sha256: dict[str, str]
+    num_rejected: dict[str, int]
+
+    @classmethod
+    def of_folder(cls, settings: Settings, *, notebook: str) -> DatasetState:
+        """Describe the files that stand in the settings' data folder.
+
+        Raises:
+            WorkshopError: A split's file is missing.
+        """
+        counted = {
+            f"{name}/{split}": _count_and_hash(_split_path(settings.data_dir, name, split), notebook)
+            for name in DATASET_NAMES
+            for split in SPLITS
+        }
+        rejected = {name: settings.data_dir / name / "rejected.jsonl" for name in DATASET_NAMES}
+        return cls(
+            made_at=now_utc(),
+            notebook=notebook,
+            data_dir=settings.data_dir,
+            news_source=settings.news_source,
+            base_model=settings.base_model,
+            num_rows={key: num_rows for key, (num_rows, _) in counted.items()},
+            sha256={key: digest for key, (_, digest) in counted.items()},
+            num_rejected={
+                name: _count_and_hash(path, notebook)[0] if path.exists() else 0
+                for name, path in rejected.items()
+            },
+        )
+
+    def split_path(self, name: str, split: str) -> Path:
+        """Return the file of a split, for example split_path("small", "train")."""
+        return _split_path(self.data_dir, name, split)
+
+    def paths(self) -> list[Path]:
+        return [self.split_path(*key.split("/")) for key in self.num_rows]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelState(Entry):
+    """Record what a training run left: the merged model at the folder's root, with adapter/ inside.
+
+    Args:
+        model_dir: Folder that a server can load as it stands.
+        base_model: Model that was tuned, as in the settings.
+        recipe: File name of the training recipe.
+        dataset_name: "small" or "full".
+        train_sha256: Hash of the training split, as in DatasetState.sha256.
+        num_train_rows: Rows of the training split.
+        adapter_sha256: Hash of adapter/adapter_model.safetensors: which training run this is.
+        train_seconds: Wall time from launch to saved model.
+    """
+
+    model_dir: Path
+    base_model: str
+    recipe: str
+    dataset_name: str
+    train_sha256: str
+    num_train_rows: int
+    adapter_sha256: str
+    train_seconds: float
+
+    @classmethod
+    def of_folder(
+        cls,
+        settings: Settings,
+        dataset: DatasetState,
+        model_dir: Path,
+        *,
+        notebook: str,
+        train_seconds: float,
+    ) -> ModelState:
+        """Describe the model in a folder that training finished.
+
+        Raises:
+            WorkshopError: The folder holds no merged model or no adapter.
+        """
+        _require(model_dir / "config.json", notebook)
+        adapter_path = _require(model_dir / "adapter" / "adapter_model.safetensors", notebook)
+        train = f"{settings.dataset_name}/train"
+        return cls(
+            made_at=now_utc(),
+            notebook=notebook,
+            model_dir=model_dir.absolute(),
+            base_model=settings.base_model,
+            recipe=settings.recipe,
+            dataset_name=settings.dataset_name,
+            train_sha256=dataset.sha256[train],
+            num_train_rows=dataset.num_rows[train],
+            adapter_sha256=_count_and_hash(adapter_path, notebook)[1],
+            train_seconds=float(train_seconds),
+        )
+
+    @property
+    def adapter_dir(self) -> Path:
+        return self.model_dir / "adapter"
+
+    @property
+    def metrics_path(self) -> Path:
+        return self.model_dir / "metrics.json"
+
+    def paths(self) -> list[Path]:
+        return [self.model_dir / "config.json", self.adapter_dir / "adapter_model.safetensors"]
+
+
+def now_utc() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _split_path(data_dir: Path, name: str, split: str) -> Path:
+    return data_dir / name / split / f"{split}.jsonl"
+
+
+def _require(path: Path, notebook: str) -> Path:
+    if path.is_file():
+        return path
+    raise WorkshopError(
+        found=f"no file {path}",
+        expected=f"the file that {notebook} writes before it records its result",
+        next_step=f"run the notebook {notebook} from its first cell",
+    )
+
+
+def _count_and_hash(path: Path, notebook: str) -> tuple[int, str]:
+    """Return the number of lines and the SHA-256 of a file, read once in blocks."""
+    digest, num_lines = hashlib.sha256(), 0
+    with _require(path, notebook).open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+            num_lines += block.count(b"\n")
+    return num_lines, digest.hexdigest()

@@ -1,0 +1,85 @@
+"""Numbers and names are compared by what they mean."""
+
+import unicodedata
+from decimal import Decimal
+
+import pytest
+
+from workshop.evaluation.facts import names_right, number_values, numbers, numbers_right
+
+ARTICLE = "한빛전자는 20일 420억 원을 들여 용량을 37% 늘렸다고 했다. 값은 3만 5000원이다."
+REFERENCE = "420억 원을 들여 용량을 37% 늘렸다."
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("37%로 늘었다", [37]),
+        ("1,234,567명과 22,194건", [1_234_567, 22_194]),
+        ("3.50%", ["3.5"]),
+        ("3만5천원", [35_000]),
+        ("3만 5000원", [35_000]),
+        ("1억 2천만 원", [120_000_000]),
+        ("5천 명, 3만 명", [5_000, 30_000]),
+        ("2024년 5월", [2024, 5]),
+        ("３７％ １，２００", [37, 1200]),
+        ("A10G와 G20", [10, 20]),
+        ("12,34", [12, 34]),
+        ("1,2345", [1, 2345]),
+        ("3 대 2", [3, 2]),
+        ("²와 세 명 그리고 😀", []),
+        ("", []),
+    ],
+)
+def test_numbers_are_read_with_commas_and_scale_words(text: str, values: list):
+    assert [number.value for number in numbers(text)] == [Decimal(value) for value in values]
+
+
+def test_a_number_knows_its_place():
+    text = "값은 3만 5000원"
+    assert [text[number.start : number.end] for number in numbers(text)] == ["3만 5000"]
+
+
+def test_scale_words_tell_amounts_apart():
+    assert number_values("3만 원").isdisjoint(number_values("3억 원"))
+
+
+@pytest.mark.parametrize(
+    ("summary", "is_right"),
+    [
+        (REFERENCE, True),
+        ("37% 늘리려고 420억을 썼다", True),
+        ("20일 37% 늘렸고 420억 원, 3만5천원", True),
+        ("용량을 37% 늘렸다", False),  # 420억 left out
+        ("용량을 73% 늘렸다. 420억", False),  # digits swapped
+        ("37%, 420억, 9년", False),  # 9 invented
+        ("37%, 420만", False),  # wrong scale
+        ("", False),
+    ],
+)
+def test_numbers_are_right_when_none_is_missing_and_none_invented(summary: str, is_right: bool):
+    assert numbers_right(ARTICLE, REFERENCE, summary) is is_right
+
+
+def test_without_numbers_in_the_reference_only_inventions_are_wrong():
+    assert numbers_right("3명이 왔다", "여럿이 왔다", "사람들이 왔다")
+    assert not numbers_right("3명이 왔다", "여럿이 왔다", "4명이 왔다")
+
+
+@pytest.mark.parametrize(
+    ("summary", "names", "is_right"),
+    [
+        ("김민수는 서울에서 말했다", ["김민수", "서울"], True),
+        ("김민수는 말했다", ["김민수", "서울"], False),
+        ("김민주는 말했다", ["김민수"], False),
+        ("새한빛전자가 밝혔다", ["한빛전자"], False),
+        ("㈜한빛전자가 밝혔다", ["한빛전자"], True),
+        ("‘한빛전자’가", ["한빛전자"], True),
+        (unicodedata.normalize("NFD", "김민수는"), ["김민수"], True),
+        ("C++ 모임", ["C++"], True),
+        ("", ["김민수"], False),
+        ("", [], True),
+    ],
+)
+def test_names_are_right_when_each_stands_for_itself(summary: str, names: list[str], is_right: bool):
+    assert names_right(summary, names) is is_right

@@ -1,0 +1,35 @@
+"""Systems are scored article by article, in the same order."""
+
+import pytest
+
+from workshop.evaluation.rouge import METRICS, rouge
+from workshop.evaluation.scores import metric_label, score_systems
+
+ARTICLES = ["김민수가 37%를 말했다. 비가 왔다.", "이영희가 5명을 뽑았다. 눈이 왔다."]
+REFERENCES = ["김민수가 37%를 말했다", "이영희가 5명을 뽑았다"]
+SYSTEMS = {"copy": REFERENCES, "wrong": ["김민주가 73%를 말했다", "이영희가 5명을 뽑았다"]}
+
+
+def test_every_metric_has_one_value_per_article():
+    scores = score_systems(ARTICLES, REFERENCES, SYSTEMS, names=[["김민수"], ["이영희"]])
+    assert list(scores["copy"]) == [*METRICS, "numbers_right", "names_right"]
+    assert all(values.tolist() == [1, 1] for values in scores["copy"].values())
+    assert scores["wrong"]["numbers_right"].tolist() == [0, 1]
+    assert scores["wrong"]["names_right"].tolist() == [0, 1]
+    expected = rouge(REFERENCES[0], SYSTEMS["wrong"][0])["syllable_rouge_l"].fmeasure
+    assert scores["wrong"]["syllable_rouge_l"].tolist() == [expected, 1]
+
+
+def test_names_are_scored_only_when_they_are_known():
+    assert "names_right" not in score_systems(ARTICLES, REFERENCES, SYSTEMS)["copy"]
+
+
+def test_lists_of_different_length_are_named():
+    with pytest.raises(ValueError, match="2 articles, 2 references, 1 summaries of tuned"):
+        score_systems(ARTICLES, REFERENCES, {"tuned": ["하나"]})
+
+
+def test_labels_are_the_names_that_people_write():
+    assert metric_label("word_rouge_l") == "word ROUGE-L"
+    assert metric_label("syllable_rouge_2") == "syllable ROUGE-2"
+    assert metric_label("numbers_right") == "numbers right"

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from workshop.errors import WorkshopError
+from workshop.settings import FIELD_TYPES, Settings, find_repo_dir, load_settings
+
+MODES = ("sample", "debug", "full", "full-48xl")
+
+
+def edit(repo_dir: Path, old: str, new: str) -> int:
+    """Replace the first occurrence in workshop.yaml and return its line number."""
+    path = repo_dir / "workshop.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return text[: text.index(old)].count("\n") + 1
+
+
+def test_sample_is_the_default_and_needs_nothing_from_outside(settings: Settings) -> None:
+    assert (settings.mode, settings.news_source, settings.dataset_name) == ("sample", "sample", "full")
+    assert settings.base_model == "src/sample/base/model"
+    assert settings.home == settings.repo_dir / ".workshop" / "sample"
+    assert settings.data_dir == settings.home / "data"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_of_the_real_file_loads(mode: str) -> None:
+    settings = load_settings(find_repo_dir(), environ={"WORKSHOP_MODE": mode})
+    assert settings.mode == mode
+    assert settings.recipe_path.is_file()
+
+
+def test_every_block_of_the_file_is_a_tested_mode() -> None:
+    text = (find_repo_dir() / "workshop.yaml").read_text(encoding="utf-8")
+    assert tuple(re.findall(r"^([\w-]+):$", text, flags=re.MULTILINE)) == MODES
+
+
+def test_debug_is_the_small_data_set_on_the_public_model() -> None:
+    settings = load_settings(find_repo_dir(), environ={"WORKSHOP_MODE": "debug"})
+    assert settings.dataset_name == "small"
+    assert settings.base_model_location == "meta-llama/Meta-Llama-3-8B"
+    assert settings.training_instance_type == "ml.g5.4xlarge"
+
+
+def test_a_base_model_folder_becomes_an_absolute_path(repo_dir: Path) -> None:
+    folder = repo_dir / "src" / "sample" / "base" / "model"
+    folder.mkdir(parents=True)
+    assert load_settings(repo_dir, environ={}).base_model_location == str(folder)
+
+
+def test_variables_win_over_the_file(repo_dir: Path, tmp_path: Path) -> None:
+    environ = {
+        "WORKSHOP_MODE": "full",
+        "WORKSHOP_NUM_PROCESSES": "8",
+        "WORKSHOP_USE_LOCAL_MODE": "True",
+        "WORKSHOP_REGION": "ap-northeast-2",
+        "WORKSHOP_HOME": str(tmp_path / "home"),
+        "PATH": "untouched",
+    }
+    settings = load_settings(repo_dir, environ=environ)
+    assert (settings.num_processes, settings.use_local_mode, settings.region) == (8, True, "ap-northeast-2")
+    assert settings.home == tmp_path / "home" / "full"
+
+
+def test_the_files_own_mode_counts_without_the_variable(repo_dir: Path) -> None:
+    edit(repo_dir, "\nmode: sample\n", "\nmode: debug\n")
+    assert load_settings(repo_dir, environ={}).mode == "debug"
+    assert load_settings(repo_dir, environ={"WORKSHOP_MODE": "sample"}).mode == "sample"
+
+
+def test_settings_cannot_be_changed(settings: Settings) -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.mode = "full"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("environ", "parts"),
+    [
+        ({"WORKSHOP_MODE": "sampel"}, ["WORKSHOP_MODE = 'sampel'", "closest: sample"]),
+        (
+            {"WORKSHOP_REGOIN": "us-east-1"},
+            ["WORKSHOP_REGOIN", "closest: WORKSHOP_REGION", "unset WORKSHOP_REGOIN"],
+        ),
+        ({"WORKSHOP_NUM_PROCESSES": "two"}, ["WORKSHOP_NUM_PROCESSES = 'two'", "a whole number"]),
+        ({"WORKSHOP_NUM_PROCESSES": "0"}, ["num_processes = 0", "1 or more"]),
+        ({"WORKSHOP_SEED": "-1"}, ["seed = -1", "0 or more"]),
+        ({"WORKSHOP_USE_LOCAL_MODE": "ja"}, ["WORKSHOP_USE_LOCAL_MODE = 'ja'", "true or false"]),
+        ({"WORKSHOP_REGION": "us-eats-1x"}, ["region = 'us-eats-1x'", "us-east-1"]),
+        ({"WORKSHOP_TRAINING_INSTANCE_TYPE": "g5.4xlarge"}, ["training_instance_type", "ml.g5.4xlarge"]),
+        ({"WORKSHOP_ENDPOINT_INSTANCE_TYPE": "ml.g5.12xlrage"}, ["endpoint_instance_type", "ml.g5.12xlarge"]),
+        ({"WORKSHOP_RECIPE": "sampl.yaml"}, ["recipe = 'sampl.yaml'", "closest: sample.yaml"]),
+        ({"WORKSHOP_NEWS_SOURCE": " "}, ["news_source = ' '", "text"]),
+    ],
+)
+def test_a_wrong_variable_names_the_closest_valid_one(
+    repo_dir: Path, environ: dict, parts: list[str]
+) -> None:
+    with pytest.raises(WorkshopError) as caught:
+        load_settings(repo_dir, environ=environ)
+    for part in parts:
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "parts"),
+    [
+        ("  recipe: sample.yaml", "  recepi: sample.yaml", ["'recepi'", "closest: recipe"]),
+        ("  region: us-east-1 ", "  region: [us-east-1\n #", ["not YAML"]),
+        ("  num_processes: 2", "  num_processes: '2'", ["num_processes = '2'", "a whole number"]),
+        ("  num_processes: 2", "  num_processes: true", ["num_processes = True", "a whole number"]),
+        ("  use_local_mode: false", "  use_local_mode: 0", ["use_local_mode = 0", "true or false"]),
+        ("  seed: 42", "  seed: 42\n  seed: 43", ["'seed' for the second time"]),
+        ("\nmode: sample\n", "\nmod: sample\n", ["mod: 'sample'", "`mode:`"]),
+        ("\nmode: sample\n", "\nmode: fulll\n", ["mode = 'fulll'", "closest: full"]),
+        ("debug:\n", "debug: 3\nother:\n", ["debug: 3"]),
+    ],
+)
+def test_a_wrong_line_of_the_file_is_named(repo_dir: Path, old: str, new: str, parts: list[str]) -> None:
+    edit(repo_dir, old, new)
+    with pytest.raises(WorkshopError) as caught:
+        load_settings(repo_dir, environ={})
+    for part in [*parts, "workshop.yaml"]:
+        assert part in str(caught.value)
+
+
+def test_an_unknown_key_is_named_with_its_line(repo_dir: Path) -> None:
+    line = edit(repo_dir, "  seed: 42", "  sede: 42")
+    with pytest.raises(WorkshopError, match=rf"workshop\.yaml:{line}\b"):
+        load_settings(repo_dir, environ={})
+
+
+def test_broken_yaml_is_named_with_its_line(repo_dir: Path) -> None:
+    line = edit(repo_dir, "  news_source: sample", "  news_source: sample: again")
+    with pytest.raises(WorkshopError, match=rf"workshop\.yaml:{line}\b"):
+        load_settings(repo_dir, environ={})
+
+
+def test_a_missing_key_is_named(repo_dir: Path) -> None:
+    edit(repo_dir, "  recipe: sample.yaml", "  # gone")
+    with pytest.raises(WorkshopError, match=r"'sample' without recipe"):
+        load_settings(repo_dir, environ={})
+
+
+def test_an_absent_or_empty_or_non_utf8_file_is_named(repo_dir: Path) -> None:
+    path = repo_dir / "workshop.yaml"
+    for content in ("모드: 표본".encode("cp949"), b"", b"- a list\n", b"mode: !!python/name:os.system\n"):
+        path.write_bytes(content)
+        with pytest.raises(WorkshopError, match=r"workshop\.yaml"):
+            load_settings(repo_dir, environ={})
+    path.unlink()
+    with pytest.raises(WorkshopError, match=r"git checkout workshop\.yaml"):
+        load_settings(repo_dir, environ={})
+
+
+def test_a_package_outside_its_repository_says_how_to_install_it(tmp_path: Path) -> None:
+    with pytest.raises(WorkshopError, match=r"pip install --no-deps -e \."):
+        find_repo_dir(str(tmp_path / "site-packages" / "workshop" / "settings.py"))
+
+
+def test_every_field_can_be_set_by_a_variable_of_its_name(repo_dir: Path) -> None:
+    for name, kind in FIELD_TYPES.items():
+        value = getattr(load_settings(repo_dir, environ={}), name)
+        text = str(value + 1 if kind is int else not value if kind is bool else value)
+        changed = load_settings(repo_dir, environ={f"WORKSHOP_{name.upper()}": text})
+        assert str(getattr(changed, name)) == text
