@@ -72,11 +72,11 @@ install_fast() { # interpreter, arguments of `pip install`
 #   Linux without a driver                             the CPU build, 190 MB instead of 3 GB of CUDA libraries:
 #     1. `+cpu` from where pip's own configuration points (a mirror, a folder of wheels); PyPI has no
 #        such version, so this answers within a second or two everywhere else
-#     2. `+cpu` from the PyTorch project's index; one retry and a short timeout, so that a network
-#        without that host does not hang
+#     2. the same from the PyTorch project's own index, which uv knows by the name of the build; one retry
+#        and a short timeout, so that a network without that host does not hang
 #     3. the plain pin from PyPI, said aloud, because it is large
 install_torch() {
-    local pin version cpu_index=https://download.pytorch.org/whl/cpu
+    local pin version
     pin=$(sed -n 's/^torch==//p' requirements.txt)
     version=$("$VENV/bin/python" -c 'import importlib.metadata as m; print(m.version("torch"))' 2>/dev/null || true)
     [ "${version%%+*}" = "$pin" ] && return
@@ -89,8 +89,9 @@ install_torch() {
     else
         say "torch $pin, CPU build (no NVIDIA driver found)"
         pip_install "torch==$pin+cpu" 2>"$LOGS/1" && return
-        pip_install "torch==$pin+cpu" --extra-index-url "$cpu_index" --retries 1 --timeout 15 2>"$LOGS/2" && return
-        say "no CPU build within reach of pip ($cpu_index); taking PyPI's CUDA build, about 3 GB"
+        UV_HTTP_TIMEOUT=15 UV_HTTP_RETRIES=1 "$VENV/bin/python" -m uv pip install --python "$VENV/bin/python" \
+            -c setup/constraints.txt --torch-backend cpu "torch==$pin" 2>"$LOGS/2" && return
+        say "no CPU build within reach; taking PyPI's build with CUDA, about 3 GB"
         pip_install "torch==$pin"
     fi
 }

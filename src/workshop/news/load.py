@@ -73,11 +73,12 @@ def _sample(dataset_name: str, seed: int) -> dict[str, "pd.DataFrame"]:
         return {split: to_table(_batches(handwritten.rows(split))) for split in SPLITS}
     from sample.news import generator
 
-    # The test split alone has the topic that no training text has.
-    topics = dict.fromkeys(SPLITS, generator.TRAINING_TOPICS)
-    topics["test"] = (*generator.TRAINING_TOPICS, *generator.HELD_OUT_TOPICS)
+    # The test split alone has the names and the topic that no training text has.
+    unseen = {"topics": (*generator.TRAINING_TOPICS, *generator.HELD_OUT_TOPICS), "held_out_names": True}
     return {
-        split: to_table(_batches(generator.rows(size, _split_seed(seed, split), topics=topics[split])))
+        split: to_table(
+            _batches(generator.rows(size, _split_seed(seed, split), **(unseen if split == "test" else {})))
+        )
         for split, size in sizes_to_load(dataset_name).items()
     }
 

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-# The public data set has 22,194 / 2,466 / 2,740 rows, 27,400 in all. The 27,840 that is written about it
-# elsewhere is a slip: it is the sum of none of its versions.
+# The public data set has 22,194 / 2,466 / 2,740 rows, 27,400 in all; the 27,840 that one reads is a slip.
 SIZES: Mapping[str, Mapping[str, int]] = {
     "small": {"train": 10, "validation": 10, "test": 10},
     "full": {"train": 22_194, "validation": 2_466, "test": 2_740},

@@ -98,19 +98,6 @@ def test_ends_rise_and_reach_the_end_of_the_text(text: str) -> None:
     assert ends[-1:] == ([len(text.rstrip())] if text.strip() else [])
 
 
-def test_handwritten_articles_have_as_many_sentences_as_a_morphological_analyser_finds() -> None:
-    from kiwipiepy import Kiwi
-
-    from sample.news import handwritten
-
-    kiwi = Kiwi(num_workers=1)
-    articles = [row["document"] for row in handwritten.rows("test")]
-    # The analyser also splits inside quotations; outside of them both must agree.
-    plain = [re.sub("“[^”]*”", "인용", article) for article in articles]
-    ours = [sentences(article) for article in plain]
-    assert ours == [[sentence.text for sentence in kiwi.split_into_sents(article)] for article in plain]
-
-
 @pytest.mark.parametrize(
     "text",
     [
