@@ -28,6 +28,7 @@ INSTANCE_TYPES = (
     "ml.p5.48xlarge",
 )
 REGIONS = ("ap-northeast-2", "ap-northeast-1", "ap-southeast-1", "us-east-1", "us-east-2", "us-west-2")
+DTYPES = ("float32", "bfloat16")
 PATTERNS = {
     "instance_type": re.compile(r"ml\.[a-z]+\d[a-z0-9-]*\.(\d*xlarge|large|medium)"),
     "region": re.compile(r"[a-z]{2}(-[a-z]+)+-\d"),
@@ -51,6 +52,7 @@ class Settings:
         training_instance_count: Machines of one training job, 1 or more.
         endpoint_instance_type: For example ml.g5.12xlarge.
         num_evaluation_articles: Unseen articles that models are compared on, 1 or more.
+        inference_dtype: Of the weights when a notebook generates: "float32" or "bfloat16".
         seed: For splits, generated news and training, 0 or more.
         cell_timeout_s: Longest time for one notebook cell in `python -m workshop.walk`, in seconds.
         repo_dir: Root of the repository.
@@ -72,6 +74,7 @@ class Settings:
     training_instance_count: int
     endpoint_instance_type: str
     num_evaluation_articles: int
+    inference_dtype: str
     seed: int
     cell_timeout_s: int
     repo_dir: Path
@@ -81,6 +84,9 @@ class Settings:
         for name, kind in FIELD_TYPES.items():
             _check_type(name, getattr(self, name), kind)
         _check_form("region", self.region, PATTERNS["region"], REGIONS)
+        if self.inference_dtype not in DTYPES:
+            known = _nearest(self.inference_dtype, list(DTYPES), "dtype")
+            raise _wrong_value("inference_dtype", self.inference_dtype, known)
         for name in ("training_instance_type", "endpoint_instance_type"):
             _check_form(name, getattr(self, name), PATTERNS["instance_type"], INSTANCE_TYPES)
         for name in FIELD_TYPES:
