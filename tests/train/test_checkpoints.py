@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tuning import checkpoints
@@ -24,6 +24,14 @@ def make_checkpoint(folder: Path, step: int, *, complete: bool) -> Path:
     if complete:
         checkpoints.mark_complete(checkpoint)
     return checkpoint
+
+
+def kill_all(pid: int) -> None:
+    """Kill torchrun and its workers at once; the workers have process groups of their own."""
+    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    for process in family:
+        process.kill()
+    psutil.wait_procs(family, timeout=30)
 
 
 def test_the_newest_complete_checkpoint_is_found_by_number(tmp_path: Path) -> None:
@@ -63,12 +71,11 @@ def test_a_run_killed_with_sigkill_resumes_to_the_same_loss(tmp_path: Path, smal
         stderr=subprocess.STDOUT,
         text=True,
         env=environment(),
-        start_new_session=True,
     )
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith('progress {"step": 5,'):
-            os.killpg(process.pid, signal.SIGKILL)
+            kill_all(process.pid)
             break
     process.stdout.read()
     process.wait(timeout=60)

@@ -12,7 +12,7 @@ from tuning.fsdp import require_sharded
 from .conftest import Run, train
 
 FLOAT32 = (
-    *("--dtype", "float32", "--bnb_4bit_quant_storage", "float32"),
+    *("--dtype", "float32", "--bf16", "false", "--bnb_4bit_quant_storage", "float32"),
     *("--load_in_4bit", "false", "--merge", "false", "--max_train_rows", "64"),
 )
 

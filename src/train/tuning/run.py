@@ -54,7 +54,7 @@ def run(argv: list[str], recipe: str | None, *, started: float) -> NoReturn:
     phases.end("imports", show=is_main)
 
     train_rows = read_rows(script.train_data, name="train_data", max_rows=script.max_train_rows)
-    evaluates = bool(script.validation_data) and training.eval_strategy != "no"
+    evaluates = training.eval_strategy != "no"
     validation_rows = (
         read_rows(script.validation_data, name="validation_data", max_rows=script.max_validation_rows)
         if evaluates
@@ -120,6 +120,8 @@ def parse(argv: list[str], recipe: str | None) -> tuple[ScriptArguments, SFTConf
     if training.fsdp and int(os.environ.get("WORLD_SIZE", "1")) == 1:
         print("one process: nothing to shard over, so FSDP is off", flush=True)
         training.fsdp, training.fsdp_plugin_args = False, None
+    if not script.validation_data:
+        training.eval_strategy = "no"
     training.max_length = None  # rows are never cut: tokenize() refuses long ones
     training.disable_tqdm = True
     return script, training, model
@@ -242,7 +244,7 @@ def finish(
             unwrapped.save_pretrained(partial, state_dict=state)
             (partial / "README.md").unlink(missing_ok=True)  # PEFT's model card names the machine's folders
             tokenizer.save_pretrained(partial)
-            require_not_empty(partial / "adapter_model.safetensors")
+            require_not_empty(partial / "adapter_model.safetensors", num_steps=trainer.state.global_step)
 
         write_aside(folder / "adapter", write)
         (folder / "resolved-config.yaml").write_text(
@@ -252,33 +254,40 @@ def finish(
     phases.end("save", show=trainer.is_world_process_zero())
 
 
-def require_not_empty(adapter: Path) -> None:
+def require_not_empty(adapter: Path, *, num_steps: int) -> None:
     """Check that a saved adapter has tensors, and that training has changed them.
 
     Some combinations of FSDP options save zero tensors without an error.
+
+    Args:
+        adapter: the safetensors file.
+        num_steps: optimizer steps so far; the first one may have a learning rate of 0 (warm-up).
     """
     from safetensors import safe_open
 
     with safe_open(adapter, framework="pt") as tensors:
         updates = [tensors.get_tensor(name) for name in tensors.keys() if "lora_B" in name]  # noqa: SIM118
-    if not updates or not any(update.any() for update in updates):
-        raise RuntimeError(f"{adapter} holds {len(updates)} update matrices, all zero: nothing was trained")
+    if not updates or (num_steps > 1 and not any(update.any() for update in updates)):
+        state = "all zero: nothing was trained" if updates else "nothing was saved"
+        raise RuntimeError(f"{adapter} holds {len(updates)} update matrices, {state}")
 
 
 def resolved(script: ScriptArguments, training: SFTConfig, model: ModelConfig) -> dict[str, Any]:
-    """Return every setting that differs from its default: a recipe that repeats this run."""
-    values: dict[str, Any] = {}
-    for group in (script, training, model):
-        defaults = {name: item.default for name, item in type(group).__dataclass_fields__.items()}
-        values |= {
-            name: value
-            for name, value in (asdict(group) if group is not training else training.to_dict()).items()
-            if name in defaults
-            and value != defaults[name]
-            and _is_plain(value)
-            and "token" not in name.split("_")
-        }
-    return values
+    """Return a recipe that repeats this run.
+
+    All settings of the script and the model, and of the trainer's hundred and more those that differ from
+    their defaults. Secrets are left out.
+    """
+    values = asdict(script) | asdict(model)
+    defaults = {name: item.default for name, item in type(training).__dataclass_fields__.items()}
+    values |= {
+        name: value
+        for name, value in training.to_dict().items()
+        if name in defaults and value != defaults[name]
+    }
+    return {
+        name: value for name, value in values.items() if _is_plain(value) and "token" not in name.split("_")
+    }
 
 
 def _is_plain(value: Any) -> bool:
