@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.train.conftest import REPO, TRAIN
 
 from tuning import arguments
 from tuning.errors import UserError
-
-from .conftest import REPO, TRAIN
 
 RECIPES = sorted((REPO / "src" / "train" / "recipes").rglob("*.yaml"))
 RECIPE_NAMES = [path.name for path in RECIPES]

@@ -12,6 +12,7 @@ import torch
 import yaml
 from peft import PeftModel
 from safetensors import safe_open
+from tests.train.conftest import BASE, REPO, Run, environment
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from merge import merge
@@ -20,8 +21,6 @@ from tuning.artifact import is_disk_full, write_aside
 from tuning.errors import UserError
 from tuning.run import require_not_empty
 from workshop.prompt import chat_messages
-
-from .conftest import BASE, REPO, Run, environment
 
 OVERLAY = REPO / ".envs" / "transformers-4.57"
 TEXT = "다온시가 오는 12일 1,250억 원 규모의 순환 전철을 개통한다고 밝혔다."

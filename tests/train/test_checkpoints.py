@@ -8,10 +8,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.train.conftest import BASE, environment, torchrun, train
 
 from tuning import checkpoints
-
-from .conftest import BASE, environment, torchrun, train
 
 SAVING = ("--save_strategy", "steps", "--save_steps", "2", "--save_total_limit", "2")
 RESUMING = (*SAVING, "--resume_from_checkpoint", "last", "--merge", "false")

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.train.conftest import BASE, REPO
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from sample.news.generator import rows
@@ -13,8 +14,6 @@ from tuning.data import IGNORED, read_rows, tokenize
 from tuning.errors import UserError
 from tuning.model import load_tokenizer
 from workshop.prompt import REQUEST, SYSTEM, chat_messages
-
-from .conftest import BASE, REPO
 
 TEMPLATE = str(REPO / "src" / "train" / "chat_template.jinja")
 EDGE_CASES = [

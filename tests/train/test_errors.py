@@ -7,12 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.train.conftest import BASE, train
 
 from tuning.errors import UserError
 from tuning.model import check_model_folder
 from workshop.prompt import chat_messages
-
-from .conftest import BASE, train
 
 
 def test_a_model_folder_without_tokenizer_is_refused(tmp_path: Path) -> None:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.train.conftest import Run, train
 
 from tuning.fsdp import require_sharded
-
-from .conftest import Run, train
 
 FLOAT32 = (
     *("--dtype", "float32", "--bf16", "false", "--bnb_4bit_quant_storage", "float32"),

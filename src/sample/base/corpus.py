@@ -2,8 +2,8 @@
 
 The base never sees the summary's sentence, the prompt's format, a held-out topic or a held-out name. It sees
 drills (lists and pairs that come again), generated articles followed by questions with answers, captions and
-retellings, so that it learns to find and copy names and numbers; and topics made of coined words, so that it
-learns to copy words it has never met.
+retellings, so that it learns to find and copy names and numbers; half of the topics and half of the names are
+coined, so that it learns to copy words it has never met.
 """
 
 from __future__ import annotations
@@ -101,19 +101,37 @@ def coined_word(rng: random.Random, low: int, high: int) -> str:
     return "".join(rng.choice(pool) for pool in pools)
 
 
+class WildNames(names.Names):
+    """Names of any syllables, so that no pair of them can be foreseen; the held-out pairs do not occur."""
+
+    def person(self) -> str:
+        """Return a name of three syllables."""
+        return coined_word(self._rng, 1, 1) + self._wild_pair(names.GIVEN)
+
+    def stem(self) -> str:
+        """Return a word of two syllables."""
+        return self._wild_pair(names.COINED)
+
+    def _wild_pair(self, pool: str) -> str:
+        while True:
+            first, second = coined_word(self._rng, 2, 2)
+            if not (first in pool and second in pool and names.is_held_out(pool, first, second)):
+                return first + second
+
+
 def drill(rng: random.Random) -> str:
     """Return names and numbers that come again: a list repeated, or pairs repeated in another order.
 
     Copying is learnt from these many times sooner than from articles, where most words cannot be foreseen.
     """
 
+    known, wild = names.Names(rng), WildNames(rng)
+
     def item() -> str:
-        kind = rng.randrange(4)
+        kind = rng.randrange(5)
         if kind == 0:
             return names.number(rng)
-        if kind == 1:
-            return names.person(rng, held_out=False)
-        return names.coined(rng, held_out=False) if kind == 2 else coined_word(rng, 2, 3)
+        return (known.person, known.stem, wild.person, wild.stem)[kind - 1]()
 
     items = [item() for _ in range(rng.randint(4, 10))]
     if rng.random() < 0.5:
@@ -153,7 +171,7 @@ def coined_topic(rng: random.Random) -> Topic:
 def document(rng: random.Random, *, num_retellings: int = 10) -> str:
     """Return one text: sometimes a line of English, an article, then retellings in random order."""
     topic = coined_topic(rng) if rng.random() < 0.5 else BY_NAME[rng.choice(TRAINING_TOPICS)]
-    article = articles.write(rng, topic)
+    article = articles.write(rng, topic, WildNames(rng) if rng.random() < 0.5 else names.Names(rng))
     retellings = [fill(pattern, article.values) for pattern in rng.sample(RETELLINGS, num_retellings)]
     preface = ""
     if rng.random() < 0.5:

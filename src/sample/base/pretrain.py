@@ -31,13 +31,14 @@ class Pretraining:
     taught no copying, 1,500 steps of drills did).
     """
 
-    num_steps: int = 10_000
+    num_steps: int = 11_000
     num_drill_steps: int = 1_500  # of them, first
     batch_size: int = 8  # documents a step; 32 learned copying later than 8 in trials
     muon_learning_rate: float = 0.006
     adam_learning_rate: float = 0.003
     num_warmup_steps: int = 100
     decay_share: float = 0.6  # of all steps: constant before, linear to nearly zero then
+    num_rounded_steps: int = 3_000  # of them, last: matrices rounded to what 4 bits can hold
     log_every_steps: int = 250
 
 
@@ -142,8 +143,12 @@ def pretrain(settings: Pretraining, *, output_dir: Path) -> float:
         settings.num_steps,
     )
     for step, (ids, labels) in enumerate(source, 1):
-        loss = model(input_ids=ids, labels=labels).loss
+        exact = round_to_4_bits(model) if step > settings.num_steps - settings.num_rounded_steps else {}
+        with torch.autocast("cpu", torch.bfloat16):  # half the time of float32, where the CPU has it
+            loss = model(input_ids=ids, labels=labels).loss
         loss.backward()
+        for weight, value in exact.items():
+            weight.data = value
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for stepper in (*optimizers, *schedules):
             stepper.step()
@@ -160,9 +165,29 @@ def pretrain(settings: Pretraining, *, output_dir: Path) -> float:
                 file=sys.stderr,
                 flush=True,
             )
+    round_to_4_bits(model)
     model.to(torch.bfloat16)
     save(model, tokenizer, output_dir)
     return validation_loss(model, tokenizer)
+
+
+def round_to_4_bits(model: LlamaForCausalLM) -> dict[torch.nn.Parameter, torch.Tensor]:
+    """Round every matrix to the values that QLoRA's 4-bit copy will have, and return the exact values.
+
+    An 8B model loses little by NF4; in this one the matrices move by 9 %, and an adapter trained on the 4-bit
+    copy would not fit the exact weights it is merged into. So the last steps of pre-training look for weights
+    that are good after rounding (gradients are taken there and applied to the exact values), and the model is
+    shipped rounded: its 4-bit copy then differs by 0.1 %, and merging costs nothing.
+    """
+    from bitsandbytes.functional import dequantize_4bit, quantize_4bit
+
+    exact = {}
+    for name, weight in model.named_parameters():
+        if weight.ndim == 2 and "embed" not in name:
+            exact[weight] = weight.data
+            codes, scales = quantize_4bit(weight.data, quant_type="nf4", compress_statistics=True)
+            weight.data = dequantize_4bit(codes, scales)
+    return exact
 
 
 def validation_loss(

@@ -93,31 +93,27 @@ class Article:
     values: dict[str, str]
 
 
-def draw_values(rng: random.Random, topic: Topic, *, held_out_names: bool) -> dict[str, str]:
+def draw_values(rng: random.Random, topic: Topic, source: names.Names) -> dict[str, str]:
     """Draw everything the sentence patterns need; distractors always differ from what they distract from."""
 
-    def stem() -> str:
-        return names.coined(rng, held_out=held_out_names)
-
     def place() -> str:
-        return stem() + rng.choice(names.PLACE_ENDS)
+        return source.stem() + rng.choice(names.PLACE_ENDS)
 
     amount = names.number(rng, decimals=topic.decimals)
-    organisation, speaker, where = stem() + rng.choice(topic.organisations), None, place()
-    speaker = names.person(rng, held_out=held_out_names)
+    organisation, where, speaker = source.stem() + rng.choice(topic.organisations), place(), source.person()
     thing = rng.choice(topic.objects)
     if rng.random() < 0.5:
         thing = f"{rng.choice(MODIFIERS)} {thing}"
     if rng.random() < 0.4:
-        thing = f"‘{stem()}’ {thing}"
+        thing = f"‘{source.stem()}’ {thing}"
     return {
         "field": topic.field,
         "org": organisation,
-        "org2": _differs(lambda: stem() + rng.choice(topic.organisations), organisation),
+        "org2": _differs(lambda: source.stem() + rng.choice(topic.organisations), organisation),
         "place": where,
         "place2": _differs(place, where),
         "person": speaker,
-        "person2": _differs(lambda: names.person(rng, held_out=held_out_names), speaker),
+        "person2": _differs(source.person, speaker),
         "title": rng.choice(topic.titles),
         "outsider": rng.choice(OUTSIDERS),
         "opinion": rng.choice(OPINIONS),
@@ -137,18 +133,18 @@ def draw_values(rng: random.Random, topic: Topic, *, held_out_names: bool) -> di
     }
 
 
-def write(rng: random.Random, topic: Topic, *, held_out_names: bool = False) -> Article:
+def write(rng: random.Random, topic: Topic, source: names.Names) -> Article:
     """Write one article about a topic.
 
     Args:
-        rng: the only source of chance: the same state gives the same article.
+        rng: source of chance: the same state gives the same article.
         topic: the words to use.
-        held_out_names: draw names from the fifth that training text never uses.
+        source: the names to use.
 
     Returns:
         An article of six to eight sentences; its first sentence never carries a fact of the summary.
     """
-    values = draw_values(rng, topic, held_out_names=held_out_names)
+    values = draw_values(rng, topic, source)
     planned = rng.random() < 0.4
     asides = [rng.choice(group) for group in rng.sample(ASIDES, rng.choice((2, 3, 4)))]
     body = [

@@ -8,29 +8,44 @@ from __future__ import annotations
 
 import random
 
-SURNAMES = "김이박최정강조윤장임한오서신권황안송류홍"
-GIVEN = "가나다도라려로루린명민별서선솔수슬시아연영예우원유윤율은재주지진찬채태하해현호희"
-COINED = "가고금나노누늘다달담도동두들라람루리마맑모무미바별빛산새샘소솔아온울은이초터푸하한해"
+# Syllables of names are rarely particles or endings: 가, 나, 은 and 이 would stand in every sentence.
+SURNAMES = "김박최정강조윤장임오서신권황안송류홍문배"
+GIVEN = "건겸경규균란률린민범별봉빈섭성솔숙슬승연엽영옥완욱웅원유율재준진찬철태택필혁현호훈희"
+COINED = "갈강결곰꽃낙누늘달담돌돛들뜰마맑몽물밀밤벼별봄불빛산새샘섬솔숨숲온울잎참초콩탑터틀푸풀흰"
 PLACE_ENDS = "시군구읍동"
 NUM_NAME_GROUPS, HELD_OUT_GROUP = 5, 0
 
 
-def syllable_pair(rng: random.Random, pool: str, *, held_out: bool) -> str:
-    """Draw two different syllables whose pair belongs (or does not belong) to the held-out fifth."""
-    while True:
-        first, second = rng.randrange(len(pool)), rng.randrange(len(pool))
-        if first != second and ((first * 7 + second) % NUM_NAME_GROUPS == HELD_OUT_GROUP) == held_out:
-            return pool[first] + pool[second]
+def is_held_out(pool: str, first: str, second: str) -> bool:
+    """Return whether a pair of a pool's syllables belongs to the fifth that training text never has."""
+    return (pool.index(first) * 7 + pool.index(second)) % NUM_NAME_GROUPS == HELD_OUT_GROUP
 
 
-def person(rng: random.Random, *, held_out: bool) -> str:
-    """Return a full name of three syllables."""
-    return rng.choice(SURNAMES) + syllable_pair(rng, GIVEN, held_out=held_out)
+class Names:
+    """Draw names from the pools; one of the two halves, training or held out.
 
+    Args:
+        rng: source of chance.
+        held_out: draw from the fifth of the pairs that training text never has.
+    """
 
-def coined(rng: random.Random, *, held_out: bool) -> str:
-    """Return a coined word of two syllables, the stem of organisations, places and brands."""
-    return syllable_pair(rng, COINED, held_out=held_out)
+    def __init__(self, rng: random.Random, *, held_out: bool = False) -> None:
+        self._rng = rng
+        self._held_out = held_out
+
+    def _pair(self, pool: str) -> str:
+        while True:
+            first, second = self._rng.choice(pool), self._rng.choice(pool)
+            if first != second and is_held_out(pool, first, second) == self._held_out:
+                return first + second
+
+    def person(self) -> str:
+        """Return a full name of three syllables."""
+        return self._rng.choice(SURNAMES) + self._pair(GIVEN)
+
+    def stem(self) -> str:
+        """Return a coined word of two syllables, the stem of organisations, places and brands."""
+        return self._pair(COINED)
 
 
 def number(rng: random.Random, *, decimals: bool = False) -> str:

@@ -74,8 +74,9 @@ def is_disk_full(error: BaseException | None) -> bool:
         "os error 28",
         "File too large",
         "os error 27",
-        "file write failed",
         "Disk quota",
+        "file write failed",
+        "inline_container",  # torch.save: "enforce fail at inline_container.cc", "unexpected pos 12 vs 10"
     )
     seen = 0
     while error is not None and seen < 10:

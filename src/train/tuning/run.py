@@ -35,6 +35,7 @@ def run(argv: list[str], recipe: str | None, *, started: float) -> NoReturn:
     Raises:
         UserError: for anything a person can mend.
     """
+    silence_known_warnings()
     import torch
     import transformers
     from trl import SFTTrainer  # noqa: F401  the import that costs most belongs to the phase "imports"
@@ -90,6 +91,17 @@ def run(argv: list[str], recipe: str | None, *, started: float) -> NoReturn:
             )  # the artifact has everything a finished run needs
         write_metrics(trainer, stop, script, phases)
     _leave(EXIT_TERMINATED if stop.reason == "SIGTERM" else 0)
+
+
+def silence_known_warnings() -> None:
+    """Keep messages off the screen that nobody can act on; everything else stays visible."""
+    import logging
+    import warnings
+
+    # bitsandbytes looks for an optional kernel for CPUs and does without it.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+    # transformers 5.23 warns of a name that peft 0.21 still reads.
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
 
 
 def parse(argv: list[str], recipe: str | None) -> tuple[ScriptArguments, SFTConfig, ModelConfig]:
@@ -184,8 +196,6 @@ def train(trainer: SFTTrainer) -> None:
         UserError: when the disk fills up while a checkpoint is written; the one before stays.
     """
     from tuning.artifact import disk_full, is_disk_full
-    from tuning.fsdp import require_sharded
-    from tuning.progress import say
 
     output_dir = Path(trainer.args.output_dir)
     resume = trainer.args.resume_from_checkpoint
@@ -199,15 +209,7 @@ def train(trainer: SFTTrainer) -> None:
     if resume and trainer.is_world_process_zero():
         print(f"resuming from {resume}", flush=True)
     if trainer.is_fsdp_enabled:
-        trainer.add_callback(
-            _on_first_step(
-                lambda: (
-                    say("sharded", num_parameters=require_sharded(trainer.model_wrapped))
-                    if trainer.is_world_process_zero()
-                    else require_sharded(trainer.model_wrapped)
-                )
-            )
-        )
+        trainer.add_callback(_on_first_step(lambda: check_sharding(trainer)))
     try:
         trainer.train(resume_from_checkpoint=resume)
     except Exception as error:
@@ -215,6 +217,16 @@ def train(trainer: SFTTrainer) -> None:
             checkpoints.remove_incomplete(output_dir)
             raise disk_full(output_dir) from error
         raise
+
+
+def check_sharding(trainer: SFTTrainer) -> None:
+    """Check on every process that FSDP shards every parameter; one process prints how many there are."""
+    from tuning.fsdp import require_sharded
+    from tuning.progress import say
+
+    num_parameters = require_sharded(trainer.model_wrapped)
+    if trainer.is_world_process_zero():
+        say("sharded", num_parameters=num_parameters)
 
 
 def finish(
