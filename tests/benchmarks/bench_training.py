@@ -20,9 +20,8 @@ def test_launch_to_saved_adapter(tmp_path: Path, num_processes: int) -> None:
     (result,) = run.lines("result")
     parts = "  ".join(f"{name} {seconds:.1f}" for name, seconds in result["phases"].items())
     print(f"\n{num_processes} processes: {wall_s:.1f} s from launch to exit; {parts}")
-    print(
-        f"  {result['num_steps']} steps, {result['tokens_per_s']:,.0f} tokens/s, {result['memory_mib']:,.0f} MiB a process"
-    )
+    speed, memory = result["tokens_per_s"], result["memory_mib"]
+    print(f"  {result['num_steps']} steps, {speed:,.0f} tokens/s, {memory:,.0f} MiB a process")
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--config", "sample.yaml", "--lerning_rate", "1"]])
