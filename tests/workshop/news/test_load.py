@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sample.news import generator
+from sample.news import generator, names
+from sample.news.topics import BY_NAME
 from workshop.errors import WorkshopError
 from workshop.news import hub
 from workshop.news.load import _split_seed, load
@@ -48,20 +49,16 @@ def test_full_sample_is_generated_with_a_reserve_and_the_same_every_time() -> No
     assert held_out <= set(news.splits["test"]["category"])
 
 
-def test_held_out_topic_is_in_the_test_split_alone() -> None:
+def test_held_out_topic_and_names_are_in_the_test_split_alone() -> None:
     news = load("sample", "full")
-    titles = {
-        row["title"].split(", ")[-1] for row in generator.rows(300, 1, topics=generator.HELD_OUT_TOPICS)
-    }
-    training = {row["title"].split(", ")[-1] for row in generator.rows(9000, 1)}
-    only_held_out = titles - training
-    found = {
-        split: rows["title"].str.split(", ").str[-1].isin(only_held_out).sum()
-        for split, rows in news.splits.items()
-    }
-    assert only_held_out
-    assert found["test"] > 100
-    assert found["train"] == found["validation"] == 0
+    field = BY_NAME["shipping"].field
+    num_shipping = {split: rows["document"].str.contains(field).sum() for split, rows in news.splits.items()}
+    assert num_shipping["train"] == num_shipping["validation"] == 0
+    assert num_shipping["test"] > 100  # about one in sixteen
+    for split, rows in news.splits.items():
+        stems = rows["title"].str[:2]
+        is_held_out = [names.is_held_out(names.COINED, *stem) for stem in stems]
+        assert all(is_held_out) if split == "test" else not any(is_held_out)
 
 
 def test_no_two_splits_share_a_seed_at_any_seed() -> None:
