@@ -22,7 +22,7 @@ test: $(NOTEBOOKS) $(TRANSFORMERS_4_57) ## run the tests, then every notebook in
 	$(PY) -m pytest --nbmake --nbmake-timeout=600 tests notebook
 
 lab: $(NOTEBOOKS) $(LAB) ## open the notebooks in JupyterLab
-	.envs/lab/bin/jupyter lab --notebook-dir=notebook
+	.envs/lab/bin/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebook
 
 check: $(NOTEBOOKS) ## look for style errors and notebook outputs, without running anything
 	$(PY) -m ruff check .

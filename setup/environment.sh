@@ -42,7 +42,7 @@ find_python() {
     done
     fail "no python3.11, python3.12 or python3 on PATH runs as Python 3.11 or 3.12 with venv" \
         "Python 3.11 or 3.12" \
-        "install one (Ubuntu: apt install python3.11-venv; macOS: brew install python@3.12), or: make PYTHON=/path/to/python"
+        "install one (Ubuntu 24.04: sudo apt install python3.12-venv; 22.04: sudo apt install python3.11-venv; macOS: brew install python@3.12), or: make sample PYTHON=/path/to/python"
 }
 
 make_venv() { # folder, interpreter

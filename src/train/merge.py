@@ -19,7 +19,13 @@ from tuning.errors import UserError, exit_with
 
 
 def merge(
-    *, base: str | None, adapter: Path, model_dir: Path, dtype: str = "bfloat16", max_shard_size: str = "5GB"
+    *,
+    base: str | None,
+    adapter: Path,
+    model_dir: Path,
+    dtype: str = "bfloat16",
+    revision: str | None = None,
+    max_shard_size: str = "5GB",
 ) -> None:
     """Write base + adapter as one model that serves as it stands.
 
@@ -28,6 +34,7 @@ def merge(
         adapter: folder with adapter_config.json and adapter_model.safetensors, and the tokenizer.
         model_dir: where the merged model goes.
         dtype: of the merged weights.
+        revision: of a base model on the hub; None for the one that the adapter names.
         max_shard_size: of one safetensors file.
 
     Raises:
@@ -51,9 +58,14 @@ def merge(
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from tuning.artifact import write_model
+    from tuning.model import check_model_folder
 
-    base = base or json.loads(config_path.read_text(encoding="utf-8"))["base_model_name_or_path"]
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, dtype))
+    settings = json.loads(config_path.read_text(encoding="utf-8"))
+    base = base or settings["base_model_name_or_path"]
+    check_model_folder(base)
+    model = AutoModelForCausalLM.from_pretrained(
+        base, revision=revision or settings.get("revision") or "main", dtype=getattr(torch, dtype)
+    )
     # PEFT keeps the adapter in float32 and adds into each weight in place: the sum is rounded once.
     merged = PeftModel.from_pretrained(model, adapter).merge_and_unload()
     broken = [name for name, weight in merged.named_parameters() if not weight.isfinite().all()]
@@ -67,7 +79,8 @@ def merge(
     merged.config.use_cache = True
     merged.config.pad_token_id = merged.generation_config.pad_token_id = tokenizer.pad_token_id
     merged.generation_config.eos_token_id = tokenizer.eos_token_id
-    write_model(merged, tokenizer, model_dir, max_shard_size=max_shard_size)
+    again = f"free some space, then: python merge.py --adapter {adapter} --model_dir {model_dir}"
+    write_model(merged, tokenizer, model_dir, max_shard_size=max_shard_size, when_full=again)
 
 
 def main() -> None:

@@ -11,7 +11,9 @@ resolved-config.yaml beside it.
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import time
 
 STARTED = float(os.environ.get("WORKSHOP_LAUNCHED_AT", time.time()))
@@ -23,7 +25,7 @@ def main(argv: list[str]) -> None:
     from tuning.errors import UserError, exit_with
 
     try:
-        if not argv or {"-h", "--help"} & set(argv):
+        if {"-h", "--help"} & set(argv):
             print(help_text())
             return
         recipe = check(argv)
@@ -31,10 +33,12 @@ def main(argv: list[str]) -> None:
 
         run(argv, recipe, started=STARTED)
     except UserError as error:
-        # One process speaks for all: the others would say the same.
-        if os.environ.get("RANK", "0") == "0":
-            exit_with(error)
-        raise SystemExit(2) from None
+        if os.environ.get("RANK", "0") != "0":
+            # Process 0 usually says the same and torchrun then ends this one. Still here after a while, the
+            # error is this process's own.
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            threading.Event().wait(timeout=20)
+        exit_with(error)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,6 @@ def summarise(model_dir: Path, tokenizer_dir: Path, articles: list[str]) -> list
             ids = model.generate(**batch, do_sample=False, max_new_tokens=160)[
                 :, batch["input_ids"].shape[1] :
             ]
-        assert summaries is not None
         summaries += [_until_end(tokenizer, row) for row in ids]
     return summaries
 

@@ -23,6 +23,7 @@ def test_there_is_a_recipe_for_the_laptop_and_every_training_instance() -> None:
         "llama3-8b-qlora-g5-12xlarge.yaml",
         "llama3-8b-qlora-g5-24xlarge.yaml",
         "llama3-8b-qlora-g5-48xlarge.yaml",
+        "llama3-8b-qlora-g5-4xlarge-debug.yaml",
         "llama3-8b-qlora-g5-4xlarge.yaml",
         "llama3-8b-qlora-p4d-24xlarge.yaml",
         "sample.yaml",
@@ -67,6 +68,9 @@ def test_the_names_read_from_the_source_are_those_of_trls_dataclasses() -> None:
         (["--config", "sampel.yaml"], ["no recipe 'sampel.yaml'", "use --config sample.yaml"]),
         (["--config"], ["--config without a value"]),
         (["sample.yaml"], ["without a key before it"]),
+        ([], ["no settings", "--config RECIPE"]),
+        (["--config", "sample.yaml", "--max_length", "512"], ["max_length", "max_seq_tokens"]),
+        (["--config", "sample.yaml", "--packing"], ["packing: true", "FlashAttention"]),
     ],
 )
 def test_a_wrong_command_line_is_told_before_heavy_imports(words: list[str], told: list[str]) -> None:
@@ -91,6 +95,8 @@ def test_a_wrong_command_line_is_told_before_heavy_imports(words: list[str], tol
         ("num_train_epochs: yes\n", "num_train_epochs: True"),
         ("a: b: c\n", "not valid YAML"),
         ("- a\n", "holds list"),
+        ("fsdp_config:\n  reshard_after_foward: false\n", "write 'reshard_after_forward'"),
+        ("fsdp_config:\n  activation_checkpointing: true\n", "unknown key 'activation_checkpointing'"),
     ],
 )
 def test_a_wrong_recipe_is_told(tmp_path: Path, text: str, told: str) -> None:

@@ -145,7 +145,15 @@ def test_the_resolved_configuration_is_a_recipe_that_repeats_the_run(qlora_run: 
     assert settings["lora_r"] == 16
     assert settings["load_in_4bit"] is True
     assert settings["learning_rate"] == 0.004
-    assert not [key for key in settings if "token" in key.split("_")]
+    assert not {"output_dir", "model_dir", "hub_token"} & set(settings)
+
+
+def test_secrets_are_left_out_of_the_resolved_configuration() -> None:
+    from tuning.run import _SECRET, _without_secrets
+
+    nested = {"token": "hf_x", "revision": "main", "inner": {"api_key": "hf_x", "max_seq_tokens": 5}}
+    assert _without_secrets(nested) == {"revision": "main", "inner": {"max_seq_tokens": 5}}
+    assert _SECRET.search("hub_token")
 
 
 def test_metrics_tell_steps_speed_memory_and_versions(qlora_run: Run) -> None:

@@ -41,6 +41,23 @@ def test_the_newest_complete_checkpoint_is_found_by_number(tmp_path: Path) -> No
     assert checkpoints.last_complete(tmp_path) == newest
 
 
+def test_a_checkpoint_saved_again_is_complete_again(tmp_path: Path) -> None:
+    checkpoint = make_checkpoint(tmp_path, 1, complete=True)
+    (checkpoint / "weights").write_text("1234567")
+    checkpoints.mark_complete(checkpoint)
+    assert checkpoints.is_complete(checkpoint)
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(None, [1, 2, 3]), (2, [2, 3]), (1, [3]), (5, [1, 2, 3])])
+def test_the_newest_checkpoints_are_kept(tmp_path: Path, limit: int | None, kept: list[int]) -> None:
+    for step in (1, 2, 3):
+        make_checkpoint(tmp_path, step, complete=True)
+    checkpoints.keep_newest(tmp_path, limit)
+    assert [path.name for path in checkpoints.all_checkpoints(tmp_path)] == [
+        f"checkpoint-{step}" for step in kept
+    ]
+
+
 @pytest.mark.parametrize("damage", ["truncate", "delete", "garble the mark"])
 def test_a_damaged_checkpoint_is_not_complete(tmp_path: Path, damage: str) -> None:
     checkpoint = make_checkpoint(tmp_path, 1, complete=True)
@@ -85,14 +102,15 @@ def test_a_run_killed_with_sigkill_resumes_to_the_same_loss(tmp_path: Path, smal
     resumed = train(output_dir, small_data, *RESUMING, num_processes=2)
     assert f"resuming from {last}" in resumed.output
     assert resumed.lines("progress")[0]["step"] == 5
+    assert all(line["tokens_per_s"] > 0 for line in resumed.lines("progress") if "loss" in line)
     assert resumed.losses == pytest.approx(whole.losses[4:], rel=1e-3)
     assert not checkpoints.all_checkpoints(output_dir)  # a finished run leaves its artifact only
 
 
-def test_sigterm_saves_a_checkpoint_and_ends_with_143(tmp_path: Path, small_data: Path) -> None:
+def test_sigterm_saves_a_checkpoint_and_merges_nothing(tmp_path: Path, small_data: Path) -> None:
     process = subprocess.Popen(
         torchrun(
-            1,
+            2,
             *("--config", "sample.yaml", "--model_name_or_path", str(BASE)),
             *("--train_data", str(small_data), "--output_dir", str(tmp_path), "--num_train_epochs", "50"),
             *SAVING,

@@ -109,6 +109,8 @@ def test_rows_are_read_from_a_file_or_a_folder_in_name_order(tmp_path: Path) -> 
         '{"messages": []}',
         '{"messages": [{"role": "user", "content": "x"}]}',
         '{"messages": "x"}',
+        '{"messages": [{"role": "user", "content": null}, {"role": "assistant", "content": "x"}]}',
+        '{"messages": [{"role": "tool", "content": "x"}, {"role": "assistant", "content": "x"}]}',
     ],
 )
 def test_a_line_that_is_no_conversation_is_told_with_its_number(tmp_path: Path, line: str) -> None:
@@ -116,6 +118,15 @@ def test_a_line_that_is_no_conversation_is_told_with_its_number(tmp_path: Path, 
     path.write_text(json.dumps({"messages": chat_messages("글", "요약")}) + f"\n{line}\n")
     with pytest.raises(UserError, match=r"rows\.jsonl, line 2"):
         read_rows(str(path), name="train_data")
+
+
+def test_a_byte_order_mark_is_no_error_and_another_encoding_is_told(tmp_path: Path) -> None:
+    line = json.dumps({"messages": chat_messages("글", "요약")}, ensure_ascii=False)
+    (tmp_path / "bom.jsonl").write_text(line, encoding="utf-8-sig")
+    assert len(read_rows(str(tmp_path / "bom.jsonl"), name="train_data")) == 1
+    (tmp_path / "cp949.jsonl").write_text(line, encoding="cp949")
+    with pytest.raises(UserError, match=r"cp949\.jsonl is not UTF-8"):
+        read_rows(str(tmp_path / "cp949.jsonl"), name="train_data")
 
 
 @pytest.mark.parametrize("content", [None, ""])

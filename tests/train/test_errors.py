@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.train.conftest import BASE, train
 
 from tuning.errors import UserError
-from tuning.model import check_model_folder
+from tuning.model import check_combination, check_model_folder
 from workshop.prompt import chat_messages
 
 
@@ -23,6 +24,21 @@ def test_a_model_folder_without_tokenizer_is_refused(tmp_path: Path) -> None:
     check_model_folder("meta-llama/Meta-Llama-3-8B")
     with pytest.raises(UserError, match="no base model"):
         check_model_folder(None)
+
+
+@pytest.mark.parametrize(
+    ("model", "training", "told"),
+    [
+        ({"use_peft": False}, {}, "use_peft: false"),
+        ({}, {"optim": "paged_adamw_8bit", "fsdp": True}, "optimizer of torch"),
+        ({"load_in_4bit": True}, {"optim": "adamw_torch", "fsdp": True}, "bnb_4bit_quant_storage: uint8"),
+    ],
+)
+def test_combinations_that_fail_late_are_refused_early(model: dict, training: dict, told: str) -> None:
+    defaults = {"use_peft": True, "load_in_4bit": False, "dtype": "bfloat16", "bnb_4bit_quant_storage": None}
+    settings = {"optim": "adamw_torch", "fsdp": False, "use_cpu": True} | training
+    with pytest.raises(UserError, match=told):
+        check_combination(SimpleNamespace(**defaults | model), SimpleNamespace(**settings), num_processes=2)
 
 
 @pytest.mark.parametrize(

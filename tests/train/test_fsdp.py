@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.train.conftest import Run, train
+from bitsandbytes.nn import Linear4bit
+from tests.train.conftest import BASE, Run, train
 
 from tuning.fsdp import require_sharded
 
@@ -45,6 +46,19 @@ def test_two_processes_equal_one_in_bfloat16_with_a_4_bit_base(
 ) -> None:
     one = train(tmp_path, small_data, "--per_device_train_batch_size", "16", num_processes=1)
     assert qlora_run.losses == pytest.approx(one.losses, rel=2e-2)
+
+
+def test_4_bit_weights_are_never_repacked_on_a_cpu() -> None:
+    from trl import ModelConfig
+
+    from tuning.model import load_model
+
+    settings = ModelConfig(model_name_or_path=str(BASE), dtype="bfloat16", load_in_4bit=True)
+    layers = [
+        module for module in load_model(settings, on_cpu=True).modules() if isinstance(module, Linear4bit)
+    ]
+    assert len(layers) == 14
+    assert not any(layer.support_avx512bf16_for_cpu for layer in layers)
 
 
 def test_evaluation_with_a_4_bit_base_is_right_before_and_after_steps(

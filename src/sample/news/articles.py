@@ -4,7 +4,7 @@ The summary joins facts that stand apart in the article: who did what, when and 
 sentence), how much (the amount sentence) and what is promised (the speaker's sentence). To pick them one
 has to read: the amount stands beside last year's or the planned one, another organisation brings its own
 number, somebody without an office is quoted as well, the order of the sentences changes, and whether
-something has happened or is planned is said by the verb alone.
+something has happened or is planned is said by one word (지난 or 오는) and the verb's ending.
 """
 
 from __future__ import annotations

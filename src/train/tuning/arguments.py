@@ -30,6 +30,25 @@ _FIELD_SOURCES = {
 }
 
 
+# transformers ignores other keys. Its own activation_checkpointing is left out on purpose: with PEFT it saves
+# an adapter without tensors; the setting of the same name beside fsdp_config does it right.
+FSDP_KEYS = (
+    "fsdp_version",
+    "reshard_after_forward",
+    "auto_wrap_policy",
+    "transformer_layer_cls_to_wrap",
+    "min_num_params",
+    "cpu_offload",
+    "cpu_ram_efficient_loading",
+    "state_dict_type",
+)
+
+
+def is_fsdp_key(name: str) -> bool:
+    """Return whether a key of fsdp_config means something; `version` is `fsdp_version` to transformers."""
+    return name in FSDP_KEYS or f"fsdp_{name}" in FSDP_KEYS
+
+
 @dataclass(kw_only=True)
 class ScriptArguments:
     """What train.py adds to TRL's SFTConfig and ModelConfig. The help text is what `--help` prints."""
@@ -67,6 +86,10 @@ class ScriptArguments:
         metadata={
             "help": "Save and stop after this many seconds of training, so that saving fits. Default: none."
         },
+    )
+    keep_checkpoints: bool = field(
+        default=False,
+        metadata={"help": "Keep the checkpoints of a finished run. Default: remove them."},
     )
     merge: bool = field(
         default=True, metadata={"help": "Merge the adapter into the base model at the end, for serving."}
@@ -121,7 +144,11 @@ def read_recipe(path: str) -> dict[str, Any]:
             next_step=f"use --config {close[0]}" if close else "choose one of them with --config",
         )
     try:
-        settings = yaml.safe_load(recipe.read_text(encoding="utf-8"))
+        settings = yaml.safe_load(recipe.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        raise UserError(
+            found=f"{recipe} is not UTF-8", expected="a YAML file in UTF-8", next_step="save it as UTF-8"
+        ) from None
     except yaml.YAMLError as error:
         raise UserError(
             found=f"{recipe} is not valid YAML: {' '.join(str(error).split())}",
@@ -147,6 +174,12 @@ def check(argv: list[str]) -> str | None:
         UserError: for a key that does not exist (naming the closest one) or a value of the wrong type.
     """
     known = {item.name: str(item.type) for item in fields(ScriptArguments)} | trl_fields()
+    if not argv:
+        raise UserError(
+            found="no settings",
+            expected="--config RECIPE, a base model and training data",
+            next_step="see `python train.py --help`",
+        )
     given, config = _read_command_line(argv)
     recipe = read_recipe(config) if config else {}
     for where, settings in ((config, recipe), ("the command line", given)):
@@ -159,6 +192,7 @@ def check(argv: list[str]) -> str | None:
                     next_step=f"write {close[0]!r}?" if close else "see `python train.py --help`",
                 )
             _check_type(key, value, known[key], where)
+            _check_supported(key, value, where)
     if config is None:
         return None
     return config if Path(config).is_file() else str(RECIPES_DIR / config)
@@ -213,6 +247,31 @@ def _check_type(key: str, value: Any, annotation: str, where: str | None) -> Non
             expected=f"a value of type {annotation}",
             next_step=f"correct {key}",
         )
+
+
+def _check_supported(key: str, value: Any, where: str | None) -> None:
+    """Refuse what TRL accepts and this script would ignore or get wrong."""
+    if key == "max_length":
+        raise UserError(
+            found=f"max_length in {where}",
+            expected="max_seq_tokens: rows are refused when they are too long, never cut",
+            next_step="write max_seq_tokens instead",
+        )
+    if key == "packing" and str(value).lower() == "true":
+        raise UserError(
+            found=f"packing: true in {where}",
+            expected="packing off: neighbours in a packed row would see each other without FlashAttention",
+            next_step="remove packing",
+        )
+    if key == "fsdp_config" and isinstance(value, dict):
+        for name in value:
+            if not is_fsdp_key(name):
+                close = difflib.get_close_matches(name, FSDP_KEYS, n=1, cutoff=0.5)
+                raise UserError(
+                    found=f"unknown key {name!r} of fsdp_config in {where}",
+                    expected=f"one of {', '.join(FSDP_KEYS)}",
+                    next_step=f"write {close[0]!r}?" if close else "remove it",
+                )
 
 
 def _parses(kind: str, value: Any) -> bool:

@@ -14,8 +14,16 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
+RESUME = "free some space and start again: training goes on from the last complete checkpoint"
+
+
 def write_model(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path, *, max_shard_size: str = "5GB"
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    *,
+    max_shard_size: str = "5GB",
+    when_full: str | None = None,
 ) -> None:
     """Write weights, configuration, tokenizer and chat template into a folder.
 
@@ -30,16 +38,20 @@ def write_model(
         tokenizer.save_pretrained(partial)
         make_readable_by_4_57(partial, tokenizer)
 
-    write_aside(folder, write, replaces=("*.safetensors", "*.safetensors.index.json"))
+    replaces = ("*.safetensors", "*.safetensors.index.json")
+    write_aside(folder, write, replaces=replaces, when_full=when_full or RESUME)
 
 
-def write_aside(folder: Path, write: Callable[[Path], None], *, replaces: tuple[str, ...] = ()) -> None:
+def write_aside(
+    folder: Path, write: Callable[[Path], None], *, replaces: tuple[str, ...] = (), when_full: str = RESUME
+) -> None:
     """Let `write` fill a temporary folder inside `folder`, then move its files up.
 
     Args:
         folder: where the files end; it may be a mount point, so it is never replaced itself.
         write: fills the folder it is given.
         replaces: patterns of files of an earlier model to delete before the move.
+        when_full: what to do when the disk is full.
 
     Raises:
         UserError: when the disk is full; `folder` then holds what it held before.
@@ -52,7 +64,7 @@ def write_aside(folder: Path, write: Callable[[Path], None], *, replaces: tuple[
     except Exception as error:
         shutil.rmtree(partial, ignore_errors=True)
         if is_disk_full(error):
-            raise disk_full(folder) from error
+            raise disk_full(folder, next_step=when_full) from error
         raise
     for pattern in replaces:
         for old in folder.glob(pattern):
@@ -88,13 +100,13 @@ def is_disk_full(error: BaseException | None) -> bool:
     return False
 
 
-def disk_full(folder: Path) -> UserError:
+def disk_full(folder: Path, *, next_step: str = RESUME) -> UserError:
     """Return the error for a disk that is full while writing below `folder`."""
     free_mib = shutil.disk_usage(folder if folder.exists() else folder.parent).free / 2**20
     return UserError(
         found=f"the disk is full: writing to {folder} failed with {free_mib:,.0f} MiB free",
         expected="room for the checkpoint or the model",
-        next_step="free some space and start again: training goes on from the last complete checkpoint",
+        next_step=next_step,
     )
 
 
@@ -118,6 +130,10 @@ def make_readable_by_4_57(folder: Path, tokenizer: PreTrainedTokenizerBase) -> N
     tokenizer_path = folder / "tokenizer_config.json"
     settings = json.loads(tokenizer_path.read_text(encoding="utf-8"))
     settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+    if isinstance(settings.get("extra_special_tokens"), list):  # 4.57 reads a dict under this name
+        settings["additional_special_tokens"] = settings.pop("extra_special_tokens")
+    for name in ("backend", "is_local", "local_files_only"):
+        settings.pop(name, None)  # how this machine loaded it
     settings["chat_template"] = (
         tokenizer.chat_template
     )  # beside chat_template.jinja, which older servers ignore

@@ -23,6 +23,7 @@ def all_checkpoints(output_dir: Path) -> list[Path]:
 
 def mark_complete(checkpoint: Path) -> None:
     """Record the sizes of all files, as the last thing that is written into a checkpoint."""
+    (checkpoint / MARK).unlink(missing_ok=True)
     sizes = {
         str(file.relative_to(checkpoint)): file.stat().st_size
         for file in sorted(checkpoint.rglob("*"))
@@ -56,6 +57,12 @@ def remove_incomplete(output_dir: Path) -> list[str]:
     for path in broken:
         shutil.rmtree(path, ignore_errors=True)
     return [path.name for path in broken]
+
+
+def keep_newest(output_dir: Path, limit: int | None) -> None:
+    """Delete the oldest checkpoints beyond a limit; called once the newest one is complete."""
+    for path in all_checkpoints(output_dir)[: -limit if limit else 0]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def remove_all(output_dir: Path) -> None:

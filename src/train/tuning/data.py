@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
+ROLES = ("system", "user", "assistant")
 IGNORED = -100  # label of a token that carries no loss
 _MAKE_DATA = "run notebook 01-Prepare-Dataset-KR-News, or name another file or folder"
 
@@ -38,10 +39,15 @@ def read_rows(path: str | None, *, name: str, max_rows: int | None = None) -> li
     files = [Path(path)] if Path(path).is_file() else sorted(Path(path).glob("*.jsonl"))
     rows: list[list[dict[str, str]]] = []
     for file in files:
-        with file.open(encoding="utf-8") as lines:
-            remaining = None if max_rows is None else max_rows - len(rows)
-            for number, line in enumerate(islice(lines, remaining), 1):
-                rows.append(_messages(line, f"{file}, line {number}"))
+        remaining = None if max_rows is None else max_rows - len(rows)
+        try:
+            with file.open(encoding="utf-8-sig") as lines:
+                for number, line in enumerate(islice(lines, remaining), 1):
+                    rows.append(_messages(line, f"{file}, line {number}"))
+        except UnicodeDecodeError:
+            raise UserError(
+                found=f"{file} is not UTF-8", expected="JSON lines in UTF-8", next_step="save it as UTF-8"
+            ) from None
     if not rows:
         raise UserError(found=f"no rows in {path}", expected="at least one row", next_step=_MAKE_DATA)
     return rows
@@ -51,6 +57,8 @@ def _messages(line: str, where: str) -> list[dict[str, str]]:
     try:
         messages = json.loads(line)["messages"]
         if messages[-1]["role"] != "assistant" or not messages[-1]["content"].strip():
+            raise ValueError
+        if any(message["role"] not in ROLES or type(message["content"]) is not str for message in messages):
             raise ValueError
         return [{"role": message["role"], "content": message["content"]} for message in messages]
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import NoReturn
 
@@ -14,6 +15,10 @@ class UserError(Exception):
 
 
 def exit_with(error: UserError) -> NoReturn:
-    """Print the error on stderr and end the process with status 2, as command line tools do for wrong use."""
+    """Print the error on stderr and end the process at once with status 2, that of wrong use.
+
+    At once: a process group's destructor may hang where other processes are already gone.
+    """
+    sys.stdout.flush()
     print(f"error\n{error}", file=sys.stderr, flush=True)
-    raise SystemExit(2)
+    os._exit(2)

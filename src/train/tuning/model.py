@@ -49,6 +49,36 @@ def check_model_folder(model_name_or_path: str | None) -> None:
         )
 
 
+def check_combination(model: ModelConfig, training: SFTConfig, *, num_processes: int) -> None:
+    """Check for combinations that would fail late or lose the adapter.
+
+    Raises:
+        UserError: naming the settings.
+    """
+    import torch
+
+    if not model.use_peft:
+        raise UserError(
+            found="use_peft: false",
+            expected="LoRA: this script saves and merges an adapter",
+            next_step="add use_peft: true",
+        )
+    sharded = training.fsdp and num_processes > 1
+    if sharded and any(word in str(training.optim) for word in ("8bit", "paged", "bnb")):
+        raise UserError(
+            found=f"optim: {training.optim} with fsdp: true",
+            expected="an optimizer of torch: bitsandbytes' have no sharding for FSDP2",
+            next_step="set optim: adamw_torch_fused",
+        )
+    if num_processes == 1 and not training.use_cpu and torch.cuda.device_count() > 1:
+        raise UserError(
+            found=f"one process and {torch.cuda.device_count()} GPUs",
+            expected="one process a GPU",
+            next_step="start with `torchrun --nproc_per_node N`, or set CUDA_VISIBLE_DEVICES=0",
+        )
+    check_dtypes(model, training, num_processes=num_processes)
+
+
 def check_dtypes(model: ModelConfig, training: SFTConfig, *, num_processes: int) -> None:
     """Check that FSDP can flatten and shard what QLoRA stores.
 
@@ -69,11 +99,26 @@ def check_dtypes(model: ModelConfig, training: SFTConfig, *, num_processes: int)
         )
 
 
-def load_tokenizer(model_name_or_path: str, chat_template: str) -> PreTrainedTokenizerBase:
+def load_tokenizer(
+    model_name_or_path: str, chat_template: str, *, revision: str = "main"
+) -> PreTrainedTokenizerBase:
     """Return the tokenizer with the prompt's format as its template and a pad token unlike the end token."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(model_name_or_path)
+    if not Path(chat_template).is_file():
+        raise UserError(
+            found=f"no chat template {chat_template}",
+            expected="a Jinja file",
+            next_step="leave chat_template out to use src/train/chat_template.jinja",
+        )
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model_name_or_path, revision=revision)
+    except OSError as error:
+        raise UserError(
+            found=f"{model_name_or_path} cannot be loaded: {str(error).strip().splitlines()[0]}",
+            expected="a local folder, or a model on the Hugging Face hub that this account may read",
+            next_step="correct the name, or accept the model's licence and run `hf auth login`",
+        ) from None
     tokenizer.chat_template = Path(chat_template).read_text(encoding="utf-8")
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
         # A pad token equal to the end token is masked in the labels: the model would never learn to stop.
@@ -91,7 +136,6 @@ def load_tokenizer(model_name_or_path: str, chat_template: str) -> PreTrainedTok
 
 def load_model(model: ModelConfig, *, on_cpu: bool) -> PreTrainedModel:
     """Return the base model; with `load_in_4bit`, its linear layers in 4 bits."""
-    import torch
     from transformers import AutoModelForCausalLM
     from trl import get_quantization_config
 
@@ -109,8 +153,6 @@ def load_model(model: ModelConfig, *, on_cpu: bool) -> PreTrainedModel:
     loaded.config.use_cache = False
     if quantization and on_cpu:
         _keep_weights_packed(loaded)
-    if torch.cuda.is_available() and not on_cpu:
-        torch.backends.cuda.matmul.allow_tf32 = True
     return loaded
 
 

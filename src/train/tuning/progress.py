@@ -16,10 +16,10 @@ def say(kind: str, **values: object) -> None:
 
 
 def memory_mib() -> float:
-    """Return the peak memory of this process in MiB: on the GPU where there is one, resident otherwise."""
+    """Return the peak memory of this process in MiB: on the GPU where it is used, resident otherwise."""
     import torch
 
-    if torch.cuda.is_available():
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return torch.cuda.max_memory_allocated() / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
@@ -51,9 +51,7 @@ class PrintProgress(TrainerCallback):
     def on_train_begin(self, args, state, control, **kwargs) -> None:
         """Start the clock of the first step."""
         self._started = self._last_time = time.monotonic()
-        self._last_tokens = next(
-            (e["num_tokens"] for e in reversed(state.log_history) if "num_tokens" in e), 0.0
-        )
+        self._last_tokens = 0.0  # TRL counts from 0 again after a resume
 
     def on_log(self, args, state, control, logs=None, **kwargs) -> None:
         """Print a step or an evaluation; the trainer's closing summary is left to `result`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import yaml
 
 from tuning import checkpoints
-from tuning.arguments import ScriptArguments
+from tuning.arguments import ScriptArguments, is_fsdp_key
 from tuning.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from tuning.progress import Phases
     from tuning.stopping import StopInTime
 
+# Whole words: max_seq_tokens is none.
+_SECRET = re.compile(r"(?<![a-z])(token|secret|password|key)(?![a-z])")
 EXIT_TERMINATED = 143  # 128 + SIGTERM, as shells report it
 
 
@@ -41,14 +44,14 @@ def run(argv: list[str], recipe: str | None, *, started: float) -> NoReturn:
     from trl import SFTTrainer  # noqa: F401  the import that costs most belongs to the phase "imports"
 
     from tuning.data import read_rows, tokenize
-    from tuning.model import check_dtypes, check_model_folder, load_tokenizer
+    from tuning.model import check_combination, check_model_folder, load_tokenizer
     from tuning.progress import Phases
 
     phases = Phases(started)
     script, training, model = parse(argv, recipe)
     num_processes = int(os.environ.get("WORLD_SIZE", "1"))
     check_model_folder(model.model_name_or_path)
-    check_dtypes(model, training, num_processes=num_processes)
+    check_combination(model, training, num_processes=num_processes)
     is_main = training.process_index == 0
     transformers.utils.logging.disable_progress_bar()
     transformers.set_seed(training.seed)
@@ -61,7 +64,7 @@ def run(argv: list[str], recipe: str | None, *, started: float) -> NoReturn:
         if evaluates
         else None
     )
-    tokenizer = load_tokenizer(model.model_name_or_path, script.chat_template)
+    tokenizer = load_tokenizer(model.model_name_or_path, script.chat_template, revision=model.model_revision)
     limit = script.max_seq_tokens or _context_tokens(model)
     train_data = tokenize(tokenizer, train_rows, max_seq_tokens=limit, name="training")
     validation_data = (
@@ -83,9 +86,14 @@ def run(argv: list[str], recipe: str | None, *, started: float) -> NoReturn:
             from merge import merge
 
             folder = _model_dir(script, training)
-            merge(base=model.model_name_or_path, adapter=folder / "adapter", model_dir=folder)
+            merge(
+                base=model.model_name_or_path,
+                revision=model.model_revision,
+                adapter=folder / "adapter",
+                model_dir=folder,
+            )
             phases.end("merge", show=True)
-        if stop.reason is None:
+        if stop.reason is None and not script.keep_checkpoints:
             checkpoints.remove_all(
                 Path(training.output_dir)
             )  # the artifact has everything a finished run needs
@@ -169,11 +177,18 @@ def build_trainer(
             """Write no model card: it would name the machine's folders."""
 
         def _save_checkpoint(self, model, trial) -> None:
-            checkpoint = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+            output_dir = Path(self.args.output_dir)
+            checkpoint = output_dir / f"checkpoint-{self.state.global_step}"
+            if self.is_world_process_zero():
+                (checkpoint / checkpoints.MARK).unlink(missing_ok=True)
+            # Old checkpoints go when the new one is complete, not before.
+            limit, self.args.save_total_limit = self.args.save_total_limit, None
             super()._save_checkpoint(model, trial)
+            self.args.save_total_limit = limit
             self.accelerator.wait_for_everyone()
             if self.is_world_process_zero():
                 checkpoints.mark_complete(checkpoint)
+                checkpoints.keep_newest(output_dir, limit)
 
     stop = StopInTime(script.time_limit_s)
     trainer = Trainer(
@@ -199,13 +214,19 @@ def train(trainer: SFTTrainer) -> None:
 
     output_dir = Path(trainer.args.output_dir)
     resume = trainer.args.resume_from_checkpoint
-    if trainer.is_world_process_zero():
-        for name in checkpoints.remove_incomplete(output_dir):
-            print(f"removed {name}: it was not written to its end", flush=True)
-    trainer.accelerator.wait_for_everyone()
     if resume == "last":
+        if trainer.is_world_process_zero():
+            for name in checkpoints.remove_incomplete(output_dir):
+                print(f"removed {name}: it was not written to its end", flush=True)
+        trainer.accelerator.wait_for_everyone()
         last = checkpoints.last_complete(output_dir)
         resume = str(last) if last else None
+    elif resume and not checkpoints.is_complete(Path(resume)):
+        raise UserError(
+            found=f"the checkpoint {resume}, which is not complete",
+            expected="a checkpoint of this script, written to its end",
+            next_step="set resume_from_checkpoint: last to take the newest complete one",
+        )
     if resume and trainer.is_world_process_zero():
         print(f"resuming from {resume}", flush=True)
     if trainer.is_fsdp_enabled:
@@ -214,7 +235,8 @@ def train(trainer: SFTTrainer) -> None:
         trainer.train(resume_from_checkpoint=resume)
     except Exception as error:
         if is_disk_full(error):
-            checkpoints.remove_incomplete(output_dir)
+            if trainer.is_world_process_zero():
+                checkpoints.remove_incomplete(output_dir)
             raise disk_full(output_dir) from error
         raise
 
@@ -288,7 +310,7 @@ def resolved(script: ScriptArguments, training: SFTConfig, model: ModelConfig) -
     """Return a recipe that repeats this run.
 
     All settings of the script and the model, and of the trainer's hundred and more those that differ from
-    their defaults. Secrets are left out.
+    their defaults. Secrets and output folders are left out.
     """
     values = asdict(script) | asdict(model)
     defaults = {name: item.default for name, item in type(training).__dataclass_fields__.items()}
@@ -297,8 +319,16 @@ def resolved(script: ScriptArguments, training: SFTConfig, model: ModelConfig) -
         for name, value in training.to_dict().items()
         if name in defaults and value != defaults[name]
     }
+    if "fsdp_config" in values:  # transformers adds keys of its own, and drops the prefix of fsdp_version
+        values["fsdp_config"] = {
+            name: value
+            for name, value in values["fsdp_config"].items()
+            if is_fsdp_key(name) and value is not None
+        }
     return {
-        name: value for name, value in values.items() if _is_plain(value) and "token" not in name.split("_")
+        name: _without_secrets(value)
+        for name, value in values.items()
+        if _is_plain(value) and name not in ("output_dir", "model_dir") and not _SECRET.search(name)
     }
 
 
@@ -336,6 +366,13 @@ def write_metrics(trainer: SFTTrainer, stop: StopInTime, script: ScriptArguments
     path = _model_dir(script, trainer.args) / "metrics.json"
     path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     say("result", **result)
+
+
+def _without_secrets(value: Any) -> Any:
+    """Return a setting without what a nested name calls a secret."""
+    if isinstance(value, dict):
+        return {key: _without_secrets(item) for key, item in value.items() if not _SECRET.search(str(key))}
+    return value
 
 
 def _model_dir(script: ScriptArguments, training: SFTConfig) -> Path:

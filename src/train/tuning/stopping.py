@@ -12,17 +12,27 @@ class StopInTime(TrainerCallback):
     """Save and stop once a SIGTERM came or the time is used up, on all processes at the same step.
 
     Args:
-        time_limit_s: seconds after which to stop, counted from now; None for no limit.
+        time_limit_s: seconds of training after which to stop; None for no limit.
     """
 
     def __init__(self, time_limit_s: float | None) -> None:
         self.reason: str | None = None
-        self._deadline = None if time_limit_s is None else time.monotonic() + time_limit_s
+        self._time_limit_s = time_limit_s
+        self._deadline: float | None = None
         self._terminated = False
         signal.signal(signal.SIGTERM, self._on_sigterm)
 
     def _on_sigterm(self, signum, frame) -> None:
         self._terminated = True
+
+    def on_train_begin(self, args, state, control, **kwargs) -> None:
+        """Start the clock."""
+        if self._time_limit_s is not None:
+            self._deadline = time.monotonic() + self._time_limit_s
+
+    def on_train_end(self, args, state, control, **kwargs) -> None:
+        """Leave SIGTERM to the system again: nobody asks for the flag while saving and merging."""
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def on_step_end(self, args, state, control, **kwargs) -> None:
         """Agree with the others on whether to stop: a signal may reach them between different steps."""
