@@ -15,7 +15,10 @@ from tests.train.conftest import TRAIN, environment, train, write_rows
 def test_launch_to_saved_adapter(tmp_path: Path, num_processes: int) -> None:
     data = write_rows(tmp_path / "train.jsonl", 4_000, seed=1)
     started = time.monotonic()
-    run = train(tmp_path / "out", data, num_processes=num_processes)
+    per_process = str(8 // num_processes)  # the recipe's eight rows a step
+    run = train(
+        tmp_path / "out", data, "--per_device_train_batch_size", per_process, num_processes=num_processes
+    )
     wall_s = time.monotonic() - started
     (result,) = run.lines("result")
     parts = "  ".join(f"{name} {seconds:.1f}" for name, seconds in result["phases"].items())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.train.conftest import BASE, environment, torchrun, train
+from tests.train.conftest import environment, sample_settings, torchrun, train
 
 from tuning import checkpoints
 
@@ -79,8 +79,7 @@ def test_a_run_killed_with_sigkill_resumes_to_the_same_loss(tmp_path: Path, smal
     process = subprocess.Popen(
         torchrun(
             2,
-            *("--config", "sample.yaml", "--model_name_or_path", str(BASE)),
-            *("--train_data", str(small_data), "--output_dir", str(output_dir)),
+            *sample_settings(output_dir, small_data),
             *RESUMING,
         ),
         stdout=subprocess.PIPE,
@@ -111,8 +110,8 @@ def test_sigterm_saves_a_checkpoint_and_merges_nothing(tmp_path: Path, small_dat
     process = subprocess.Popen(
         torchrun(
             2,
-            *("--config", "sample.yaml", "--model_name_or_path", str(BASE)),
-            *("--train_data", str(small_data), "--output_dir", str(tmp_path), "--num_train_epochs", "50"),
+            *sample_settings(tmp_path, small_data),
+            *("--num_train_epochs", "50"),
             *SAVING,
         ),
         stdout=subprocess.PIPE,

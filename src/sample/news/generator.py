@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterator, Sequence
 
 from sample.news import articles, topics
-from sample.news.names import Names
+from sample.news.names import DistinctNames
 
 HELD_OUT_TOPICS, TRAINING_TOPICS = topics.HELD_OUT_TOPICS, topics.TRAINING_TOPICS
 
@@ -38,9 +38,10 @@ def rows_with_values(
     """Yield (row, values): as `rows`, with the names and numbers that were drawn, for checking summaries."""
     chosen = [_topic(name) for name in (TRAINING_TOPICS if topics is None else topics)]
     rng = random.Random(f"news {seed}")
-    source = Names(rng, held_out=held_out_names)
+    source = DistinctNames(rng, held_out=held_out_names)
     for index in range(num_rows):
         topic = rng.choice(chosen)
+        source.forget()
         article = articles.write(rng, topic, source)
         day = f"2025-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d}"
         yield (

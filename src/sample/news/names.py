@@ -48,6 +48,27 @@ class Names:
         return self._pair(COINED)
 
 
+class DistinctNames(Names):
+    """Names that share no syllable within one article; `forget` begins the next article.
+
+    A model of this size copies syllable by syllable, and loses its way where 돌벼교육청 stands beside 돌낙구.
+    """
+
+    def __init__(self, rng: random.Random, *, held_out: bool = False) -> None:
+        super().__init__(rng, held_out=held_out)
+        self._used: set[str] = set()
+
+    def forget(self) -> None:
+        """Begin an article: every syllable may be used again."""
+        self._used.clear()
+
+    def _pair(self, pool: str) -> str:
+        while self._used & set(pair := super()._pair(pool)):
+            pass
+        self._used |= set(pair)
+        return pair
+
+
 def number(rng: random.Random, *, decimals: bool = False) -> str:
     """Return a number of 2 to 4 digits as a newspaper prints it: 87, 450, 1,250 or 12.7."""
     if decimals and rng.random() < 0.4:

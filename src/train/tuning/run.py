@@ -166,12 +166,13 @@ def build_trainer(
     from trl import SFTTrainer, get_peft_config
 
     from tuning.fsdp import CpuShardingMixin
+    from tuning.loss import CpuLossMixin
     from tuning.model import load_model
     from tuning.progress import PrintProgress
     from tuning.stopping import StopInTime
 
-    class Trainer(CpuShardingMixin, SFTTrainer):
-        """SFTTrainer that shards on CPUs too and marks its checkpoints when they are complete."""
+    class Trainer(CpuShardingMixin, CpuLossMixin, SFTTrainer):
+        """SFTTrainer that shards on CPUs too, is fast there, and marks its checkpoints when they are complete."""
 
         def create_model_card(self, *args, **kwargs) -> None:
             """Write no model card: it would name the machine's folders."""
