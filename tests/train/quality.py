@@ -94,7 +94,8 @@ def show(title: str, means: dict[str, dict[str, float]]) -> None:
     """Print one line a system."""
     print(f"\n{title}")
     for system, metrics in means.items():
-        shown = ("word_rouge_l", "syllable_rouge_l", "numbers_right", "names", "names_right", "exact", "ends")
+        shown = ("word_rouge_l", "syllable_rouge_l", "numbers_right", "names", "names_right")
+        shown += ("exact", "ends")
         print(f"  {system:<14}" + "  ".join(f"{name} {metrics[name]:.3f}" for name in shown))
 
 

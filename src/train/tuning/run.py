@@ -172,7 +172,7 @@ def build_trainer(
     from tuning.stopping import StopInTime
 
     class Trainer(CpuShardingMixin, CpuLossMixin, SFTTrainer):
-        """SFTTrainer that shards on CPUs too, is fast there, and marks its checkpoints when they are complete."""
+        """SFTTrainer that shards on CPUs, is fast there, and marks checkpoints when they are complete."""
 
         def create_model_card(self, *args, **kwargs) -> None:
             """Write no model card: it would name the machine's folders."""
