@@ -55,9 +55,9 @@ def tune(folder: Path, *, seed: int) -> Run:
 def evaluate(model_dir: Path, topics: tuple[str, ...], *, num_articles: int) -> dict[str, dict[str, float]]:
     """Return system -> metric -> mean over unseen articles with names that no training text has.
 
-    names is the share of names (organisation, place, speaker) written as in the article, names_right the share
-    of summaries with all three; exact is the share of summaries equal to the reference; ends is the share that
-    reached the end token.
+    names is the share of names (organisation, place, speaker) written as in the article, names_right the
+    share of summaries with all three; exact is the share of summaries equal to the reference; ends is the
+    share that reached the end token.
     """
     drawn = list(rows_with_values(num_articles, TEST_SEED, topics=topics, held_out_names=True))
     articles = [row["document"] for row, _ in drawn]
