@@ -27,7 +27,7 @@ class Pretraining:
     """How long and how fast to train.
 
     Muon for the matrices and AdamW for embeddings and norms learnt to copy sooner than AdamW alone;
-    starting with drills made the difference between learning it and not (7 million tokens of articles alone
+    starting with drills made the difference between learning it and not (7 million tokens without drills
     taught no copying, 1,500 steps of drills did).
     """
 
