@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from processes.group import ProcessGroup
 from workshop.command_text import command_text, hider, short_name
 from workshop.errors import WorkshopError
 from workshop.live_view import NotebookView, PlainView, make_view
-from workshop.process_group import ProcessGroup
 from workshop.process_output import Events, Reader
 
 NUM_ERROR_LINES = 15

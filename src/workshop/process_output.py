@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import IO
 
+from processes.group import ProcessGroup
 from workshop.live_view import NotebookView, PlainView
-from workshop.process_group import ProcessGroup
 
 NUM_KEPT_LINES = 200
 _BLOCK_BYTES = 65_536

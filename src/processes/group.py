@@ -4,7 +4,7 @@ Signalling the group alone is not enough: torchrun gives every worker a session 
 launch therefore carries a mark in its environment, which its children inherit and which is looked for when
 the launch ends. A small keeper process does the same when the notebook's kernel is killed or restarted.
 
-    python process_group.py GROUP_ID MARK GRACE_S     # the keeper; started by ProcessGroup, not by hand
+    python group.py GROUP_ID MARK GRACE_S     # the keeper; started by ProcessGroup, not by hand
 """
 
 import contextlib
