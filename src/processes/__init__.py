@@ -1,0 +1,1 @@
+"""Processes that are started together and ended together, for everything here that starts any."""

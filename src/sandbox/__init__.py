@@ -1,0 +1,1 @@
+"""An AWS on loopback that really executes SageMaker training jobs and endpoints."""

@@ -1,0 +1,84 @@
+"""Which operations of SageMaker are implemented, and how a call reaches its function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sandbox.api import service_model
+from sandbox.api.errors import AwsError
+
+if TYPE_CHECKING:
+    from sandbox.context import Context
+
+ACCOUNT_ID = "000000000000"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One request to SageMaker.
+
+    Args:
+        operation: Name, for example CreateTrainingJob.
+        request: The checked input.
+        region: Region the request was signed for.
+        context: What the sandbox is made of: store, faults, jobs, servers.
+    """
+
+    operation: str
+    request: dict[str, Any]
+    region: str
+    context: Context
+
+    def arn(self, kind: str, name: str) -> str:
+        """Return the ARN of a resource, for example arn("training-job", "news-1")."""
+        return f"arn:aws:sagemaker:{self.region}:{ACCOUNT_ID}:{kind}/{name.lower()}"
+
+
+Implementation = Callable[[Call], dict[str, Any]]
+_OPERATIONS: dict[str, Implementation] = {}
+
+
+def operation(name: str) -> Callable[[Implementation], Implementation]:
+    """Register a function as the implementation of a SageMaker operation."""
+
+    def register(function: Implementation) -> Implementation:
+        assert name not in _OPERATIONS, f"{name} is implemented twice"
+        _OPERATIONS[name] = function
+        return function
+
+    return register
+
+
+def implemented() -> dict[str, Implementation]:
+    """Return every implemented operation by name."""
+    # Importing a module registers its functions; here, so that registry itself imports none of them.
+    from sandbox.api import tags
+    from sandbox.hosting import endpoint_configs, endpoints, models
+    from sandbox.training import training_jobs
+
+    assert all((tags, endpoint_configs, endpoints, models, training_jobs))
+    return _OPERATIONS
+
+
+def dispatch(name: str, request: Any, *, region: str, context: Context) -> dict[str, Any]:
+    """Run an operation and return its checked answer.
+
+    Raises:
+        AwsError: As AWS would; 400 UnknownOperationException for what is not implemented here, since SDKs
+            repeat a 5xx many times.
+    """
+    if name not in service_model.operation_names():
+        raise AwsError("UnknownOperationException", f"SageMaker has no operation {name}.")
+    function = implemented().get(name)
+    if function is None:
+        raise AwsError(
+            "UnknownOperationException",
+            f"The sandbox does not implement {name}. What it implements is listed in src/sandbox/README.md;"
+            " use an AWS account (a mode other than sample) for the rest.",
+        )
+    request = service_model.check_request(name, request)
+    context.faults.raise_for(name, region=region)
+    answer = function(Call(operation=name, request=request, region=region, context=context))
+    return service_model.check_answer(name, answer)

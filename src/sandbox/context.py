@@ -1,0 +1,42 @@
+"""What the sandbox is made of, handed to every operation."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from sandbox.api.faults import Faults
+from sandbox.storage.resources import Resources
+
+
+class Context:
+    """Home, records, faults and clients of one running sandbox.
+
+    Args:
+        home: Folder of everything that outlives the process.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.faults = Faults()
+        self.resources = Resources(home / "resources")
+        self.url = ""  # known once the socket is bound
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._clients_lock = threading.Lock()
+
+    def client(self, service: str, region: str) -> Any:
+        """Return a boto3 client of this sandbox: jobs reach S3 and the logs as anybody does."""
+        import boto3
+        from botocore.config import Config
+
+        with self._clients_lock:
+            if (service, region) not in self._clients:
+                self._clients[service, region] = boto3.session.Session(
+                    aws_access_key_id="sandbox", aws_secret_access_key="sandbox", region_name=region
+                ).client(
+                    service,
+                    endpoint_url=self.url,
+                    config=Config(max_pool_connections=32, retries={"total_max_attempts": 2}, proxies={}),
+                )
+            return self._clients[service, region]

@@ -1,0 +1,7 @@
+"""Endpoints."""
+
+
+def recover(context) -> None: ...
+
+
+def end_all(context) -> None: ...

@@ -1,0 +1,84 @@
+"""Everything that is not SageMaker: moto answers, in this process and on the same port."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from sandbox.api.errors import AwsError
+from sandbox.api.registry import ACCOUNT_ID
+from sandbox.storage.s3_mirror import S3Mirror
+
+SERVICES = ("s3", "sts", "iam", "logs", "monitoring", "ecr", "secretsmanager")
+_SCOPE = re.compile(r"Credential=[^/]+/\d+/(?P<region>[a-z0-9-]+)/(?P<service>[a-z0-9-]+)/aws4_request")
+_CHANGES = {"PUT", "POST", "DELETE"}
+
+
+def signed_for(environ: dict[str, Any]) -> tuple[str | None, str]:
+    """Return service and region that a request was signed for; (None, us-east-1) for an unsigned one."""
+    signature = environ.get("HTTP_AUTHORIZATION") or unquote(environ.get("QUERY_STRING", ""))
+    match = _SCOPE.search(signature)
+    return (match["service"], match["region"]) if match else (None, "us-east-1")
+
+
+class OtherServices:
+    """moto's WSGI application, with the S3 objects kept on disk.
+
+    Args:
+        home: The sandbox's home.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._mirror = S3Mirror(home / "s3")
+        self._ready = threading.Event()
+        self._application: Callable[..., Iterable[bytes]] | None = None
+        self._failure: BaseException | None = None
+
+    def start(self) -> None:
+        """Import moto beside the serving thread: the socket listens half a second sooner."""
+        threading.Thread(target=self._load, name="moto", daemon=True).start()
+
+    def wait(self) -> None:
+        """Wait until moto is there.
+
+        Raises:
+            RuntimeError: It could not be loaded.
+        """
+        self._ready.wait()
+        if self._failure:
+            raise RuntimeError("moto could not be started") from self._failure
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        service, _ = signed_for(environ)
+        if service is not None and service not in SERVICES:
+            raise AwsError(
+                "UnknownOperationException",
+                f"The sandbox does not offer {service}; it offers SageMaker, {', '.join(SERVICES)}.",
+            )
+        self.wait()
+        bucket = environ["PATH_INFO"].strip("/").split("/")[0]
+        is_change = service in ("s3", None) and environ["REQUEST_METHOD"] in _CHANGES and bucket
+        answer = self._application(environ, start_response)
+        if not is_change:
+            return answer
+        answer = list(answer)
+        self._mirror.sync(bucket)  # before the caller hears of the change
+        return answer
+
+    def _load(self) -> None:
+        try:
+            os.environ["MOTO_ACCOUNT_ID"] = ACCOUNT_ID
+            os.environ.setdefault("MOTO_S3_DEFAULT_KEY_BUFFER_SIZE", "65536")  # larger objects lie on disk
+            from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+            self._application = DomainDispatcherApplication(create_backend_app)
+            self._mirror.load()
+        except BaseException as error:
+            self._failure = error
+        finally:
+            self._ready.set()

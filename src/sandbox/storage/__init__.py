@@ -1,0 +1,1 @@
+"""What outlives the process: resources and S3 objects, on disk."""

@@ -1,0 +1,88 @@
+"""The records of jobs, models and endpoints: in memory, and on disk after every change."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+Record = dict[str, Any]
+
+
+class Resources:
+    """Records by kind, region and name; times are seconds since the epoch.
+
+    A record holds the members of AWS's Describe answer under their names; what is ours begins with "_".
+
+    Args:
+        folder: One JSON file a record is kept below it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.RLock()
+        self._records: dict[tuple[str, str, str], Record] = {}
+        for path in sorted(folder.glob("*/*/*.json")):
+            record = json.loads(path.read_text(encoding="utf-8"))
+            self._records[record["_kind"], record["_region"], record["_name"]] = record
+
+    def get(self, kind: str, region: str, name: str) -> Record | None:
+        """Return a copy of a record, or None."""
+        with self._lock:
+            return copy.deepcopy(self._records.get((kind, region, name)))
+
+    def all(self, kind: str, region: str | None = None) -> list[Record]:
+        """Return copies of the records of a kind, of one region or of all."""
+        with self._lock:
+            return [
+                copy.deepcopy(record)
+                for (its_kind, its_region, _), record in self._records.items()
+                if its_kind == kind and region in (None, its_region)
+            ]
+
+    def add(self, kind: str, region: str, name: str, record: Record) -> bool:
+        """Add a record; False when the name is taken."""
+        with self._lock:
+            if (kind, region, name) in self._records:
+                return False
+            record = {**copy.deepcopy(record), "_kind": kind, "_region": region, "_name": name}
+            self._write(record)
+            self._records[kind, region, name] = record
+            return True
+
+    @contextmanager
+    def change(self, kind: str, region: str, name: str) -> Iterator[Record]:
+        """Give a record to change; it is written when the block ends without an error.
+
+        Raises:
+            KeyError: There is none of this name.
+        """
+        with self._lock:
+            record = copy.deepcopy(self._records[kind, region, name])
+            yield record
+            self._write(record)
+            self._records[kind, region, name] = record
+
+    def remove(self, kind: str, region: str, name: str) -> None:
+        """Remove a record; nothing happens when there is none."""
+        with self._lock:
+            record = self._records.pop((kind, region, name), None)
+            if record:
+                self._path(record).unlink(missing_ok=True)
+
+    def _path(self, record: Record) -> Path:
+        name = quote(record["_name"], safe="")
+        return self._folder / record["_region"] / record["_kind"] / f"{name}.json"
+
+    def _write(self, record: Record) -> None:
+        path = self._path(record)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
+        os.replace(partial, path)

@@ -1,0 +1,1 @@
+"""Training jobs: the container contract, the process, its logs, metrics and outputs."""
