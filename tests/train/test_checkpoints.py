@@ -73,25 +73,29 @@ def test_a_damaged_checkpoint_is_not_complete(tmp_path: Path, damage: str) -> No
     assert not checkpoint.exists()
 
 
-def test_a_run_killed_with_sigkill_resumes_to_the_same_loss(tmp_path: Path, small_data: Path) -> None:
-    whole = train(tmp_path / "whole", small_data, *RESUMING, num_processes=2)
-    output_dir = tmp_path / "killed"
+def start_until(beginning: str, output_dir: Path, data: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start a run on two processes and return it once it has printed a line that begins so."""
     process = subprocess.Popen(
-        torchrun(
-            2,
-            *sample_settings(output_dir, small_data),
-            *RESUMING,
-        ),
+        torchrun(2, *sample_settings(output_dir, data), *arguments),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         env=environment(),
     )
     assert process.stdout is not None
+    seen = []
     for line in process.stdout:
-        if line.startswith('progress {"step": 5,'):
-            kill_all(process.pid)
-            break
+        seen.append(line)
+        if line.startswith(beginning):
+            return process
+    raise AssertionError(f"no line {beginning!r} in:\n{''.join(seen)}")
+
+
+def test_a_run_killed_with_sigkill_resumes_to_the_same_loss(tmp_path: Path, small_data: Path) -> None:
+    whole = train(tmp_path / "whole", small_data, *RESUMING, num_processes=2)
+    output_dir = tmp_path / "killed"
+    process = start_until('progress {"step": 5,', output_dir, small_data, *RESUMING)
+    kill_all(process.pid)
     process.stdout.read()
     process.wait(timeout=60)
     last = checkpoints.last_complete(output_dir)
@@ -107,23 +111,9 @@ def test_a_run_killed_with_sigkill_resumes_to_the_same_loss(tmp_path: Path, smal
 
 
 def test_sigterm_saves_a_checkpoint_and_merges_nothing(tmp_path: Path, small_data: Path) -> None:
-    process = subprocess.Popen(
-        torchrun(
-            2,
-            *sample_settings(tmp_path, small_data),
-            *("--num_train_epochs", "50"),
-            *SAVING,
-        ),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=environment(),
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith('progress {"step": 3,'):
-            process.send_signal(signal.SIGTERM)
-            break
+    endless = ("--num_train_epochs", "50", *SAVING)
+    process = start_until('progress {"step": 3,', tmp_path, small_data, *endless)
+    process.send_signal(signal.SIGTERM)
     rest = process.stdout.read()
     assert process.wait(timeout=60) != 0
     last = checkpoints.last_complete(tmp_path)
