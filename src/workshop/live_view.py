@@ -5,8 +5,13 @@ import time
 from collections import deque
 from html import escape
 
+from workshop.live_curve import loss_svg
+
 NUM_TAIL_LINES = 12
 _REFRESH_S = 0.25
+_CURVE_S = 1.0
+"""Between two drawings of the loss curve, the longest part of the display."""
+
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _STYLE = """<style>
 .news-run{border:1px solid rgba(128,128,128,.45);border-left:5px solid #0072b2;border-radius:4px;
@@ -49,6 +54,13 @@ class PlainView:
         """Show how long parts took."""
         print(text, flush=True)
 
+    def status(self, text: str) -> None:
+        """Show what it is busy with, for example "Downloading"."""
+        print(f"status {text}", flush=True)
+
+    def share(self, done: float, text: str) -> None:
+        """Show how much of a whole is done, from 0 to 1; not shown here."""
+
     def tick(self) -> None:
         """Let time pass."""
 
@@ -64,7 +76,10 @@ class NotebookView:
         from IPython.display import display
 
         self._name, self._state, self._text = name, "running", ""
+        self._status, self._share = "running", (0.0, "")
         self._latest: dict[str, float] = {}
+        self._losses: dict[str, list[tuple[float, float]]] = {"loss": [], "eval_loss": []}
+        self._curve, self._curve_s = "", float("-inf")
         self._phases: dict[str, float] = {}
         self._lines: deque[str] = deque(maxlen=NUM_TAIL_LINES)
         self._num_lines = 0
@@ -87,12 +102,23 @@ class NotebookView:
     def progress(self, record: dict[str, float], text: str) -> None:
         """Take over the numbers of one step; a number that it does not name keeps its last value."""
         self._latest |= record
+        for key, points in self._losses.items():
+            if key in record and "step" in record:
+                points.append((record["step"], record[key]))
         self._is_stale = True
 
     def phase(self, seconds: dict[str, float], text: str) -> None:
         """Take over how long parts took."""
         self._phases |= seconds
         self._is_stale = True
+
+    def status(self, text: str) -> None:
+        """Take over what it is busy with; it stands at the top."""
+        self._status, self._is_stale = text, True
+
+    def share(self, done: float, text: str) -> None:
+        """Take over how much of a whole is done, from 0 to 1, for the bar and the text below it."""
+        self._share, self._is_stale = (done, text), True
 
     def tick(self) -> None:
         """Redraw when it is time."""
@@ -113,14 +139,20 @@ class NotebookView:
 
     def _html(self) -> str:
         elapsed_s = time.monotonic() - self._start_s
-        head = self._text or f"{self._name} · running · {elapsed_s:.0f} s"
+        head = self._text or f"{self._name} · {self._status} · {elapsed_s:.0f} s"
         parts = [f"<b>{escape(head)}</b>"]
         step, num_steps = self._latest.get("step"), self._latest.get("num_steps")
+        share, share_text = self._share
         if step is not None and num_steps:
-            percent = 100 * min(1.0, step / num_steps)
+            share = step / num_steps
+        if share or share_text:
+            percent = 100 * min(1.0, share)
             parts.append(f'<div class="bar"><div style="width:{percent:.1f}%"></div></div>')
+        if share_text:
+            parts.append(f"<div>{escape(share_text)}</div>")
         if self._latest:
             parts.append(f'<div class="numbers">{self._numbers(step, num_steps)}</div>')
+        parts.append(self._loss_curve(num_steps))
         if self._phases:
             phases = " · ".join(
                 f"{name.removesuffix('_s')} {_seconds(s)}" for name, s in self._phases.items()
@@ -132,6 +164,13 @@ class NotebookView:
             parts.append(f"<pre>{escape(before + chr(10).join(self._lines))}</pre>")
         css = {"running": "", "done": "done"}.get(self._state, "failed")
         return f'{_STYLE}<div class="news-run {css}">{"".join(parts)}</div>'
+
+    def _loss_curve(self, num_steps: float | None) -> str:
+        now_s = time.monotonic()
+        if self._state != "running" or now_s - self._curve_s >= _CURVE_S:
+            self._curve = loss_svg(self._losses["loss"], self._losses["eval_loss"], num_steps)
+            self._curve_s = now_s
+        return self._curve
 
     def _numbers(self, step: float | None, num_steps: float | None) -> str:
         shown = []

@@ -30,9 +30,13 @@ INSTANCE_TYPES = (
 REGIONS = ("ap-northeast-2", "ap-northeast-1", "ap-southeast-1", "us-east-1", "us-east-2", "us-west-2")
 DTYPES = ("float32", "bfloat16")
 PATTERNS = {
+    "bucket": re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"),
     "instance_type": re.compile(r"ml\.[a-z]+\d[a-z0-9-]*\.(\d*xlarge|large|medium)"),
     "region": re.compile(r"[a-z]{2}(-[a-z]+)+-\d"),
+    "role_arn": re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+"),
 }
+# May be "", which leaves the choice to the account.
+OPTIONAL_NAMES = ("bucket", "role_arn")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +46,8 @@ class Settings:
     Args:
         mode: Block of workshop.yaml these values come from; also the folder under the workshop's home.
         region: AWS region.
+        bucket: S3 bucket for data, weights and results; "" is SageMaker's own, sagemaker-<region>-<account>.
+        role_arn: Role that jobs and endpoints run as; "" is the role of SageMaker Studio.
         base_model: Folder relative to the repository, or name on the Hugging Face hub.
         news_source: "sample", name on the hub, or path of a CSV, JSONL or Parquet file or folder.
         run_debug_sample: Train on the small data set (10 / 10 / 10) instead of the full one.
@@ -50,7 +56,17 @@ class Settings:
         use_local_mode: Train with SageMaker Local Mode (Docker) instead of a training job.
         training_instance_type: For example ml.g5.4xlarge.
         training_instance_count: Machines of one training job, 1 or more.
+        max_run_s: AWS stops a training job that runs longer, in seconds.
+        long_run_instance_type: Of notebook 03-1, for example ml.g5.48xlarge.
+        long_run_recipe: File name under src/train/recipes, for notebook 03-1.
+        long_run_num_processes: Training processes on that machine, 1 or more.
+        long_run_time_limit_s: A job of the long run saves and ends after so many seconds of training.
+        long_run_max_jobs: So many jobs in a row at most, 1 or more.
         endpoint_instance_type: For example ml.g5.12xlarge.
+        endpoint_num_gpus: GPUs that a model is spread over, 1 or more.
+        num_endpoint_articles: Unseen articles that an endpoint summarises, 1 or more.
+        endpoint_timeout_s: Longest wait for a machine that starts and loads a model, in seconds.
+        poll_interval_s: Between two questions to AWS about a job or an endpoint, in seconds, above 0.
         num_evaluation_articles: Unseen articles that models are compared on, 1 or more.
         inference_dtype: Of the weights when a notebook generates: "float32" or "bfloat16".
         seed: For splits, generated news and training, 0 or more.
@@ -64,6 +80,8 @@ class Settings:
 
     mode: str
     region: str
+    bucket: str
+    role_arn: str
     base_model: str
     news_source: str
     run_debug_sample: bool
@@ -72,7 +90,17 @@ class Settings:
     use_local_mode: bool
     training_instance_type: str
     training_instance_count: int
+    max_run_s: int
+    long_run_instance_type: str
+    long_run_recipe: str
+    long_run_num_processes: int
+    long_run_time_limit_s: int
+    long_run_max_jobs: int
     endpoint_instance_type: str
+    endpoint_num_gpus: int
+    num_endpoint_articles: int
+    endpoint_timeout_s: int
+    poll_interval_s: float
     num_evaluation_articles: int
     inference_dtype: str
     seed: int
@@ -87,17 +115,24 @@ class Settings:
         if self.inference_dtype not in DTYPES:
             known = _nearest(self.inference_dtype, list(DTYPES), "dtype")
             raise _wrong_value("inference_dtype", self.inference_dtype, known)
-        for name in ("training_instance_type", "endpoint_instance_type"):
+        if self.bucket:
+            _check_form("bucket", self.bucket, PATTERNS["bucket"], ("a-bucket-of-yours",))
+        if self.role_arn and not PATTERNS["role_arn"].fullmatch(self.role_arn):
+            raise _wrong_value("role_arn", self.role_arn, "arn:aws:iam::<account>:role/<name of the role>")
+        if self.poll_interval_s <= 0:
+            raise _wrong_value("poll_interval_s", self.poll_interval_s, "above 0")
+        for name in ("training_instance_type", "long_run_instance_type", "endpoint_instance_type"):
             _check_form(name, getattr(self, name), PATTERNS["instance_type"], INSTANCE_TYPES)
         for name in FIELD_TYPES:
             value, lowest = getattr(self, name), 0 if name == "seed" else 1
             if FIELD_TYPES[name] is int and value < lowest:
                 raise _wrong_value(name, value, f"{lowest} or more")
-        if not self.recipe_path.is_file():
-            known = sorted(path.name for path in self.recipe_path.parent.glob("*.yaml"))
-            raise _wrong_value(
-                "recipe", self.recipe, _nearest(self.recipe, known, "file in src/train/recipes")
-            )
+        recipes_dir = self.recipe_path.parent
+        for name in ("recipe", "long_run_recipe"):
+            if not (recipes_dir / getattr(self, name)).is_file():
+                known = sorted(path.name for path in recipes_dir.glob("*.yaml"))
+                expected = _nearest(getattr(self, name), known, "file in src/train/recipes")
+                raise _wrong_value(name, getattr(self, name), expected)
 
     @property
     def home(self) -> Path:
@@ -119,6 +154,11 @@ class Settings:
         return self.repo_dir / "src" / "train" / "recipes" / self.recipe
 
     @property
+    def training_timeout_s(self) -> int:
+        """How long to wait for a training job: for its machine, and then for all it may run, in seconds."""
+        return self.endpoint_timeout_s + self.max_run_s
+
+    @property
     def base_model_location(self) -> str:
         """What `from_pretrained` takes: the folder's absolute path, or the name on the hub."""
         folder = self.repo_dir / self.base_model
@@ -126,9 +166,9 @@ class Settings:
 
 
 FIELD_TYPES: dict[str, type] = {
-    field.name: {"str": str, "bool": bool, "int": int}[field.type]
+    field.name: {"str": str, "bool": bool, "int": int, "float": float}[field.type]
     for field in fields(Settings)
-    if field.type in ("str", "bool", "int") and field.name != "mode"
+    if field.type in ("str", "bool", "int", "float") and field.name != "mode"
 }
 
 
@@ -193,20 +233,25 @@ def _parse(variable: str, text: str, kind: type) -> Any:
         if not re.fullmatch(r"-?\d+", text):
             raise _wrong_value(variable, text, "a whole number")
         return int(text)
+    if kind is float:
+        if not re.fullmatch(r"-?\d+(\.\d+)?", text):
+            raise _wrong_value(variable, text, "a number")
+        return float(text)
     return text
 
 
 def _check_type(name: str, value: Any, kind: type) -> None:
-    names = {bool: "true or false", int: "a whole number", str: "text"}
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
     # bool is a subclass of int, so `type is` and not isinstance
-    if type(value) is not kind or (kind is str and not value.strip()):
+    is_right = type(value) is kind or (kind is float and type(value) is int)
+    if not is_right or (kind is str and not value.strip() and not (value == "" and name in OPTIONAL_NAMES)):
         raise _wrong_value(name, value, names[kind])
 
 
 def _check_form(name: str, value: str, pattern: re.Pattern[str], known: tuple[str, ...]) -> None:
     if not pattern.fullmatch(value):
         raise _wrong_value(
-            name, value, _nearest(value, list(known), name.split("_", 1)[-1].replace("_", " "))
+            name, value, _nearest(value, list(known), " ".join(name.split("_")[-2:]))
         )
 
 

@@ -8,9 +8,12 @@ import sys
 from difflib import get_close_matches
 
 from workshop.errors import WorkshopError
+from workshop.ledger import Ledger
 from workshop.notebooks import list_notebooks
 from workshop.settings import Settings, load_settings
 
+# These cost until they are deleted; a training job ends by itself.
+COST_BY_THE_HOUR = ("Endpoint", "InferenceComponent", "NotebookInstance")
 # HF_HUB_OFFLINE is left alone: with it huggingface_hub's client refuses even a server on this machine.
 LOCAL_ONLY_VARIABLES = {"HF_HUB_DISABLE_TELEMETRY": "1", "AWS_EC2_METADATA_DISABLED": "true"}
 
@@ -43,9 +46,9 @@ def start(notebook_name: str) -> Settings:
 def summary(settings: Settings) -> dict[str, str]:
     """Return what the table shows: label and value, in order."""
     where = "this machine" if settings.mode == "sample" else f"AWS, {settings.region}"
-    cost = "0.00 USD (sample: nothing leaves this machine)"
+    aws = "on this machine, reached by nobody else; `make stop` ends it"
     if settings.mode != "sample":
-        cost = "not known here: see Billing in the AWS console"
+        aws = f"your account in {settings.region}"
     processes = "process" if settings.num_processes == 1 else "processes"
     return {
         "mode": f"{settings.mode} (on {where})",
@@ -55,9 +58,25 @@ def summary(settings: Settings) -> dict[str, str]:
         "training": f"{settings.training_instance_count} x {settings.training_instance_type}, "
         f"{settings.recipe}; locally {settings.num_processes} {processes}",
         "endpoint": settings.endpoint_instance_type,
+        "AWS": aws,
         "results in": str(settings.home),
-        "cost so far": cost,
+        "cost so far": _cost_so_far(settings),
     }
+
+
+def _cost_so_far(settings: Settings) -> str:
+    """Say what is known: the bill is AWS's, but what may still be running stands in the ledger."""
+    if settings.mode == "sample":
+        return "0.00 USD (sample: nothing leaves this machine)"
+    cost = "not known here: see Billing in the AWS console"
+    paths = sorted(settings.home.glob(f"ledger-*-{settings.region}.jsonl"))
+    entries = [entry for path in paths for entry in Ledger(path).entries()]
+    left = [
+        entry.name
+        for entry in entries
+        if entry.kind in COST_BY_THE_HOUR and entry.status in ("pending", "created")
+    ]
+    return cost if not left else f"{cost}; created and not deleted yet: {', '.join(left)}"
 
 
 def _check_notebook_name(settings: Settings, notebook_name: str) -> None:

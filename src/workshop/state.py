@@ -11,6 +11,7 @@ from typing import Any
 from workshop.errors import WorkshopError
 from workshop.settings import Settings
 from workshop.state_entries import DatasetState, Entry, ModelState
+from workshop.state_entries_aws import EndpointState, TrainingJobState
 
 FILE_NAME = "state.json"
 VERSION = 1
@@ -19,6 +20,9 @@ VERSION = 1
 ENTRIES: dict[str, tuple[type[Entry], str]] = {
     "dataset": (DatasetState, "01-Prepare-Dataset-KR-News"),
     "model": (ModelState, "02-Train-Local-KR-News"),
+    "training_job": (TrainingJobState, "03-SageMaker-Training"),
+    "long_training_job": (TrainingJobState, "03-1-Option-SageMaker-Training"),
+    "endpoint": (EndpointState, "04-SageMaker-Inference"),
 }
 
 
@@ -48,7 +52,8 @@ class State:
 
     def save(self) -> None:
         """Write the entries set since loading; entries that another kernel wrote meanwhile stay."""
-        self._raw = {**_read(self.path), **self._changed}
+        merged = {**_read(self.path), **self._changed}
+        self._raw = {name: entry for name, entry in merged.items() if entry is not None}
         self._changed = {}
         text = json.dumps({"version": VERSION, "entries": self._raw}, ensure_ascii=False, indent=2)
         _write_atomically(self.path, text + "\n")
@@ -68,6 +73,36 @@ class State:
     @model.setter
     def model(self, entry: ModelState) -> None:
         self._set("model", entry)
+
+    @property
+    def training_job(self) -> TrainingJobState:
+        return self._entry("training_job")
+
+    @training_job.setter
+    def training_job(self, entry: TrainingJobState) -> None:
+        self._set("training_job", entry)
+
+    @property
+    def long_training_job(self) -> TrainingJobState:
+        return self._entry("long_training_job")
+
+    @long_training_job.setter
+    def long_training_job(self, entry: TrainingJobState) -> None:
+        self._set("long_training_job", entry)
+
+    @property
+    def endpoint(self) -> EndpointState:
+        return self._entry("endpoint")
+
+    @endpoint.setter
+    def endpoint(self, entry: EndpointState) -> None:
+        self._set("endpoint", entry)
+
+    def forget(self, name: str) -> None:
+        """Take an entry away, of something that was deleted; `save` writes it."""
+        assert name in ENTRIES, name
+        self._raw.pop(name, None)
+        self._changed[name] = None
 
     def has(self, name: str) -> bool:
         """Tell whether an entry is recorded (not whether its files still exist)."""

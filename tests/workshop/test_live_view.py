@@ -7,7 +7,7 @@ import pytest
 
 from workshop import live_view
 from workshop.launch import LaunchError, launch
-from workshop.live_view import NotebookView
+from workshop.live_view import NotebookView, PlainView
 
 PYTHON = sys.executable
 
@@ -97,3 +97,44 @@ assert len(result.records) == 9
     outputs = notebook.cells[0].outputs
     assert [output.output_type for output in outputs] == ["stream", "display_data"]
     assert "step <b>9 / 9</b>" in outputs[1].data["text/html"]
+
+
+def test_the_loss_is_drawn_while_it_runs_and_at_the_end(front_end: FakeDisplay):
+    view = NotebookView("job")
+    for step in (1, 2):
+        view.progress({"step": step, "num_steps": 2, "loss": 3.0 / step}, "")
+    view.progress({"step": 2, "eval_loss": 1.25}, "")
+    view.end("done", "job · done")
+    last = front_end.shown[-1]["text/html"]
+    assert last.count("<polyline") == last.count("<circle") == 1
+    assert "loss <b>1.5000</b>" in last
+
+
+def test_the_curve_is_redrawn_once_a_second_at_most(front_end: FakeDisplay, monkeypatch: pytest.MonkeyPatch):
+    drawn = []
+    monkeypatch.setattr(live_view, "loss_svg", lambda *args: drawn.append(args) or "<svg/>")
+    view = NotebookView("job")
+    for step in range(50):
+        view.progress({"step": step, "loss": 1.0}, "")
+        view._draw()
+    assert len(drawn) == 1
+    view.end("done", "job · done")
+    assert len(drawn) == 2
+
+
+def test_status_and_share_stand_at_the_top(front_end: FakeDisplay):
+    view = NotebookView("job")
+    view.status("Downloading <weights>")
+    view.share(0.25, "model.safetensors  4.0 GB of 16.0 GB")
+    view._draw()
+    shown = front_end.shown[-1]["text/html"]
+    assert "job · Downloading &lt;weights&gt; · 0 s" in shown
+    assert "width:25.0%" in shown
+    assert "4.0 GB of 16.0 GB" in shown
+
+
+def test_a_terminal_shows_the_status_as_a_line(capsys: pytest.CaptureFixture):
+    view = PlainView()
+    view.status("Training")
+    view.share(0.5, "half")
+    assert capsys.readouterr().out == "status Training\n"

@@ -168,3 +168,34 @@ def test_every_field_can_be_set_by_a_variable_of_its_name(repo_dir: Path) -> Non
         text = str(value + 1 if kind is int else not value if kind is bool else value)
         changed = load_settings(repo_dir, environ={f"WORKSHOP_{name.upper()}": text})
         assert str(getattr(changed, name)) == text
+
+
+@pytest.mark.parametrize(
+    ("environ", "parts"),
+    [
+        ({"WORKSHOP_BUCKET": "My_Bucket"}, ["bucket = 'My_Bucket'"]),
+        ({"WORKSHOP_ROLE_ARN": "SageMakerRole"}, ["role_arn", "arn:aws:iam::<account>:role/"]),
+        ({"WORKSHOP_POLL_INTERVAL_S": "0"}, ["poll_interval_s = 0.0", "above 0"]),
+        ({"WORKSHOP_POLL_INTERVAL_S": "often"}, ["WORKSHOP_POLL_INTERVAL_S = 'often'", "a number"]),
+        ({"WORKSHOP_MAX_RUN_S": "1.5"}, ["WORKSHOP_MAX_RUN_S = '1.5'", "a whole number"]),
+    ],
+)
+def test_a_wrong_value_for_aws_is_named(repo_dir: Path, environ: dict, parts: list[str]) -> None:
+    with pytest.raises(WorkshopError) as caught:
+        load_settings(repo_dir, environ=environ)
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_bucket_and_role_may_be_left_to_the_account(repo_dir: Path) -> None:
+    settings = load_settings(repo_dir, environ={"WORKSHOP_BUCKET": "", "WORKSHOP_ROLE_ARN": ""})
+    assert (settings.bucket, settings.role_arn) == ("", "")
+    role = "arn:aws-us-gov:iam::000000000000:role/service-role/AmazonSageMaker-ExecutionRole-1"
+    assert load_settings(repo_dir, environ={"WORKSHOP_ROLE_ARN": role}).role_arn == role
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_cell_may_last_as_long_as_it_waits_for_a_job(mode: str) -> None:
+    settings = load_settings(find_repo_dir(), environ={"WORKSHOP_MODE": mode})
+    assert settings.training_timeout_s == settings.max_run_s + settings.endpoint_timeout_s
+    assert settings.training_timeout_s <= settings.cell_timeout_s

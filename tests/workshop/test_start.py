@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import pytest
 
 from workshop import start as start_module
 from workshop.errors import WorkshopError
+from workshop.ledger import Ledger
 from workshop.settings import Settings, load_settings
 from workshop.start import LOCAL_ONLY_VARIABLES, start, summary
 
@@ -102,3 +104,20 @@ def test_start_imports_nothing_heavy() -> None:
     imported = {name.split(".")[0] for name in re.findall(r"\|\s+([\w.]+)$", done.stderr, flags=re.MULTILINE)}
     assert "workshop" in imported
     assert not imported & HEAVY
+
+
+def test_what_still_costs_is_named(repo_dir: Path) -> None:
+    settings = load_settings(repo_dir, environ={"WORKSHOP_MODE": "debug"})
+    ledger = Ledger(settings.home / "ledger-000000000000-us-east-1.jsonl")
+    for kind, name in (
+        ("Endpoint", "news-1"),
+        ("Endpoint", "news-2"),
+        ("TrainingJob", "job"),
+        ("Model", "m"),
+    ):
+        ledger.created(ledger.begin(kind, name, "us-east-1", {}), "arn", "")
+    ledger.ended("Endpoint", "news-1", "DeleteEndpoint")
+    assert summary(settings)["cost so far"].endswith("created and not deleted yet: news-2")
+    assert summary(settings)["AWS"] == "your account in us-east-1"
+    other_region = dataclasses.replace(settings, region="ap-northeast-2")
+    assert "news-2" not in summary(other_region)["cost so far"]

@@ -1,0 +1,105 @@
+"""Where the AWS libraries look for AWS: on this machine in sample mode, untouched in every other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import MutableMapping
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from workshop.errors import WorkshopError
+
+ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL"
+# Addresses that a proxy never sees.
+_LOOPBACK = ("127.0.0.1", "localhost")
+_CONFIG_NAME = "sagemaker-config.yaml"
+_NO_PROFILE_NAME = "no-aws-profile"
+
+
+def redirect_to(url: str, home: Path, region: str, environ: MutableMapping[str, str] | None = None) -> Path:
+    """Make every AWS library of this process, and of those it starts, talk to an AWS on this machine.
+
+    All AWS_* variables are replaced and no profile is read, so that neither a person's credentials nor an
+    address of theirs (AWS_ENDPOINT_URL_S3 and the like) can be used.
+
+    Args:
+        url: http://127.0.0.1:PORT; with an IP address botocore addresses buckets by path.
+        home: Folder for the two files that the variables name.
+        region: AWS region.
+        environ: Variables to change; os.environ when None.
+
+    Returns:
+        Where the SageMaker SDK will read its defaults; `write_sdk_defaults` fills it.
+
+    Source: AWS SDKs and Tools Reference Guide, "Environment variables list"; SageMaker Python SDK,
+    "Configuring and using defaults".
+    """
+    environ = os.environ if environ is None else environ
+    for name in [name for name in environ if name.startswith("AWS_")]:
+        del environ[name]
+    no_profile, sdk_config = home / _NO_PROFILE_NAME, home / _CONFIG_NAME
+    no_profile.write_text("# sample mode reads no profile and no credentials of yours\n", encoding="utf-8")
+    environ |= {
+        ENDPOINT_VARIABLE: url,
+        "AWS_ACCESS_KEY_ID": "sample",
+        "AWS_SECRET_ACCESS_KEY": "sample",
+        "AWS_DEFAULT_REGION": region,
+        "AWS_REGION": region,
+        "AWS_CONFIG_FILE": str(no_profile),
+        "AWS_SHARED_CREDENTIALS_FILE": str(no_profile),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "SAGEMAKER_VALIDATE_ROLE": "false",
+        "SAGEMAKER_USER_CONFIG_OVERRIDE": str(sdk_config),
+        # The machine's own file, if there is one, would add its network and its encryption keys.
+        "SAGEMAKER_ADMIN_CONFIG_OVERRIDE": str(sdk_config),
+    }
+    for name in ("NO_PROXY", "no_proxy"):
+        listed = [part.strip() for part in environ.get(name, "").split(",") if part.strip()]
+        environ[name] = ",".join([*listed, *(host for host in _LOOPBACK if host not in listed)])
+    return sdk_config
+
+
+def write_sdk_defaults(path: Path, *, bucket: str, prefix: str, role_arn: str) -> None:
+    """Write the SageMaker SDK's defaults: without them it asks for the account at a fixed address of AWS."""
+    import yaml
+
+    defaults = {
+        "SchemaVersion": "1.0",
+        "SageMaker": {
+            "PythonSDK": {
+                "Modules": {
+                    "TelemetryOptOut": True,
+                    "Session": {"DefaultS3Bucket": bucket, "DefaultS3ObjectKeyPrefix": prefix},
+                }
+            },
+            "TrainingJob": {"RoleArn": role_arn},
+        },
+    }
+    # Another notebook may be reading it.
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(yaml.safe_dump(defaults, sort_keys=False), encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def refuse_redirection(mode: str) -> None:
+    """Make sure that a mode on AWS does not talk to this machine.
+
+    Raises:
+        WorkshopError: A variable of sample mode is still set, as in a kernel that ran in sample mode before.
+    """
+    for name, value in os.environ.items():
+        if name.startswith(ENDPOINT_VARIABLE) and _is_loopback(value):
+            raise WorkshopError(
+                found=f"{name}={value} in the environment, in mode {mode}",
+                expected="no address of this machine: that is how sample mode redirects AWS",
+                next_step="restart the kernel if it ran in sample mode before; else remove it: unset " + name,
+            )
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

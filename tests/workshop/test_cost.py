@@ -1,0 +1,118 @@
+"""An estimate is never silently zero, says where it comes from, and leaves a job room to finish."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from workshop.cost import MAX_RUN_LIMIT_S, USD_PER_HOUR, estimate, estimate_training, rows_per_s
+from workshop.settings import INSTANCE_TYPES, PATTERNS, Settings, load_settings
+
+NUM_ROWS = 22_194
+
+
+def mode(repo_dir: Path, name: str) -> Settings:
+    return load_settings(repo_dir, environ={"WORKSHOP_MODE": name})
+
+
+def test_the_long_run_costs_about_61_dollars(repo_dir: Path) -> None:
+    long = estimate_training(mode(repo_dir, "full-48xl"), NUM_ROWS, 3)
+    assert long.hours == pytest.approx(3.0, abs=0.01)
+    assert long.cost.usd == pytest.approx(3 * 20.36, abs=0.1)
+    for part in ("22,194 rows x 3 epochs", "ml.g5.48xlarge", "61.", "2026-11", "us-east-1", "Estimated"):
+        assert part in str(long)
+
+
+def test_sample_mode_pays_nothing_and_says_what_aws_would_cost(repo_dir: Path) -> None:
+    sample = mode(repo_dir, "sample")
+    cost = estimate(sample, "ml.g5.48xlarge", hours=3)
+    assert (cost.usd, cost.aws_usd) == (0, pytest.approx(61.08))
+    assert cost.text.startswith(
+        "0.00 USD on this machine; on AWS 1 x ml.g5.48xlarge for 3.0 h: about 61.08 USD"
+    )
+    assert estimate_training(sample, NUM_ROWS, 3).max_run_s == sample.max_run_s
+
+
+def test_an_unknown_price_is_unknown_and_not_zero(repo_dir: Path) -> None:
+    for name in ("debug", "sample"):
+        cost = estimate(mode(repo_dir, name), "ml.g5.16xlarge", hours=3)
+        assert cost.aws_usd is None
+        assert "price not known" in cost.text
+        assert "closest known: ml.g5" in cost.text
+    assert estimate(mode(repo_dir, "debug"), "ml.g5.16xlarge", hours=3).usd is None
+
+
+def test_cost_grows_with_machines_and_hours(repo_dir: Path) -> None:
+    settings = mode(repo_dir, "full")
+    assert estimate(settings, "ml.g5.12xlarge", count=2, hours=1.5).usd == pytest.approx(2 * 1.5 * 7.09)
+    assert "90 min" in estimate(settings, "ml.g5.12xlarge", hours=1.5).text
+
+
+def test_half_the_gpus_take_twice_the_training(repo_dir: Path) -> None:
+    four = estimate_training(mode(repo_dir, "full"), NUM_ROWS, 3)
+    eight = estimate_training(mode(repo_dir, "full"), NUM_ROWS, 3, instance_type="ml.g5.48xlarge")
+    assert four.hours - 0.25 == pytest.approx(2 * (eight.hours - 0.25))
+    assert rows_per_s("ml.g5.4xlarge") * 8 == pytest.approx(rows_per_s("ml.g5.48xlarge"))
+    assert rows_per_s("ml.g5.48xlarge") < rows_per_s("ml.g5.48xlarge", 2) < 2 * rows_per_s("ml.g5.48xlarge")
+
+
+def test_the_published_speed_is_matched() -> None:
+    assert pytest.approx(6.2, abs=0.05) == NUM_ROWS * 3 / (3 * 3600)
+    assert rows_per_s("ml.g5.48xlarge") == pytest.approx(6.7, abs=0.1)
+
+
+def test_alternatives_can_be_compared(repo_dir: Path) -> None:
+    settings = mode(repo_dir, "full-48xl")
+    found = {
+        name: estimate_training(settings, NUM_ROWS, 3, instance_type=name)
+        for name in ("ml.g5.48xlarge", "ml.p4d.24xlarge", "ml.g6e.12xlarge")
+    }
+    assert found["ml.p4d.24xlarge"].hours < found["ml.g5.48xlarge"].hours < found["ml.g6e.12xlarge"].hours
+    assert all(name in estimate.text for name, estimate in found.items())
+
+
+def test_an_unknown_machine_has_no_invented_speed(repo_dir: Path) -> None:
+    settings = mode(repo_dir, "full")
+    unknown = estimate_training(settings, NUM_ROWS, 3, instance_type="ml.trn1.32xlarge")
+    assert unknown.hours is None
+    assert unknown.max_run_s == settings.max_run_s
+    assert "speed not known" in unknown.text
+
+
+@pytest.mark.parametrize("name", ["debug", "full", "full-48xl"])
+def test_the_limit_leaves_half_the_time_more_and_never_more_than_aws_allows(
+    repo_dir: Path, name: str
+) -> None:
+    settings = mode(repo_dir, name)
+    for num_rows, num_epochs in ((10, 1), (NUM_ROWS, 3), (NUM_ROWS * 1000, 3)):
+        found = estimate_training(settings, num_rows, num_epochs)
+        wanted = found.hours * 3600 * 1.5 + 1800
+        assert found.max_run_s == pytest.approx(min(wanted, MAX_RUN_LIMIT_S), abs=1)
+    assert "28 days" in found.text
+    assert MAX_RUN_LIMIT_S == 2_419_200
+
+
+def test_the_settings_limits_fit_their_own_recipes(repo_dir: Path) -> None:
+    """What a mode allows its job is at least what the job is expected to take."""
+    for name, num_rows in (("debug", 10), ("full", NUM_ROWS), ("full-48xl", NUM_ROWS)):
+        settings = mode(repo_dir, name)
+        assert settings.max_run_s >= estimate_training(settings, num_rows, 3).max_run_s
+
+
+def test_every_price_belongs_to_a_machine_that_settings_accept() -> None:
+    assert all(price > 0 for price in USD_PER_HOUR.values())
+    assert all(PATTERNS["instance_type"].fullmatch(name) for name in USD_PER_HOUR)
+    assert set(USD_PER_HOUR) <= set(INSTANCE_TYPES)
+
+
+def test_every_machine_of_every_mode_has_a_price(repo_dir: Path) -> None:
+    for name in ("sample", "debug", "full", "full-48xl"):
+        settings = mode(repo_dir, name)
+        for instance_type in (settings.training_instance_type, settings.endpoint_instance_type):
+            assert estimate(settings, instance_type, hours=1).aws_usd > 0
+
+
+def test_a_local_mode_machine_is_not_priced(settings: Settings) -> None:
+    assert estimate(dataclasses.replace(settings, mode="debug"), "local_gpu", hours=1).usd is None
