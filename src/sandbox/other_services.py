@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
+import sys
 import threading
+import types
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from sandbox.api.errors import AwsError
+from sandbox.api.errors import AwsError, disk_error
 from sandbox.api.registry import ACCOUNT_ID
+from sandbox.http_server import ClientGoneError
 from sandbox.storage.s3_mirror import S3Mirror
 
 SERVICES = ("s3", "sts", "iam", "logs", "monitoring", "ecr", "secretsmanager")
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/(?P<region>[a-z0-9-]+)/(?P<service>[a-z0-9-]+)/aws4_request")
-_CHANGES = {"PUT", "POST", "DELETE"}
+# moto's own paths, which would win over buckets of these names; one of them empties everything.
+_MOTO_PATHS = ("/moto-api", "/favicon.ico", "/latest/meta-data/", "/latest/api/")
+_POLICIES_MODULE = "moto.iam.aws_managed_policies"
+_POLICY = re.compile(
+    r'^ "(?:AmazonSageMaker|AmazonS3|CloudWatch|AmazonEC2ContainerRegistry)\w*":\{\n.*?^ \}', re.M | re.S
+)
 
 
 def signed_for(environ: dict[str, Any]) -> tuple[str | None, str]:
@@ -27,7 +36,7 @@ def signed_for(environ: dict[str, Any]) -> tuple[str | None, str]:
 
 
 class OtherServices:
-    """moto's WSGI application, with the S3 objects kept on disk.
+    """moto's WSGI application, with S3 kept on disk.
 
     Args:
         home: The sandbox's home.
@@ -55,30 +64,54 @@ class OtherServices:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         service, _ = signed_for(environ)
+        # WSGI gives the bytes of a path as if they were Latin-1.
+        path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "surrogateescape")
         if service is not None and service not in SERVICES:
             raise AwsError(
                 "UnknownOperationException",
-                f"The sandbox does not offer {service}; it offers SageMaker, {', '.join(SERVICES)}.",
+                f"The sandbox does not offer {_asked_for(environ)} of {service}; it offers SageMaker and"
+                f" {', '.join(SERVICES)} (src/sandbox/README.md).",
             )
+        if path.startswith(_MOTO_PATHS):
+            raise AwsError("UnknownOperationException", f"The sandbox has no {path}.")
         self.wait()
-        bucket = environ["PATH_INFO"].strip("/").split("/")[0]
-        is_change = service in ("s3", None) and environ["REQUEST_METHOD"] in _CHANGES and bucket
-        answer = self._application(environ, start_response)
-        if not is_change:
-            return answer
-        answer = list(answer)
-        self._mirror.sync(bucket)  # before the caller hears of the change
-        return answer
+        if service not in ("s3", None):
+            return self._application(environ, start_response)
+        bucket, _, key = path.removeprefix("/").partition("/")
+        try:
+            return self._mirror.handle(self._application, environ, start_response, bucket, key)
+        except ClientGoneError:
+            raise
+        except OSError as problem:
+            raise disk_error(problem) from problem
 
     def _load(self) -> None:
         try:
             os.environ["MOTO_ACCOUNT_ID"] = ACCOUNT_ID
+            os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"  # pages of other sites have no business here
             os.environ.setdefault("MOTO_S3_DEFAULT_KEY_BUFFER_SIZE", "65536")  # larger objects lie on disk
+            _keep_policies_of_our_services()
             from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
             self._application = DomainDispatcherApplication(create_backend_app)
-            self._mirror.load()
+            self._mirror.load(self._application)
         except BaseException as error:
             self._failure = error
         finally:
             self._ready.set()
+
+
+def _asked_for(environ: dict[str, Any]) -> str:
+    """Return the operation of a request as far as its head tells it."""
+    target = environ.get("HTTP_X_AMZ_TARGET", "")
+    return target.rpartition(".")[2] or f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+
+
+def _keep_policies_of_our_services() -> None:
+    """Let moto know AmazonSageMakerFullAccess and its like: by default none, and all of them take 40 MB."""
+    folder = Path(importlib.util.find_spec("moto").submodule_search_locations[0]) / "iam"
+    source = (folder / "aws_managed_policies.py").read_text(encoding="utf-8")
+    module = types.ModuleType(_POLICIES_MODULE)
+    module.aws_managed_policies_data = f"{{{','.join(_POLICY.findall(source))}}}"
+    sys.modules[_POLICIES_MODULE] = module
+    os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"

@@ -10,16 +10,20 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
-
+from sandbox import logs
 from sandbox.api import registry
-from sandbox.api.errors import AwsError
+from sandbox.api.errors import AwsError, disk_error
 from sandbox.context import Context
+from sandbox.http_server import ClientGoneError
 from sandbox.other_services import OtherServices, signed_for
 
 StartResponse = Callable[..., Any]
 TARGET = "SageMaker."
 JSON = "application/x-amz-json-1.1"
+MAX_BODY_BYTES = 8 << 20
+_OUR_PATHS = ("/_sandbox/", "/endpoints/")
+_DELETES_LOGS = "Logs_20140328.Delete"
+_SPEAK_XML = (None, "s3", "cloudfront", "route53")
 
 
 class Application:
@@ -40,22 +44,36 @@ class Application:
                 return _json(start_response, self._control(path.removeprefix("/_sandbox/"), environ))
             if environ.get("HTTP_X_AMZ_TARGET", "").startswith(TARGET):
                 return _json(start_response, self._sagemaker(environ))
-            if path.startswith("/endpoints/"):
+            if path.startswith("/endpoints/") and signed_for(environ)[0] != "s3":  # no bucket of that name
+                self._context.recovered.wait()
                 from sandbox.hosting import runtime
 
                 return runtime.invoke(self._context, environ, start_response)
-            return self._others(environ, start_response)
+            return self._other_service(environ, start_response)
+        except ClientGoneError:
+            raise
         except AwsError as error:
-            return _answer(start_response, error.status, error.body(), error.code)
+            return _refusal(environ, start_response, error)
+        except OSError as problem:
+            logging.getLogger("sandbox").error(traceback.format_exc())
+            return _refusal(environ, start_response, disk_error(problem))
         except Exception:
             logging.getLogger("sandbox").error(traceback.format_exc())
             error = AwsError("InternalFailure", "The sandbox failed; see its log.", status=500)
-            return _answer(start_response, 500, error.body(), error.code)
+            return _refusal(environ, start_response, error)
 
     def _sagemaker(self, environ: dict[str, Any]) -> dict[str, Any]:
+        self._context.recovered.wait()
         name = environ["HTTP_X_AMZ_TARGET"].removeprefix(TARGET)
         _, region = signed_for(environ)
         return registry.dispatch(name, _body(environ), region=region, context=self._context)
+
+    def _other_service(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        deletes_logs = environ.get("HTTP_X_AMZ_TARGET", "").startswith(_DELETES_LOGS)
+        answer = self._others(environ, start_response)
+        if deletes_logs:
+            logs.forget_deleted(self._context)
+        return answer
 
     def _control(self, path: str, environ: dict[str, Any]) -> dict[str, Any]:
         method, faults = environ["REQUEST_METHOD"], self._context.faults
@@ -73,40 +91,43 @@ class Application:
         return {"faults": faults.listed()}
 
 
-class Handler(WSGIRequestHandler):
-    """HTTP/1.1 with keep-alive, without delays for small packets and without a log line a request."""
-
-    disable_nagle_algorithm = True
-    protocol_version = "HTTP/1.1"
-
-    def log_request(self, *args: Any) -> None:
-        pass
-
-
-def bind(application: Application, port: int) -> BaseWSGIServer:
-    """Return a server that listens on loopback, a thread a connection.
-
-    Raises:
-        OSError: The port is taken.
-    """
-    return make_server("127.0.0.1", port, application, threaded=True, request_handler=Handler)
-
-
 def _body(environ: dict[str, Any]) -> Any:
-    raw = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    raw = environ["wsgi.input"].read(MAX_BODY_BYTES + 1)
+    if len(raw) > MAX_BODY_BYTES:
+        raise AwsError("RequestEntityTooLargeException", f"More than {MAX_BODY_BYTES} bytes.", status=413)
     try:
-        return json.loads(raw or b"{}")
-    except ValueError:
+        return json.loads(raw or b"{}", parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
         raise AwsError("SerializationException", "The request body is no JSON.") from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _json(start_response: StartResponse, answer: dict[str, Any]) -> list[bytes]:
     return _answer(start_response, 200, json.dumps(answer).encode())
 
 
-def _answer(start_response: StartResponse, status: int, body: bytes, error: str | None = None) -> list[bytes]:
+def _refusal(environ: dict[str, Any], start_response: StartResponse, error: AwsError) -> list[bytes]:
+    """Answer with an error in the protocol of the service that was asked."""
+    service, _ = signed_for(environ)
+    is_ours = "HTTP_X_AMZ_TARGET" in environ or environ["PATH_INFO"].startswith(_OUR_PATHS)
+    is_form = environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded")
+    if not is_ours and (is_form or service in _SPEAK_XML):
+        return _answer(start_response, error.status, error.xml_body(service), error.code, "text/xml")
+    return _answer(start_response, error.status, error.body(), error.code)
+
+
+def _answer(
+    start_response: StartResponse,
+    status: int,
+    body: bytes,
+    error: str | None = None,
+    content_type: str = JSON,
+) -> list[bytes]:
     headers = [
-        ("Content-Type", JSON),
+        ("Content-Type", content_type),
         ("Content-Length", str(len(body))),
         ("x-amzn-RequestId", str(uuid.uuid4())),
     ]

@@ -32,7 +32,8 @@ def request_body(
     """
     body: dict[str, Any] = {
         "inputs": render(messages, begin_token="", add_generation_prompt=True),
-        "parameters": {"max_new_tokens": max_new_tokens},
+        # Left out, TGI repeats the prompt before the answer of a model that it loads from a folder.
+        "parameters": {"max_new_tokens": max_new_tokens, "return_full_text": False},
     }
     if stream:
         body["stream"] = True

@@ -28,7 +28,7 @@ def test_the_body_is_the_training_prompt_without_the_begin_token() -> None:
     messages = chat_messages(ARTICLE)
     body = json.loads(request_body(messages, max_new_tokens=7))
     assert BEGIN_TOKEN + body["inputs"] == render(messages, add_generation_prompt=True)
-    assert body["parameters"] == {"max_new_tokens": 7}
+    assert body["parameters"] == {"max_new_tokens": 7, "return_full_text": False}
     assert "stream" not in body
     assert json.loads(request_body(messages, stream=True))["stream"] is True
 

@@ -72,24 +72,24 @@ ENGLISH_WORDS = re.findall(
 RETELLINGS = (
     "질문: {action:을} 알린 곳은? 답: {org}",
     "질문: {object:은} 어디에서? 답: {place}",
-    "질문: 언제? 답: {day}",
+    "질문: 언제? 답: {when} {day}",
     "질문: {amount:은}? 답: {n1}{unit}",
     "질문: 누가 말했나? 답: {person} {title}",
     "질문: 무엇을 {action}? 답: {object}",
     "질문: {title}의 약속은? 답: {goal}",
     "질문: 약속한 사람은? 답: {person}",
-    "사진: {place}, {day}. {org} 제공",
+    "사진: {place}, {when} {day}. {org} 제공",
     "제목: {org}, {place}에서 {object} {action}",
     "제목: {org} {title} {person} “{goal}”",
     "한마디: {person} {title}, “{goal}”",
     "숫자: {amount} {n1}{unit}",
-    "다시 쓰면: {org:은} {day}에 {object:을} {action}. {amount:은} {n1}{unit}.",
+    "다시 쓰면: {org:은} {when} {day}에 {object:을} {action}. {amount:은} {n1}{unit}.",
     "다시 쓰면: {person} {title}에 따르면 {org:은} {place}에서 {object:을} {action}.",
     "다시 쓰면: {object:을} {action}한 {org:은} {amount:으로} {n1}{unit:을} 들였다.",
-    "다시 쓰면: {day} {place}에서 {object:이} {action}됐다. {person} {title:은} “{goal}”고 밝혔다.",
+    "다시 쓰면: {when} {day} {place}에서 {object:이} {action}됐다. {person} {title:은} “{goal}”고 밝혔다.",
     "이어서: {org} {title:은} “{goal}”고 했다. 이름은 {person:이다}.",
     "이어서: {place}에서 {org:이} 한 일은 {object} {action:이다}. {amount:은} {n1}{unit:이다}.",
-    "정리: {day}, {place}, {org}, {object} {action}, {amount} {n1}{unit}, {person} {title} “{goal}”",
+    "정리: {when} {day}, {place}, {org}, {object} {action}, {amount} {n1}{unit}, {person} {title} “{goal}”",
 )
 
 
@@ -171,7 +171,7 @@ def coined_topic(rng: random.Random) -> Topic:
 def document(rng: random.Random, *, num_retellings: int = 10) -> str:
     """Return one text: sometimes a line of English, an article, then retellings in random order."""
     topic = coined_topic(rng) if rng.random() < 0.5 else BY_NAME[rng.choice(TRAINING_TOPICS)]
-    article = articles.write(rng, topic, WildNames(rng) if rng.random() < 0.5 else names.Names(rng))
+    article = articles.write(rng, topic, WildNames(rng) if rng.random() < 0.5 else names.DistinctNames(rng))
     retellings = [fill(pattern, article.values) for pattern in rng.sample(RETELLINGS, num_retellings)]
     preface = ""
     if rng.random() < 0.5:

@@ -31,14 +31,14 @@ class Pretraining:
     taught no copying, 1,500 steps of drills did).
     """
 
-    num_steps: int = 11_000
+    num_steps: int = 16_000
     num_drill_steps: int = 1_500  # of them, first
     batch_size: int = 8  # documents a step; 32 learned copying later than 8 in trials
     muon_learning_rate: float = 0.006
     adam_learning_rate: float = 0.003
     num_warmup_steps: int = 100
     decay_share: float = 0.6  # of all steps: constant before, linear to nearly zero then
-    num_rounded_steps: int = 3_000  # of them, last: matrices rounded to what 4 bits can hold
+    num_rounded_steps: int = 4_000  # of them, last: matrices rounded to what 4 bits can hold
     log_every_steps: int = 250
 
 

@@ -146,6 +146,7 @@ def write(rng: random.Random, topic: Topic, source: names.Names) -> Article:
     """
     values = draw_values(rng, topic, source)
     planned = rng.random() < 0.4
+    values["when"] = "오는" if planned else "지난"
     asides = [rng.choice(group) for group in rng.sample(ASIDES, rng.choice((2, 3, 4)))]
     body = [
         rng.choice(MAIN_PLANNED if planned else MAIN_PAST),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -13,11 +13,15 @@ from sandbox.api.registry import Call
 
 Record = dict[str, Any]
 DEFAULT_MAX_RESULTS = 10
+# The API reference says which lists begin with the oldest; a test compares it with botocore's copy.
+ASCENDING = frozenset(
+    {"ListModelPackageGroups", "ListModelPackages", "ListProcessingJobs", "ListTrainingJobs"}
+)
 _TIME_FILTERS = {
-    "CreationTimeAfter": ("CreationTime", float.__gt__),
-    "CreationTimeBefore": ("CreationTime", float.__lt__),
-    "LastModifiedTimeAfter": ("LastModifiedTime", float.__gt__),
-    "LastModifiedTimeBefore": ("LastModifiedTime", float.__lt__),
+    "CreationTimeAfter": ("CreationTime", operator.ge),
+    "CreationTimeBefore": ("CreationTime", operator.lt),
+    "LastModifiedTimeAfter": ("LastModifiedTime", operator.gt),
+    "LastModifiedTimeBefore": ("LastModifiedTime", operator.lt),
 }
 
 
@@ -33,6 +37,9 @@ def list_records(
 ) -> dict[str, Any]:
     """Answer a List operation.
 
+    A page goes on after the place of its predecessor's last entry in the order, so that what is added or
+    deleted meanwhile moves no entry to another page.
+
     Args:
         call: With NameContains, time filters, SortBy, SortOrder, MaxResults and NextToken.
         records: All records of the kind.
@@ -43,24 +50,29 @@ def list_records(
         sort_keys: SortBy value -> member; name and creation time when None.
 
     Raises:
-        AwsError: ValidationException for a NextToken that is not one of ours.
+        AwsError: ValidationException for a NextToken that is not of this list in this order.
     """
     request = call.request
-    kept = [record for record in records if _passes(record, request, name_key, equals or {})]
     sort_keys = {"Name": name_key, "CreationTime": "CreationTime", **(sort_keys or {})}
-    member = sort_keys.get(request.get("SortBy", "CreationTime"), "CreationTime")
-    # AWS sorts newest first for most lists, and by name where the name is asked for.
-    is_descending = request.get("SortOrder", "Descending") == "Descending"
-    kept.sort(key=lambda record: (record.get(member, ""), record[name_key]), reverse=is_descending)
-    after = _read_token(request.get("NextToken"))
-    if after:
-        names = [record[name_key] for record in kept]
-        kept = kept[names.index(after) + 1 :] if after in names else []
-    size = int(request.get("MaxResults", DEFAULT_MAX_RESULTS))
+    sort_by = request.get("SortBy", "CreationTime")
+    order = request.get("SortOrder", "Ascending" if call.operation in ASCENDING else "Descending")
+    member, is_descending = sort_keys[sort_by], order == "Descending"
+
+    def place(record: Record) -> list[Any]:
+        return [record[member], record[name_key]]
+
+    kept = [record for record in records if _passes(record, request, name_key, equals or {})]
+    kept.sort(key=place, reverse=is_descending)
+    list_in_order = f"{call.operation} {sort_by} {order}"
+    if "NextToken" in request:
+        after = _read_token(request["NextToken"], list_in_order)
+        is_later = operator.lt if is_descending else operator.gt
+        kept = [record for record in kept if is_later(place(record), after)]
+    size = request.get("MaxResults", DEFAULT_MAX_RESULTS)
     page = kept[:size]
     answer: dict[str, Any] = {answer_key: [summary(record) for record in page]}
     if len(kept) > size:
-        answer["NextToken"] = _token(page[-1][name_key])
+        answer["NextToken"] = _token(list_in_order, place(page[-1]))
     return answer
 
 
@@ -70,20 +82,21 @@ def _passes(record: Record, request: dict[str, Any], name_key: str, equals: dict
     if any(name in request and record.get(member) != request[name] for name, member in equals.items()):
         return False
     return all(
-        compare(float(record[member]), float(request[name]))
+        compare(record[member], request[name])
         for name, (member, compare) in _TIME_FILTERS.items()
         if name in request
     )
 
 
-def _token(name: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps({"after": name}).encode()).decode()
+def _token(list_in_order: str, place: list[Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps([list_in_order, place]).encode()).decode()
 
 
-def _read_token(token: str | None) -> str | None:
-    if not token:
-        return None
+def _read_token(token: str, list_in_order: str) -> list[Any]:
     try:
-        return json.loads(base64.urlsafe_b64decode(token))["after"]
-    except (ValueError, KeyError, TypeError, binascii.Error):
-        raise validation_error(f"Invalid NextToken: {token[:40]}") from None
+        of_list, place = json.loads(base64.urlsafe_b64decode(token))
+    except (ValueError, TypeError):
+        of_list, place = None, []
+    if of_list != list_in_order:
+        raise validation_error("Invalid NextToken: it is not of this list in this order.")
+    return place

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.api.errors import validation_error
-from sandbox.api.registry import Call, operation
+from sandbox.api.errors import AwsError, validation_error
+from sandbox.api.registry import ACCOUNT_ID, Call, operation
 
 MAX_TAGS = 50
 
@@ -14,40 +14,50 @@ def tags_of(call: Call) -> dict[str, str]:
     """Return the tags of a Create request.
 
     Raises:
-        AwsError: The same key twice, or a key that is AWS's own.
+        AwsError: The same key twice (in AWS's eyes case does not matter), or a key that is AWS's own.
     """
     given = call.request.get("Tags", [])
-    found = {tag["Key"]: tag["Value"] for tag in given}
-    if len(found) < len(given):
+    if len({tag["Key"].lower() for tag in given}) < len(given):
         raise validation_error("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+    found = {tag["Key"]: tag["Value"] for tag in given}
     _check(found)
     return found
 
 
 @operation("AddTags")
 def add_tags(call: Call) -> dict[str, Any]:
-    kind, name = _resource(call)
     new = tags_of(call)
-    with call.context.resources.change(kind, call.region, name) as record:
-        tags = {**record.get("_tags", {}), **new}
-        _check(tags)
-        record["_tags"] = tags
+    kind, name = _resource(call)
+    try:
+        with call.context.resources.change(kind, call.region, name) as record:
+            tags = {**record.get("_tags", {}), **new}
+            _check(tags)
+            record["_tags"] = tags
+    except KeyError:  # deleted since
+        raise _not_found(call) from None
     return {"Tags": _listed(tags)}
 
 
 @operation("ListTags")
 def list_tags(call: Call) -> dict[str, Any]:
+    if "NextToken" in call.request:  # 50 are the most there can be, and the fewest of a page
+        raise validation_error("Invalid NextToken: the tags of a resource fit on one page.")
     kind, name = _resource(call)
     record = call.context.resources.get(kind, call.region, name)
+    if record is None:
+        raise _not_found(call)
     return {"Tags": _listed(record.get("_tags", {}))}
 
 
 @operation("DeleteTags")
 def delete_tags(call: Call) -> dict[str, Any]:
     kind, name = _resource(call)
-    with call.context.resources.change(kind, call.region, name) as record:
-        for key in call.request["TagKeys"]:
-            record.get("_tags", {}).pop(key, None)
+    try:
+        with call.context.resources.change(kind, call.region, name) as record:
+            for key in call.request["TagKeys"]:
+                record.get("_tags", {}).pop(key, None)
+    except KeyError:
+        raise _not_found(call) from None
     return {}
 
 
@@ -60,13 +70,18 @@ def _check(tags: dict[str, str]) -> None:
 
 
 def _resource(call: Call) -> tuple[str, str]:
-    """Return kind and name of the resource that an ARN names."""
-    arn = call.request["ResourceArn"]
-    kind, _, name = arn.split(":", 5)[-1].partition("/")
-    for record in call.context.resources.all(kind, call.region):
-        if record["_name"].lower() == name.lower():
-            return kind, record["_name"]
-    raise validation_error(f"Could not find resource with ARN {arn}.")
+    """Return kind and name of the resource that an ARN names; names in ARNs are in lower case."""
+    *_, region, account, resource = call.request["ResourceArn"].split(":", 5)
+    kind, _, name = resource.partition("/")
+    if (region, account) == (call.region, ACCOUNT_ID):
+        for given in call.context.resources.names(kind, call.region):
+            if given.lower() == name.lower():
+                return kind, given
+    raise _not_found(call)
+
+
+def _not_found(call: Call) -> AwsError:
+    return validation_error(f"Could not find resource with ARN {call.request['ResourceArn']}.")
 
 
 def _listed(tags: dict[str, str]) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
@@ -17,18 +18,18 @@ KIND = "endpoint-config"
 @operation("CreateEndpointConfig")
 def create_endpoint_config(call: Call) -> dict[str, Any]:
     request = call.request
-    variants = request["ProductionVariants"]
+    variants = [*request["ProductionVariants"], *request.get("ShadowProductionVariants", [])]
     names = [variant["VariantName"] for variant in variants]
     if len(set(names)) < len(names):
         raise validation_error("Production variant names must be unique.")
+    if len({"ModelName" in variant for variant in variants}) > 1:
+        raise validation_error("Either every production variant has a ModelName, or none has.")
     for variant in variants:
-        if "ModelName" in variant:
-            if not call.context.resources.get("model", call.region, variant["ModelName"]):
-                raise validation_error(f'Could not find model "{call.arn("model", variant["ModelName"])}".')
-        elif "ExecutionRoleArn" not in request:
-            raise validation_error("ExecutionRoleArn is required when a production variant has no ModelName.")
+        _check_variant(call, variant)
+        variant.setdefault("InitialVariantWeight", 1.0)
     name = request["EndpointConfigName"]
     record = {
+        "EnableNetworkIsolation": False,
         **request,
         "EndpointConfigArn": call.arn(KIND, name),
         "CreationTime": time.time(),
@@ -64,6 +65,29 @@ def delete_endpoint_config(call: Call) -> dict[str, Any]:
     found_config(call, call.request["EndpointConfigName"])
     call.context.resources.remove(KIND, call.region, call.request["EndpointConfigName"])
     return {}
+
+
+def _check_variant(call: Call, variant: dict[str, Any]) -> None:
+    """Make sure that a variant has a model that exists, and something to run it on.
+
+    Source: API reference, ProductionVariant. The wording is ours but for the model that is not there.
+    """
+    name = variant["VariantName"]
+    if "ModelName" in variant:
+        if not call.context.resources.get("model", call.region, variant["ModelName"]):
+            raise validation_error(f'Could not find model "{call.arn("model", variant["ModelName"])}".')
+    elif "ExecutionRoleArn" not in call.request:
+        raise validation_error("ExecutionRoleArn is required when a production variant has no ModelName.")
+    if "ServerlessConfig" in variant:
+        if "InstanceType" in variant or "InitialInstanceCount" in variant:
+            raise validation_error(f"Variant {name} has a ServerlessConfig and instances; it can have one.")
+    elif "InstanceType" not in variant and "InstancePools" not in variant:
+        raise validation_error(f"Variant {name} needs an InstanceType or a ServerlessConfig.")
+    elif "InitialInstanceCount" not in variant:
+        raise validation_error(f"Variant {name} needs an InitialInstanceCount.")
+    scaling = variant.get("ManagedInstanceScaling", {})
+    if scaling.get("MinInstanceCount", 0) > scaling.get("MaxInstanceCount", sys.maxsize):
+        raise validation_error(f"Variant {name} has a MinInstanceCount above its MaxInstanceCount.")
 
 
 def found_config(call: Call, name: str) -> dict[str, Any]:

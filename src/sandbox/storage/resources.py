@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+from sandbox.api.errors import disk_error
+from sandbox.storage.files import replace, set_aside
 
 Record = dict[str, Any]
 
@@ -19,9 +21,10 @@ class Resources:
     """Records by kind, region and name; times are seconds since the epoch.
 
     A record holds the members of AWS's Describe answer under their names; what is ours begins with "_".
+    Every change is on disk before it is seen: when the disk is full it has not happened.
 
     Args:
-        folder: One JSON file a record is kept below it.
+        folder: One JSON file a record is kept below it; those that cannot be read are set aside.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -29,8 +32,13 @@ class Resources:
         self._lock = threading.RLock()
         self._records: dict[tuple[str, str, str], Record] = {}
         for path in sorted(folder.glob("*/*/*.json")):
-            record = json.loads(path.read_text(encoding="utf-8"))
-            self._records[record["_kind"], record["_region"], record["_name"]] = record
+            try:
+                record = json.loads(path.read_text(encoding="utf-8"))
+                self._records[record["_kind"], record["_region"], record["_name"]] = record
+            except (ValueError, KeyError, TypeError) as problem:
+                set_aside(path, problem)
+        for partial in folder.glob("*/*/*.partial"):
+            partial.unlink()
 
     def get(self, kind: str, region: str, name: str) -> Record | None:
         """Return a copy of a record, or None."""
@@ -46,8 +54,21 @@ class Resources:
                 if its_kind == kind and region in (None, its_region)
             ]
 
+    def names(self, kind: str, region: str) -> list[str]:
+        """Return the names of the records of a kind in a region."""
+        with self._lock:
+            return [
+                name
+                for its_kind, its_region, name in self._records
+                if (its_kind, its_region) == (kind, region)
+            ]
+
     def add(self, kind: str, region: str, name: str, record: Record) -> bool:
-        """Add a record; False when the name is taken."""
+        """Add a record; False when the name is taken.
+
+        Raises:
+            AwsError: It cannot be written.
+        """
         with self._lock:
             if (kind, region, name) in self._records:
                 return False
@@ -62,6 +83,7 @@ class Resources:
 
         Raises:
             KeyError: There is none of this name.
+            AwsError: It cannot be written; it stays as it was.
         """
         with self._lock:
             record = copy.deepcopy(self._records[kind, region, name])
@@ -82,7 +104,9 @@ class Resources:
 
     def _write(self, record: Record) -> None:
         path = self._path(record)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
-        os.replace(partial, path)
+        content = json.dumps(record, ensure_ascii=False, indent=1).encode("utf-8")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace(path, content)
+        except OSError as problem:
+            raise disk_error(problem) from problem

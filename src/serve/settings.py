@@ -1,0 +1,167 @@
+"""Settings of the server: the container's environment variables, and flags of the same meaning that win."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from serve.errors import UserError
+
+DTYPES = ("float32", "bfloat16", "float16", "auto")
+# TGI's own default.
+MAX_CONCURRENT_REQUESTS = 128
+# Flag -> variables that mean the same, the first that is set counts.
+VARIABLES = {
+    "model": ("HF_MODEL_ID", "SM_MODEL_DIR"),
+    "host": ("HOST",),
+    "port": ("PORT",),
+    "max_input_tokens": ("MAX_INPUT_TOKENS", "MAX_INPUT_LENGTH"),
+    "max_total_tokens": ("MAX_TOTAL_TOKENS",),
+    "max_concurrent_requests": ("MAX_CONCURRENT_REQUESTS",),
+    "max_batch_prefill_tokens": ("MAX_BATCH_PREFILL_TOKENS",),
+    "dtype": ("DTYPE",),
+}
+HELP = {
+    "model": "folder of the model ($SM_MODEL_DIR, /opt/ml/model)",
+    "host": "address to listen on (0.0.0.0)",
+    "port": "0 takes a free one (8080)",
+    "max_input_tokens": "longest prompt (one less than the total)",
+    "max_total_tokens": "prompt and answer together (the model's max_position_embeddings)",
+    "max_concurrent_requests": f"more are answered with 429 ({MAX_CONCURRENT_REQUESTS})",
+    "max_batch_prefill_tokens": "at least max_input_tokens; one prompt is read at a time",
+    "dtype": f"of the weights: {', '.join(DTYPES)} (float32)",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeSettings:
+    """Hold what the server was asked for; None where the model decides (see `token_limits`).
+
+    Args:
+        model_dir: Folder of the model.
+        host: Address to listen on.
+        port: 0 to 65535; 0 takes a free one.
+        max_input_tokens: Longest prompt.
+        max_total_tokens: Longest prompt and answer together.
+        max_concurrent_requests: Requests at work or waiting before the server says 429.
+        dtype: Of the weights; "auto" is the one they are stored in.
+    """
+
+    model_dir: Path
+    host: str
+    port: int
+    max_input_tokens: int | None
+    max_total_tokens: int | None
+    max_concurrent_requests: int
+    dtype: str
+
+
+def read_settings(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> ServeSettings:
+    """Read flags and environment variables.
+
+    Args:
+        argv: Arguments without the program's name; a leading "serve" is SageMaker's `docker run IMAGE serve`.
+        environ: Variables; os.environ when None.
+
+    Raises:
+        UserError: A value is not a number or not a possible one.
+        SystemExit: --help, or an unknown flag (status 2).
+    """
+    environ = os.environ if environ is None else environ
+    flags = _parser().parse_args(argv)
+    values = {name: _value(name, getattr(flags, name), environ) for name in VARIABLES}
+    dtype = values["dtype"].text or "float32"
+    if dtype not in DTYPES:
+        raise _wrong(values["dtype"], f"one of {', '.join(DTYPES)}")
+    port = _number(values["port"], lowest=0)
+    if port is not None and port > 65535:
+        raise _wrong(values["port"], "a port: 0 to 65535")
+    max_input_tokens = _number(values["max_input_tokens"])
+    prefill = _number(values["max_batch_prefill_tokens"])
+    if prefill is not None and max_input_tokens is not None and prefill < max_input_tokens:
+        origin = values["max_input_tokens"].origin
+        raise _wrong(values["max_batch_prefill_tokens"], f"at least {origin} = {max_input_tokens}")
+    return ServeSettings(
+        model_dir=Path(values["model"].text or "/opt/ml/model"),
+        host=values["host"].text or "0.0.0.0",
+        port=8080 if port is None else port,
+        max_input_tokens=max_input_tokens,
+        max_total_tokens=_number(values["max_total_tokens"]),
+        max_concurrent_requests=_number(values["max_concurrent_requests"]) or MAX_CONCURRENT_REQUESTS,
+        dtype=dtype,
+    )
+
+
+def token_limits(settings: ServeSettings, max_positions: int) -> tuple[int, int]:
+    """Return the longest prompt and the longest prompt and answer together, in tokens.
+
+    Args:
+        settings: What was asked for.
+        max_positions: The model's max_position_embeddings.
+
+    Raises:
+        UserError: The limits contradict each other or the model.
+    """
+    total = max_positions if settings.max_total_tokens is None else settings.max_total_tokens
+    if total > max_positions:
+        raise UserError(
+            found=f"MAX_TOTAL_TOKENS = {total}",
+            expected=f"at most {max_positions}, the model's max_position_embeddings",
+            next_step=f"set MAX_TOTAL_TOKENS to {max_positions} or less, or leave it out",
+        )
+    max_input = total - 1 if settings.max_input_tokens is None else settings.max_input_tokens
+    if not 0 < max_input < total:
+        raise UserError(
+            found=f"MAX_INPUT_TOKENS = {max_input} and MAX_TOTAL_TOKENS = {total}",
+            expected="room for an answer: MAX_INPUT_TOKENS less than MAX_TOTAL_TOKENS",
+            next_step="lower MAX_INPUT_TOKENS, or raise MAX_TOTAL_TOKENS",
+        )
+    return max_input, total
+
+
+@dataclass(frozen=True)
+class _Value:
+    origin: str
+    text: str
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m serve",
+        description="Serve a model folder on a CPU, with TGI's routes. Each flag stands for a variable.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("command", nargs="?", choices=["serve"], help="may be left out")
+    for name, variables in VARIABLES.items():
+        # Everything is text here, so that flags and variables are checked by the same code.
+        parser.add_argument(
+            "--" + name.replace("_", "-"), metavar=variables[0], help=HELP[name], default=None
+        )
+    return parser
+
+
+def _value(name: str, flag: str | None, environ: Mapping[str, str]) -> _Value:
+    if flag is not None:
+        return _Value("--" + name.replace("_", "-"), flag)
+    for variable in VARIABLES[name]:
+        if environ.get(variable):
+            return _Value(variable, environ[variable])
+    return _Value(VARIABLES[name][0], "")
+
+
+def _number(value: _Value, *, lowest: int = 1) -> int | None:
+    if not value.text:
+        return None
+    if not re.fullmatch(r"[0-9]{1,9}", value.text.strip()) or int(value.text) < lowest:
+        raise _wrong(value, f"a whole number, {lowest} or more")
+    return int(value.text)
+
+
+def _wrong(value: _Value, expected: str) -> UserError:
+    return UserError(
+        found=f"{value.origin} = {value.text!r}", expected=expected, next_step=f"correct {value.origin}"
+    )

@@ -1,0 +1,80 @@
+"""Text to ids and back, with the model's own tokenizer.json."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+# What a decoder puts in the place of bytes that are not a whole character (yet).
+INCOMPLETE = "�"
+# Ids of the prompt's end that are decoded along: some tokenizers write a token differently at a text's start.
+NUM_CONTEXT_IDS = 5
+
+
+class TextCodec:
+    """Encode prompts and decode generated ids.
+
+    Args:
+        tokenizer: A `tokenizers.Tokenizer`.
+        bos_id: Id of the begin token; None when the model has none.
+        eos_ids: Ids that end a generation.
+    """
+
+    def __init__(self, tokenizer, *, bos_id: int | None, eos_ids: frozenset[int]) -> None:
+        self._tokenizer = tokenizer
+        self._bos_id = bos_id
+        self.eos_ids = eos_ids
+        added = tokenizer.get_added_tokens_decoder()
+        self._special_ids = {id_ for id_, token in added.items() if token.special} | eos_ids
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a prompt, as the tokenizer's own post-processor frames them.
+
+        A text that already starts with the begin token gets no second one: a rendered chat template has the
+        same ids as its text without it.
+        """
+        ids = self._tokenizer.encode(text).ids
+        if len(ids) > 1 and ids[0] == ids[1] == self._bos_id:
+            return ids[1:]
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self._tokenizer.decode(ids, skip_special_tokens=True)
+
+    def is_special(self, id_: int) -> bool:
+        return id_ in self._special_ids
+
+    def special_text(self, id_: int) -> str:
+        return self._tokenizer.id_to_token(id_) or ""
+
+
+class Detokenizer:
+    """Turn ids into text one by one; half a character waits for its other bytes.
+
+    The texts together equal the decoding of all ids at once.
+
+    Args:
+        codec: Of the model.
+        prompt_ids: What the generated ids follow.
+    """
+
+    def __init__(self, codec: TextCodec, prompt_ids: Sequence[int]) -> None:
+        self._codec = codec
+        self._window = [id_ for id_ in prompt_ids[-NUM_CONTEXT_IDS:] if not codec.is_special(id_)]
+        self._num_shown = len(self._window)
+
+    def add(self, id_: int) -> str:
+        """Return what the id makes readable; nothing while a character is incomplete."""
+        self._window.append(id_)
+        text = self._codec.decode(self._window)
+        return "" if text.endswith(INCOMPLETE) else self._show(text)
+
+    def flush(self) -> str:
+        """Return what waits, a replacement character for each incomplete one."""
+        return self._show(self._codec.decode(self._window)) if len(self._window) > self._num_shown else ""
+
+    def _show(self, text: str) -> str:
+        new = text[len(self._codec.decode(self._window[: self._num_shown])) :]
+        # Only what was added last stays as context, so that the cost does not grow with the text.
+        self._window = self._window[self._num_shown :]
+        self._num_shown = len(self._window)
+        return new

@@ -1,0 +1,38 @@
+"""One server on the shipped base model for all tests that only ask it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.serve.server_process import BASE, ServerProcess
+
+from serve.model_folder import ModelFolder, read_model_folder
+from serve.text import TextCodec
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[ServerProcess]:
+    with ServerProcess() as process:
+        yield process.ready()
+
+
+@pytest.fixture(scope="session")
+def model() -> ModelFolder:
+    return read_model_folder(BASE)
+
+
+@pytest.fixture(scope="session")
+def codec(model: ModelFolder) -> TextCodec:
+    return model.codec
+
+
+@pytest.fixture(scope="session")
+def endless_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The base model without an end token: what it generates is as long as was asked for."""
+    folder = Path(shutil.copytree(BASE, tmp_path_factory.mktemp("endless") / "model"))
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": []}))
+    return folder

@@ -1,0 +1,202 @@
+"""Bodies are read, typed and checked as TGI does it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tokenizers import Tokenizer, models
+
+from serve.errors import RequestError
+from serve.generate_request import Prompt, parse_request, prepare
+from serve.text import TextCodec
+
+
+def prepared(codec: TextCodec, body: Any, *, max_input: int = 60, max_total: int = 64) -> Prompt:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return prepare(parse_request(data), codec, max_input=max_input, max_total=max_total)
+
+
+def with_parameters(**parameters: Any) -> dict[str, Any]:
+    return {"inputs": "안녕", "parameters": parameters}
+
+
+def test_leaving_parameters_out_samples_and_an_empty_object_is_greedy(codec: TextCodec) -> None:
+    assert prepared(codec, {"inputs": "안녕"}).sampling.do_sample
+    assert not prepared(codec, with_parameters()).sampling.do_sample
+
+
+@pytest.mark.parametrize(
+    ("parameters", "samples"),
+    [
+        ({"do_sample": True}, True),
+        ({"temperature": 0.5}, True),
+        ({"temperature": 1.0}, False),
+        ({"temperature": 1}, False),
+        ({"top_k": 1}, True),
+        ({"top_p": 0.9}, True),
+        ({"typical_p": 0.9}, True),
+        ({"seed": 3}, False),
+        ({"repetition_penalty": 1.2}, False),
+        ({"temperature": None, "top_k": None, "top_p": None}, False),
+    ],
+)
+def test_a_warper_switches_sampling_on(codec: TextCodec, parameters: dict[str, Any], samples: bool) -> None:
+    assert prepared(codec, with_parameters(**parameters)).sampling.do_sample is samples
+
+
+def test_every_parameter_reaches_the_sampling(codec: TextCodec) -> None:
+    given = {
+        "max_new_tokens": 7, "temperature": 2, "top_k": 3, "top_p": 0.25, "typical_p": 0.75,
+        "seed": 2**64 - 1, "repetition_penalty": 2, "frequency_penalty": -1, "stop": ["가", "나"],
+    }  # fmt: skip
+    sampling = prepared(codec, with_parameters(**given)).sampling
+    assert {name: getattr(sampling, name) for name in given} == given | {"stop": ("가", "나")}
+    assert type(sampling.repetition_penalty) is float
+
+
+def test_without_max_new_tokens_the_rest_of_the_context_is_used_up_to_1024(codec: TextCodec) -> None:
+    num_prompt = len(codec.encode("안녕"))
+    body = with_parameters()
+    assert prepared(codec, body, max_total=100).sampling.max_new_tokens == 100 - num_prompt
+    assert prepared(codec, body, max_total=2048).sampling.max_new_tokens == 1024
+
+
+def test_truncate_keeps_the_end_of_the_prompt(codec: TextCodec) -> None:
+    assert prepared(codec, with_parameters(truncate=2)).ids == codec.encode("안녕")[-2:]
+
+
+def test_unset_seeds_differ_and_a_given_one_is_kept(codec: TextCodec) -> None:
+    seeds = {prepared(codec, {"inputs": "가"}).sampling.seed for _ in range(5)}
+    assert len(seeds) == 5
+    assert prepared(codec, with_parameters(seed=0)).sampling.seed == 0
+
+
+def test_unknown_parameters_are_ignored_as_in_tgi_but_logged(
+    codec: TextCodec, caplog: pytest.LogCaptureFixture
+) -> None:
+    prepared(codec, with_parameters(stop_sequence=["x"], max_new_token=3))
+    assert "'stop_sequence'" in caplog.text
+    assert "did you mean 'max_new_tokens'" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"temperature": 0}, "`temperature` must be strictly positive"),
+        ({"temperature": -0.1}, "`temperature` must be strictly positive"),
+        ({"repetition_penalty": 0.0}, "`repetition_penalty` must be strictly positive"),
+        ({"frequency_penalty": 2.1}, "`frequency_penalty` must be >= -2.0 and <= 2.0"),
+        ({"top_p": 1.0}, "`top_p` must be > 0.0 and < 1.0"),
+        ({"top_p": 0}, "`top_p` must be > 0.0 and < 1.0"),
+        ({"typical_p": 1}, "`typical_p` must be > 0.0 and < 1.0"),
+        ({"top_k": 0}, "`top_k` must be strictly positive"),
+        ({"max_new_tokens": 0}, "`max_new_tokens` must be strictly positive"),
+        ({"stop": list("가나다라마")}, "`stop` supports up to 4 stop sequences. Given: 5"),
+        ({"truncate": 0}, "`truncate` must be strictly positive and less than 60. Given: 0"),
+        ({"truncate": 61}, "`truncate` must be strictly positive and less than 60. Given: 61"),
+        (
+            {"max_new_tokens": 64},
+            "`inputs` tokens + `max_new_tokens` must be <= 64. Given: 5 `inputs` tokens",
+        ),
+        ({"best_of": 2}, "`best_of` is not supported by this server"),
+        ({"watermark": True}, "`watermark` is not supported by this server"),
+        ({"decoder_input_details": True}, "`decoder_input_details` is not supported by this server"),
+        ({"top_n_tokens": 2}, "`top_n_tokens` is not supported by this server"),
+        ({"grammar": {"type": "regex", "value": "a"}}, "`grammar` is not supported by this server"),
+        ({"adapter_id": "a"}, "`adapter_id` is not supported by this server"),
+    ],
+)
+def test_a_value_out_of_range_or_not_supported_is_named(
+    codec: TextCodec, parameters: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(RequestError) as caught:
+        prepared(codec, with_parameters(**parameters))
+    assert caught.value.status == 422
+    assert caught.value.body["error"].startswith(f"Input validation error: {message}")
+    assert caught.value.body["error_type"] == "validation"
+
+
+def test_fields_that_ask_for_nothing_are_not_refused(codec: TextCodec) -> None:
+    harmless = {"best_of": 1, "watermark": False, "top_n_tokens": 0, "grammar": None, "adapter_id": None}
+    assert prepared(codec, with_parameters(decoder_input_details=False, **harmless))
+
+
+def test_prompts_that_are_empty_or_too_long_are_refused(codec: TextCodec) -> None:
+    with pytest.raises(RequestError, match="`inputs` cannot be empty"):
+        prepared(codec, {"inputs": "", "parameters": {}})
+    with pytest.raises(RequestError, match=r"`inputs` must have less than 2 tokens. Given: 5"):
+        prepared(codec, with_parameters(max_new_tokens=1), max_input=2)
+
+
+def test_a_prompt_of_which_the_tokenizer_leaves_nothing_is_empty() -> None:
+    nothing = TextCodec(Tokenizer(models.BPE()), bos_id=None, eos_ids=frozenset())
+    with pytest.raises(RequestError, match="`inputs` cannot be empty"):
+        prepared(nothing, with_parameters())
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ([], "invalid type: sequence, expected struct GenerateRequest"),
+        ("text", 'invalid type: str "text"'),
+        ({}, "missing field `inputs`"),
+        ({"inputs": 1}, "inputs: invalid type: int 1, expected string"),
+        ({"inputs": None}, "inputs: invalid type: null"),
+        ({"inputs": ["a"]}, "inputs: invalid type: sequence"),
+        ({"inputs": "a", "parameters": None}, "parameters: invalid type: null"),
+        ({"inputs": "a", "parameters": []}, "parameters: invalid type: sequence"),
+        ({"inputs": "a", "stream": 1}, "stream: invalid type: int 1, expected bool"),
+        (with_parameters(temperature="0.5"), 'parameters.temperature: invalid type: str "0.5", expected f32'),
+        (with_parameters(temperature=True), "parameters.temperature: invalid type: bool true"),
+        (with_parameters(temperature=1e300), "parameters.temperature"),
+        (with_parameters(temperature=10**400), "parameters.temperature"),
+        (with_parameters(top_k=1.0), "parameters.top_k: invalid type: float 1.0, expected i32"),
+        (with_parameters(max_new_tokens=-1), "parameters.max_new_tokens: invalid type: int -1"),
+        (with_parameters(max_new_tokens=2**32), "parameters.max_new_tokens"),
+        (with_parameters(seed=2**64), "parameters.seed"),
+        (with_parameters(seed=-1), "parameters.seed"),
+        (with_parameters(stop="가"), 'parameters.stop: invalid type: str "가", expected a sequence'),
+        (with_parameters(stop=[1]), "parameters.stop: invalid type: sequence"),
+        (with_parameters(stop=None), "parameters.stop: invalid type: null"),
+        (with_parameters(do_sample=None), "parameters.do_sample: invalid type: null, expected bool"),
+        (with_parameters(details="yes"), "parameters.details: invalid type"),
+    ],
+)
+def test_a_wrong_type_is_named_with_its_place(codec: TextCodec, body: Any, place: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        prepared(codec, body)
+    assert caught.value.status == 422
+    assert place in caught.value.body["error"]
+
+
+@pytest.mark.parametrize("name", ["messages", "prompt"])
+def test_a_body_of_another_route_is_refused_by_name(codec: TextCodec, name: str) -> None:
+    with pytest.raises(RequestError, match=f"`{name}` is not supported"):
+        prepared(codec, {name: []})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        '{"inputs": "가"}'.encode("cp949"),
+        '{"inputs": "a"}'.encode("utf-16"),
+        b'\xef\xbb\xbf{"inputs": "a"}',
+        b'{"inputs": "a", "parameters": {"temperature": NaN}}',
+        b'{"inputs": "a", "parameters": {"temperature": -Infinity}}',
+        b'{"inputs": "a", "parameters": {"temperature": 1e999}}',
+        b'{"inputs": "a", "parameters": {"seed": ' + b"9" * 5000 + b"}}",
+        rb'{"inputs": "\ud83d"}',
+        b"[" * 100_000,
+        b'{"inputs": "a"} x',
+    ],
+)
+def test_what_is_not_json_is_a_400(codec: TextCodec, body: bytes) -> None:
+    with pytest.raises(RequestError) as caught:
+        prepared(codec, body)
+    assert caught.value.status == 400
+    assert caught.value.body["error"].startswith("Failed to parse the request body as JSON")

@@ -1,0 +1,94 @@
+"""The container's variables and the flags of the same meaning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from serve.errors import UserError
+from serve.settings import read_settings, token_limits
+
+
+def test_without_anything_it_is_sagemakers_container() -> None:
+    settings = read_settings(["serve"], environ={})
+    assert (settings.model_dir, settings.host, settings.port) == (Path("/opt/ml/model"), "0.0.0.0", 8080)
+    assert settings.max_concurrent_requests == 128
+    assert settings.dtype == "float32"
+
+
+def test_variables_are_read_and_flags_win_over_them() -> None:
+    environ = {
+        "HF_MODEL_ID": "/a",
+        "SM_MODEL_DIR": "/b",
+        "PORT": "0",
+        "MAX_INPUT_TOKENS": "100",
+        "MAX_TOTAL_TOKENS": "200",
+        "MAX_CONCURRENT_REQUESTS": "3",
+        "MAX_BATCH_PREFILL_TOKENS": "100",
+        "SM_NUM_GPUS": "4",
+    }
+    settings = read_settings([], environ)
+    assert (settings.model_dir, settings.port) == (Path("/a"), 0)
+    assert token_limits(settings, 2048) == (100, 200)
+    assert settings.max_concurrent_requests == 3
+    flagged = read_settings(["--model", "/c", "--max-input-tokens", "50"], environ)
+    assert flagged.model_dir == Path("/c")
+    assert token_limits(flagged, 2048) == (50, 200)
+
+
+def test_the_old_name_of_the_input_limit_and_an_empty_variable_are_understood() -> None:
+    environ = {"MAX_INPUT_LENGTH": "10", "MAX_TOTAL_TOKENS": "", "HF_MODEL_ID": "", "SM_MODEL_DIR": "/b"}
+    settings = read_settings([], environ)
+    assert settings.model_dir == Path("/b")
+    assert token_limits(settings, 64) == (10, 64)
+
+
+def test_the_models_context_is_the_default_limit() -> None:
+    assert token_limits(read_settings([], {}), 2048) == (2047, 2048)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("MAX_INPUT_TOKENS", "lots", "a whole number, 1 or more"),
+        ("MAX_TOTAL_TOKENS", "1.5", "a whole number, 1 or more"),
+        ("MAX_CONCURRENT_REQUESTS", "0", "a whole number, 1 or more"),
+        ("MAX_TOTAL_TOKENS", "-1", "a whole number, 1 or more"),
+        ("MAX_TOTAL_TOKENS", "１２", "a whole number, 1 or more"),
+        ("MAX_TOTAL_TOKENS", "9" * 5000, "a whole number, 1 or more"),
+        ("PORT", "70000", "0 to 65535"),
+        ("DTYPE", "int4", "one of float32, bfloat16"),
+    ],
+)
+def test_a_value_that_cannot_be_is_named_with_what_is_expected(name: str, text: str, expected: str) -> None:
+    with pytest.raises(UserError) as caught:
+        read_settings([], {name: text})
+    found, wanted, step = str(caught.value).splitlines()
+    assert found.startswith(f"found     {name} = ")
+    assert expected in wanted
+    assert step == f"do next   correct {name}"
+
+
+def test_a_wrong_flag_is_named_by_its_flag() -> None:
+    with pytest.raises(UserError, match="--max-total-tokens = 'x'"):
+        read_settings(["--max-total-tokens", "x"], {"MAX_TOTAL_TOKENS": "5"})
+
+
+@pytest.mark.parametrize(
+    ("environ", "found"),
+    [
+        ({"MAX_TOTAL_TOKENS": "4096"}, "MAX_TOTAL_TOKENS = 4096"),
+        ({"MAX_INPUT_TOKENS": "2048"}, "MAX_INPUT_TOKENS = 2048"),
+        ({"MAX_INPUT_TOKENS": "64", "MAX_TOTAL_TOKENS": "64"}, "MAX_INPUT_TOKENS = 64"),
+        ({"MAX_TOTAL_TOKENS": "1"}, "MAX_INPUT_TOKENS = 0"),
+    ],
+)
+def test_limits_that_leave_no_room_or_exceed_the_model_are_refused(environ: dict, found: str) -> None:
+    with pytest.raises(UserError, match=found):
+        token_limits(read_settings([], environ), 2048)
+
+
+def test_a_prefill_limit_below_the_longest_prompt_is_refused() -> None:
+    with pytest.raises(UserError, match="MAX_BATCH_PREFILL_TOKENS"):
+        read_settings([], {"MAX_BATCH_PREFILL_TOKENS": "10", "MAX_INPUT_TOKENS": "11"})

@@ -1,0 +1,88 @@
+"""Prompts have training's ids; generated ids become text without half characters."""
+
+from __future__ import annotations
+
+import random
+import unicodedata
+
+import pytest
+from tests.serve.server_process import BASE
+from tokenizers import Tokenizer, models
+
+from sample.news.generator import rows
+from serve.text import Detokenizer, TextCodec
+from workshop.prompt import BEGIN_TOKEN, END_TOKEN, chat_messages, chat_template, render
+
+TEXTS = {
+    "news": next(iter(rows(1, 7)))["document"],
+    "rare syllables": "뷁 똠방각하 쀍 곬 톺아보기",
+    "NFD": unicodedata.normalize("NFD", "한강의 기적"),
+    "hanja": "漢江의 奇蹟, 𠮷野家",
+    "emoji": "오늘 ☀️ 가족 👨‍👩‍👧‍👦 깃발 🇰🇷",
+    "mixed": "GPU 8개로 LLM을 3.5시간 training했다.",
+    "half-width": "ﾤￂ ３７％",
+    "control": "가\x00나\r\n\t다",
+    "spaces": "  앞과 뒤  ",
+    "replacement character": "가�나",
+}
+
+
+def incremental(codec: TextCodec, ids: list[int], prompt_ids: list[int]) -> list[str]:
+    detokenizer = Detokenizer(codec, prompt_ids)
+    return [*(detokenizer.add(id_) for id_ in ids), detokenizer.flush()]
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_pieces_together_are_the_text_and_none_is_half_a_character(codec: TextCodec, text: str) -> None:
+    prompt_ids = codec.encode("기사: 서울\n\nAssistant:")
+    ids = codec.encode(text)[1:]
+    pieces = incremental(codec, ids, prompt_ids)
+    assert "".join(pieces) == text
+    if "�" not in text:
+        assert "�" not in "".join(pieces)
+        assert pieces[-1] == ""
+
+
+def test_a_syllable_of_three_tokens_appears_with_its_last(codec: TextCodec) -> None:
+    ids = codec.encode("뷁")[1:]
+    assert len(ids) == 3, "the base's tokenizer knows this syllable now: take a rarer one"
+    assert incremental(codec, ids, []) == ["", "", "뷁", ""]
+
+
+def test_a_character_cut_by_the_end_is_flushed_as_a_replacement(codec: TextCodec) -> None:
+    ids = codec.encode("가뷁")[1:-1]
+    assert "".join(incremental(codec, ids, [])) == codec.decode(ids) == "가�"
+
+
+def test_any_ids_give_what_decoding_them_at_once_gives(codec: TextCodec) -> None:
+    source = random.Random(5)
+    for _ in range(200):
+        ids = [source.randrange(3, 1024) for _ in range(source.randrange(1, 60))]
+        assert "".join(incremental(codec, ids, codec.encode("안녕"))) == codec.decode(ids)
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_a_prompt_has_the_ids_that_training_gives_it(codec: TextCodec, text: str) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(BASE)
+    messages = chat_messages(text)
+    trained = tokenizer.apply_chat_template(
+        messages, chat_template=chat_template(), add_generation_prompt=True, return_dict=False
+    )
+    prompt = render(messages, add_generation_prompt=True)
+    assert prompt.startswith(BEGIN_TOKEN)
+    assert prompt.endswith("Assistant:")
+    assert codec.encode(prompt.removeprefix(BEGIN_TOKEN)) == trained, "the text as clients send it"
+    assert codec.encode(prompt) == trained, "no second begin token when the text has one"
+    assert trained.count(0) == 1
+    with_answer = render(chat_messages(text, "요약"))
+    assert codec.encode(with_answer)[: len(trained)] == trained, "a prefix of what was trained on"
+
+
+def test_special_tokens_are_no_text(codec: TextCodec) -> None:
+    assert [codec.is_special(id_) for id_ in (0, 1, 2, 3)] == [True, True, True, False]
+    assert codec.special_text(1) == END_TOKEN
+    ending = TextCodec(Tokenizer(models.BPE()), bos_id=None, eos_ids=frozenset({9}))
+    assert ending.is_special(9), "an end token is none even where the tokenizer takes it for text"
+    assert codec.decode([0, *codec.encode("가")[1:], 1]) == "가"
