@@ -250,9 +250,7 @@ def _check_type(name: str, value: Any, kind: type) -> None:
 
 def _check_form(name: str, value: str, pattern: re.Pattern[str], known: tuple[str, ...]) -> None:
     if not pattern.fullmatch(value):
-        raise _wrong_value(
-            name, value, _nearest(value, list(known), " ".join(name.split("_")[-2:]))
-        )
+        raise _wrong_value(name, value, _nearest(value, list(known), " ".join(name.split("_")[-2:])))
 
 
 def _nearest(value: Any, known: list[str], what: str) -> str:

@@ -139,6 +139,21 @@ def test_a_bucket_of_somebody_else_is_refused(account: Settings, tmp_path: Path)
         connect(account)
 
 
+def test_a_bucket_that_another_notebook_made_meanwhile_is_taken(account: Settings, tmp_path: Path) -> None:
+    class MadeMeanwhile(Quiet):
+        def do_POST(self) -> None:
+            self.answer(200, STS_ANSWER)
+
+        def do_HEAD(self) -> None:
+            self.answer(404, "")
+
+        def do_PUT(self) -> None:
+            self.answer(409, "<Error><Code>BucketAlreadyOwnedByYou</Code></Error>")
+
+    with serving(MadeMeanwhile, tmp_path):
+        assert connect(account).bucket == f"sagemaker-us-east-1-{MOTO_ACCOUNT}"
+
+
 def test_two_notebooks_may_make_the_bucket_at_once(account: Settings) -> None:
     settings = dataclasses.replace(account, region="eu-west-1", bucket="made-by-two")
     failures: list[BaseException] = []

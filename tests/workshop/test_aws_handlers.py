@@ -118,8 +118,13 @@ def test_a_refused_request_is_noted_as_failed(sample_aws: Aws, name: str) -> Non
         sample_aws.client("sagemaker").create_endpoint(EndpointName=name, EndpointConfigName="nowhere")
     noted = entry(sample_aws, "Endpoint", name)
     assert (noted.status, noted.error) == ("failed", "ValidationException")
+
+
+def test_a_refused_delete_ends_nothing(sample_aws: Aws, name: str) -> None:
+    sample_aws.ledger.created(sample_aws.ledger.begin("Model", name, "us-east-1", {}), "arn", "")
     with pytest.raises(ClientError):
-        sample_aws.client("sagemaker").delete_model(ModelName="nowhere")
+        sample_aws.client("sagemaker").delete_model(ModelName=name)
+    assert entry(sample_aws, "Model", name).status == "created"
 
 
 def test_a_request_that_is_never_sent_is_not_noted(sample_aws: Aws) -> None:

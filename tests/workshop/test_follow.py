@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,7 @@ from workshop.follow import FollowedJob, follow
 from workshop.settings import Settings
 
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/huggingface-pytorch-training:2.9.0-transformers5.3.0-gpu-py312-cu130-ubuntu22.04"  # noqa: E501
+ROLE = "arn:aws:iam::123456789012:role/news"
 PROGRESS = """
 import json, pathlib, sys, time
 print('phase {"imports_s": 1.5}', flush=True)
@@ -196,6 +200,26 @@ def test_long_logs_of_two_machines_are_read_page_by_page(account: Settings) -> N
     put("algo-1", 25_000, 25_001)
     put("algo-2", 0, 1)
     assert list(reader.new_lines()) == ["line 25000", "algo-2 | line 0"]
+
+
+def test_lines_that_cloudwatch_shows_after_the_end_are_taken(account: Settings) -> None:
+    """A training job of moto has completed at once; its last line comes later, as on AWS."""
+    from workshop.aws import connect
+    from workshop.job_logs import TRAINING_LOG_GROUP
+
+    aws = connect(dataclasses.replace(account, poll_interval_s=0.6, role_arn=ROLE))
+    name = start_job(aws, "")
+    logs = aws.client("logs")
+    with suppress(logs.exceptions.ResourceAlreadyExistsException):
+        logs.create_log_group(logGroupName=TRAINING_LOG_GROUP)
+    place = {"logGroupName": TRAINING_LOG_GROUP, "logStreamName": f"{name}/algo-1-1700000000"}
+    logs.create_log_stream(**place)
+    event = {"timestamp": int(time.time() * 1000), "message": "the last line"}
+    late = threading.Timer(0.3, lambda: logs.put_log_events(**place, logEvents=[event]))
+    client = aws.client("sagemaker")
+    client.meta.events.register_first("after-call.sagemaker.DescribeTrainingJob", lambda **_: late.start())
+    assert follow(aws, name, 30).lines == ["the last line"]
+    late.join()
 
 
 def test_the_result_tells_what_a_plot_needs(finished: tuple[Aws, str]) -> None:

@@ -154,6 +154,8 @@ class Hub(BaseHTTPRequestHandler):
     failure: tuple[int, str] | None = None
     downloads: list[str] = []  # noqa: RUF012
     tokens: set[str] = set()  # noqa: RUF012
+    watched: Path | None = None
+    num_files_here: list[int] = []  # noqa: RUF012
 
     def do_GET(self) -> None:
         self.tokens.add(self.headers.get("authorization", ""))
@@ -171,6 +173,10 @@ class Hub(BaseHTTPRequestHandler):
             body = self.files[name]
             if self.command == "GET":
                 self.downloads.append(name)
+                if self.watched:
+                    self.num_files_here.append(
+                        len([path for path in self.watched.glob("*") if path.is_file()])
+                    )
             etag = hashlib.sha256(body).hexdigest()
             self._send(200, body, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT})
 
@@ -208,6 +214,7 @@ def hub() -> Iterator[type[Hub]]:
         }
         downloads: list[str] = []  # noqa: RUF012
         tokens: set[str] = set()  # noqa: RUF012
+        num_files_here: list[int] = []  # noqa: RUF012
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Own)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -250,12 +257,14 @@ except WorkshopError as error:
 
 
 def test_a_hub_model_goes_up_file_by_file_and_leaves_no_copy_here(aws: Aws, hub: type[Hub]) -> None:
+    hub.watched = aws.settings.home / "base-model-download"
     done = upload_in_process(aws, hub.url)
     prefix = "korean-news-llama3/base-model/meta/Llama/"
     assert f"uri s3://{aws.bucket}/{prefix}" in done.stdout
     wanted = {name for name in hub.files if "/" not in name and not name.endswith(".md")}
     assert objects(aws) == {prefix + name: len(hub.files[name]) for name in wanted}
     assert set(hub.downloads) == wanted
+    assert hub.num_files_here == [0] * len(wanted), "more than one file was here at a time"
     assert not (aws.settings.home / "base-model-download").exists()
     assert hub.tokens == {f"Bearer {TOKEN}"}
     for key in objects(aws):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
 from sandbox.hosting.deployment import Variant, variants_of
 from sandbox.hosting.endpoint_configs import found_config
+from sandbox.hosting.instance import remove_scratch
 from sandbox.hosting.running_endpoint import STOP_GRACE_S, RunningEndpoint
 
 if TYPE_CHECKING:
@@ -109,9 +111,9 @@ def serving(region: str, name: str) -> RunningEndpoint | None:
 
 def recover(context: Context) -> None:
     """Say of the endpoints of the sandbox that ran before on this home that they ended with it."""
-    import shutil
-
-    shutil.rmtree(context.home / "endpoints", ignore_errors=True)
+    folder = context.home / "endpoints"
+    remove_scratch(folder)
+    shutil.rmtree(folder, ignore_errors=True)
     for record in context.resources.all(KIND):
         name, region = record["EndpointName"], record["_region"]
         if record["EndpointStatus"] in _LIVING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from sandbox.api.errors import in_use, validation_error
 from sandbox.api.listing import list_records
@@ -14,6 +15,9 @@ from sandbox.api.tags import tags_of
 from sandbox.logs import LogStream
 from sandbox.training import outputs, request_checks, status
 from sandbox.training.job import END_GRACE_S, KIND, LOG_GROUP, SANDBOX_ENDED, Job, remove_left_overs
+
+if TYPE_CHECKING:
+    from sandbox.context import Context
 
 _SUMMARY = (
     "TrainingJobName",
@@ -25,7 +29,8 @@ _SUMMARY = (
     "SecondaryStatus",
 )
 _DEFAULT_MAX_RUNTIME_S = 86_400
-_running: dict[tuple[str, str], Job] = {}
+# Jobs whose thread runs: it is what keeps them. The lock makes record and job one step.
+_running: WeakValueDictionary[tuple[str, str], Job] = WeakValueDictionary()
 _running_lock = threading.Lock()
 
 
@@ -52,27 +57,26 @@ def create_training_job(call: Call) -> dict[str, Any]:
     # AWS's own model makes it required, also while nothing is there yet.
     record["ModelArtifacts"] = {"S3ModelArtifacts": outputs.artifacts_uri(record)}
     status.enter(record, "Starting")
-    if not call.context.resources.add(KIND, call.region, name, record):
-        raise _name_taken()
     no_capacity = call.context.faults.take(call.operation, "InsufficientCapacity")
     slow = call.context.faults.take(call.operation, "SlowStart")
-    job = Job(
-        call.context,
-        call.region,
-        name,
-        has_capacity=no_capacity is None,
-        start_delay_s=slow.delay_s if slow else 0,
-    )
     with _running_lock:
-        _running[call.region, name] = job
-    job.start()
+        if not call.context.resources.add(KIND, call.region, name, record):
+            raise _name_taken()
+        _running[call.region, name] = job = Job(
+            call.context,
+            call.region,
+            name,
+            has_capacity=no_capacity is None,
+            start_delay_s=slow.delay_s if slow else 0,
+        )
+        job.start()
     return {"TrainingJobArn": record["TrainingJobArn"]}
 
 
 @operation("DescribeTrainingJob")
 def describe_training_job(call: Call) -> dict[str, Any]:
     record = _found(call)
-    job = _running.get((call.region, record["TrainingJobName"]))
+    job = _job(call.region, record["TrainingJobName"])
     if job and record["TrainingJobStatus"] not in status.TERMINAL:
         record["FinalMetricDataList"] = job.metrics.final() or None
         if "TrainingStartTime" in record:
@@ -97,7 +101,7 @@ def list_training_jobs(call: Call) -> dict[str, Any]:
 @operation("StopTrainingJob")
 def stop_training_job(call: Call) -> dict[str, Any]:
     record = _found(call)
-    job = _running.get((call.region, record["TrainingJobName"]))
+    job = _job(call.region, record["TrainingJobName"])
     if record["TrainingJobStatus"] in status.TERMINAL or job is None:
         raise validation_error(
             f"The request was rejected because the training job is in status {record['TrainingJobStatus']}."
@@ -114,17 +118,15 @@ def delete_training_job(call: Call) -> dict[str, Any]:
             f"The training job {record['TrainingJobName']} is in status {record['TrainingJobStatus']}."
             " Only jobs that have ended can be deleted."
         )
-    with _running_lock:
-        _running.pop((call.region, record["TrainingJobName"]), None)
     call.context.resources.remove(KIND, call.region, record["TrainingJobName"])
     return {}
 
 
-def recover(context) -> None:
+def recover(context: Context) -> None:
     """Tell the truth about jobs that ran when the last sandbox of this home was killed."""
     for record in context.resources.all(KIND):
         # Jobs may have been made since this process began to listen.
-        is_ours = (record["_region"], record["_name"]) in _running
+        is_ours = _job(record["_region"], record["_name"]) is not None
         if is_ours or record["TrainingJobStatus"] in status.TERMINAL:
             continue
         remove_left_overs(record, context.home)
@@ -136,7 +138,7 @@ def recover(context) -> None:
             status.finish(changed, "Failed", reason=SANDBOX_ENDED)
 
 
-def end_all(context) -> None:
+def end_all(context: Context) -> None:
     """End every running job within seconds; each says in its record why."""
     with _running_lock:
         jobs = list(_running.values())
@@ -144,6 +146,11 @@ def end_all(context) -> None:
         job.end("sandbox", grace_s=END_GRACE_S)
     for job in jobs:
         job.join()
+
+
+def _job(region: str, name: str) -> Job | None:
+    with _running_lock:
+        return _running.get((region, name))
 
 
 def _found(call: Call) -> dict[str, Any]:

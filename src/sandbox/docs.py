@@ -1,0 +1,57 @@
+"""The part of README.md that follows from the code: `python -m sandbox.docs` writes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sandbox.api import faults, registry, service_model
+from sandbox.other_services import SERVICES
+
+README = Path(__file__).with_name("README.md")
+_BEGIN, _END = "<!-- begin: python -m sandbox.docs -->", "<!-- end -->"
+RUNTIME = ("InvokeEndpoint", "InvokeEndpointWithResponseStream")
+
+
+def updated(text: str) -> str:
+    """Return the text of README.md with the part between its two marks made from the code.
+
+    Raises:
+        ValueError: A mark is missing.
+    """
+    before, _, rest = text.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not end:
+        raise ValueError(f"found no {_BEGIN} ... {_END} in README.md")
+    return f"{before}{_BEGIN}\n{_tables()}\n{_END}{after}"
+
+
+def _tables() -> str:
+    implemented, total = registry.implemented(), len(service_model.operation_names())
+    by_module: dict[str, list[str]] = {}
+    for name, function in sorted(implemented.items()):
+        module = function.__module__.removeprefix("sandbox.").replace(".", "/")
+        by_module.setdefault(f"{module}.py", []).append(f"`{name}`")
+    lines = [
+        f"{len(implemented)} of SageMaker's {total} operations; any other call is answered with a 400 that"
+        " names it.",
+        "",
+        "| operations | where |",
+        "|---|---|",
+        *(f"| {', '.join(names)} | [{module}]({module}) |" for module, names in sorted(by_module.items())),
+        f"| {', '.join(f'`{name}`' for name in RUNTIME)} (SageMaker Runtime) | [hosting/runtime.py]"
+        "(hosting/runtime.py) |",
+        "",
+        f"moto answers {', '.join(f'`{name}`' for name in SERVICES)}.",
+        "",
+        f"Faults: {', '.join(f'`{kind}`' for kind in faults.KINDS)}.",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Write README.md anew."""
+    README.write_text(updated(README.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""The environment in which a container's program runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from sandbox.container_paths import ContainerPaths
+
+# What the sandbox's own environment may hand on: where a GPU's libraries are, and which GPUs.
+_HANDED_ON = ("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "TZ")
+
+
+def container_environment(
+    given: Mapping[str, str], *, paths: ContainerPaths, port: int, region: str
+) -> dict[str, str]:
+    """Return the whole environment of a server process.
+
+    Args:
+        given: Environment of the model's container definition, with the container's paths.
+        paths: What stands for /opt/ml.
+        port: Where on 127.0.0.1 the program shall listen.
+        region: AWS region.
+    """
+    return {
+        **{name: os.environ[name] for name in _HANDED_ON if name in os.environ},
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
+        "HOME": str(paths.tmp),
+        "TMPDIR": str(paths.tmp),
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "SM_MODEL_DIR": paths.inside("/opt/ml/model"),
+        **{name: paths.inside(value) for name, value in given.items()},
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "SAGEMAKER_BIND_TO_PORT": str(port),
+        # Nothing in the sandbox reaches outside of this machine.
+        "HF_HUB_OFFLINE": "1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }

@@ -1,0 +1,102 @@
+"""What CreateEndpoint will run: the variants of a configuration with the containers of their models.
+
+It is read once, when the endpoint is created: models and configurations may be deleted afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.api.errors import AwsError, validation_error
+from sandbox.api.registry import Call
+from sandbox.hosting import models
+
+# Default of ContainerStartupHealthCheckTimeoutInSeconds. Source: SageMaker Developer Guide, "Use Your Own
+# Inference Code with Hosting Services": a container has 8 minutes to pass its health check.
+STARTUP_TIMEOUT_S = 480
+_REFUSED_IN_CONFIG = ("AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants")
+_REFUSED_IN_VARIANT = (
+    "ServerlessConfig",
+    "ManagedInstanceScaling",
+    "InstancePools",
+    "CapacityReservationConfig",
+)
+_REFUSED_IN_CONTAINER = ("AdditionalModelDataSources", "ModelPackageName", "MultiModelConfig")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """One production variant.
+
+    Args:
+        name: VariantName.
+        container: The model's ContainerDefinition.
+        num_instances: InitialInstanceCount.
+        weight: InitialVariantWeight.
+        startup_timeout_s: How long a container may take until GET /ping answers 200.
+    """
+
+    name: str
+    container: dict[str, Any]
+    num_instances: int
+    weight: float
+    startup_timeout_s: float
+
+    @property
+    def image(self) -> str:
+        return self.container.get("Image", "")
+
+    @property
+    def container_name(self) -> str:
+        """The name that AWS gives the container in its messages."""
+        return self.container.get("ContainerHostname", "primary")
+
+
+def variants_of(call: Call, config: dict[str, Any]) -> list[Variant]:
+    """Return the variants of an endpoint configuration.
+
+    Raises:
+        AwsError: A model is missing, or something is asked for that the sandbox does not implement.
+    """
+    _refuse(_REFUSED_IN_CONFIG, config)
+    if config.get("DataCaptureConfig", {}).get("EnableCapture"):
+        raise not_implemented("DataCaptureConfig.EnableCapture")
+    return [_variant(call, variant) for variant in config["ProductionVariants"]]
+
+
+def not_implemented(what: str) -> AwsError:
+    """Return the error for a part of an implemented operation that the sandbox does not have."""
+    return validation_error(
+        f"The sandbox does not implement {what}. What it implements is listed in src/sandbox/README.md;"
+        " use an AWS account (a mode other than sample) for the rest."
+    )
+
+
+def _variant(call: Call, variant: dict[str, Any]) -> Variant:
+    _refuse(_REFUSED_IN_VARIANT, variant)
+    if "ModelName" not in variant:
+        raise not_implemented("endpoints without a model (inference components)")
+    model = call.context.resources.get(models.KIND, call.region, variant["ModelName"])
+    if model is None:
+        raise validation_error(f'Could not find model "{call.arn(models.KIND, variant["ModelName"])}".')
+    containers = model.get("Containers") or [model["PrimaryContainer"]]
+    if len(containers) > 1:
+        raise not_implemented("models with several Containers (inference pipelines)")
+    (container,) = containers
+    _refuse(_REFUSED_IN_CONTAINER, container)
+    if container.get("Mode") == "MultiModel":
+        raise not_implemented("Mode MultiModel")
+    return Variant(
+        name=variant["VariantName"],
+        container=container,
+        num_instances=variant.get("InitialInstanceCount", 1),
+        weight=float(variant.get("InitialVariantWeight", 1.0)),
+        startup_timeout_s=variant.get("ContainerStartupHealthCheckTimeoutInSeconds", STARTUP_TIMEOUT_S),
+    )
+
+
+def _refuse(members: tuple[str, ...], given: dict[str, Any]) -> None:
+    for member in members:
+        if given.get(member):
+            raise not_implemented(member)

@@ -1,0 +1,203 @@
+"""An instance of a variant: one server process at a time, started again when it ends by itself."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sandbox.container_paths import ContainerPaths
+from sandbox.hosting.connections import Connections, Exchange
+from sandbox.hosting.container_environment import container_environment
+from sandbox.hosting.deployment import Variant
+from sandbox.hosting.server_process import ServerProcess, free_port
+from sandbox.logs import LogStream
+
+if TYPE_CHECKING:
+    from sandbox.context import Context
+
+# Seconds before the next start, by how often it ended since it was last healthy for a while.
+BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+_STEADY_S = 60.0
+SCRATCH_SUFFIX = ".scratch"
+
+
+def remove_scratch(folder: Path) -> None:
+    """Remove the temporary files that instances below a folder left when the sandbox was killed."""
+    for path in folder.rglob(f"i-*{SCRATCH_SUFFIX}"):
+        shutil.rmtree(path.read_text(encoding="utf-8"), ignore_errors=True)
+
+
+class NoServerError(ConnectionError):
+    """The server process of an instance is not there: it ended and is being started again."""
+
+
+class Instance:
+    """An instance.
+
+    Args:
+        context: For the log stream.
+        region: Region of the endpoint.
+        endpoint: Its name.
+        variant: What runs on it.
+        command: Program that stands for the container.
+        folder: Folder of the variant; the instance gets one of its own in it.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        region: str,
+        endpoint: str,
+        variant: Variant,
+        command: list[str],
+        folder: Path,
+    ) -> None:
+        self.id = f"i-{secrets.token_hex(9)[:17]}"
+        self._paths = ContainerPaths(folder / self.id)
+        # Outside of the home: whoever comes after a kill -9 finds it by this file.
+        self._paths.folder.with_suffix(SCRATCH_SUFFIX).write_text(str(self._paths.scratch), encoding="utf-8")
+        self.model_folder = self._paths.local("/opt/ml/model")
+        self.num_in_flight = 0
+        self._region, self._variant, self._command = region, variant, command
+        self._log = LogStream(
+            context,
+            region=region,
+            group=f"/aws/sagemaker/Endpoints/{endpoint}",
+            stream=f"{variant.name}/{self.id}",
+        )
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._process: ServerProcess | None = None
+        self._connections: Connections | None = None
+        self._supervisor: threading.Thread | None = None
+
+    @property
+    def is_healthy(self) -> bool:
+        return self._connections is not None
+
+    def write(self, line: str) -> None:
+        """Add a line of the sandbox's own to the instance's log stream."""
+        self._log.write(f"[sandbox] {line}")
+
+    def start(self) -> bool:
+        """Start the server process; False when it cannot be started or the instance is no longer wanted."""
+        port = free_port()
+        env = container_environment(
+            self._variant.container.get("Environment", {}),
+            paths=self._paths,
+            port=port,
+            region=self._region,
+        )
+        with self._lock:  # not beside stop(), which would miss the process
+            if self._stopped.is_set():
+                return False
+            try:
+                self._process = ServerProcess(
+                    self._command,
+                    env=env,
+                    cwd=self._paths.root,
+                    port=port,
+                    write=self._write_output,
+                )
+            except OSError as error:
+                self.write(f"{self._command[0]} cannot be started: {error.strerror}")
+                return False
+        return True
+
+    def wait_healthy(self) -> bool:
+        """Wait until the server process answers GET /ping with 200; say why in the log when it does not."""
+        process, timeout_s = self._process, self._variant.startup_timeout_s
+        if process.wait_healthy(timeout_s, self._stopped):
+            self._connections = Connections(process.port)
+            return True
+        if self._stopped.is_set():
+            return False
+        if process.ended.is_set():
+            process.close()  # its last lines come before ours
+            self.write(
+                f"the server process ended with exit status {process.exit_status} before it was healthy"
+            )
+        else:
+            self.write(f"GET /ping did not answer 200 within {timeout_s:g} s")
+        return False
+
+    def supervise(self) -> None:
+        """From now on start the server process again whenever it ends."""
+        self._supervisor = threading.Thread(target=self._supervise, name=f"instance {self.id}", daemon=True)
+        self._supervisor.start()
+
+    def post(self, path: str, body: bytes, headers: Mapping[str, str], *, deadline_s: float) -> Exchange:
+        """Send a request to the server process; see Connections.post.
+
+        Raises:
+            NoServerError: There is none at the moment.
+        """
+        connections = self._connections
+        if connections is None:
+            raise NoServerError
+        return connections.post(path, body, headers, deadline_s=deadline_s)
+
+    def begin(self) -> None:
+        """Count a request that is sent to it."""
+        with self._lock:
+            self.num_in_flight += 1
+
+    def finish(self) -> None:
+        """Count the end of a request."""
+        with self._lock:
+            self.num_in_flight -= 1
+
+    def terminate(self) -> None:
+        """Ask the server process to end, and start none again."""
+        self._stopped.set()
+        with self._lock:
+            if self._process:
+                self._process.terminate()
+
+    def stop(self, grace_s: float) -> None:
+        """End the server process: SIGTERM, up to grace_s seconds, SIGKILL."""
+        self.terminate()
+        self._forget_connections()
+        if self._process:
+            self._process.close(grace_s)
+        if self._supervisor:
+            self._supervisor.join()
+        self._paths.remove()
+        self._log.close()
+
+    def _supervise(self) -> None:
+        num_ends, since_s = 0, time.monotonic()
+        while True:
+            self._process.ended.wait()
+            self._forget_connections()
+            if self._stopped.is_set():
+                return
+            self._process.close()
+            num_ends = 0 if time.monotonic() - since_s > _STEADY_S else num_ends
+            pause_s = BACKOFF_S[min(num_ends, len(BACKOFF_S) - 1)]
+            num_ends += 1
+            status = self._process.exit_status
+            self.write(
+                f"the server process ended with exit status {status}; it starts again in {pause_s:g} s"
+            )
+            if self._stopped.wait(pause_s):
+                return
+            since_s = time.monotonic()
+            if self.start() and self.wait_healthy():
+                self.write("the server process is healthy again")
+            elif not self._stopped.is_set() and self._process:
+                self._process.close()
+
+    def _forget_connections(self) -> None:
+        connections, self._connections = self._connections, None
+        if connections:
+            connections.close()
+
+    def _write_output(self, line: str) -> None:
+        self._log.write(self._paths.outside(line))

@@ -1,0 +1,122 @@
+"""The process that stands for a container: started, its output logged, its health asked for, and ended."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from processes.group import ProcessGroup
+from sandbox.logs import lines_of
+
+PING_TIMEOUT_S = 2.0
+KEEPER_GRACE_S = 5.0  # between SIGTERM and SIGKILL when the sandbox itself was killed
+_PING_AGAIN_S = 0.05
+_DRAIN_S = 2.0
+# Below the ports that Linux and macOS give to outgoing connections: none of those can take it meanwhile.
+_PORTS = range(18_000, 32_000)
+
+
+class ServerProcess:
+    """A running server.
+
+    Args:
+        command: Program and arguments.
+        env: Its whole environment.
+        cwd: Its working folder.
+        port: Where on 127.0.0.1 it listens when it is ready.
+        write: Gets every line of its output, from a thread of its own.
+
+    Raises:
+        OSError: The program cannot be started.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        port: int,
+        write: Callable[[str], None],
+    ) -> None:
+        self.port = port
+        self.ended = threading.Event()
+        self._write = write
+        self._group = ProcessGroup(command, env=env, cwd=cwd, keeper_grace_s=KEEPER_GRACE_S)
+        self._reader = threading.Thread(target=self._read, name="server output", daemon=True)
+        self._reader.start()
+        threading.Thread(target=self._wait, name="server end", daemon=True).start()
+
+    @property
+    def exit_status(self) -> int | None:
+        """Its exit status, negative for a signal; None while it runs."""
+        return self._group.process.returncode
+
+    def is_healthy(self) -> bool:
+        """Ask GET /ping once; healthy is an answer with 200 within 2 s.
+
+        Source: SageMaker Developer Guide, "Use Your Own Inference Code with Hosting Services".
+        """
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PING_TIMEOUT_S)
+        try:
+            connection.request("GET", "/ping")
+            return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def wait_healthy(self, timeout_s: float, stopped: threading.Event) -> bool:
+        """Wait until it is healthy; False when it ended, is late or is no longer wanted."""
+        deadline_s = time.monotonic() + timeout_s
+        while not self.ended.is_set() and not stopped.is_set() and time.monotonic() < deadline_s:
+            if self.is_healthy():
+                return True
+            self.ended.wait(_PING_AGAIN_S)
+        return False
+
+    def terminate(self) -> None:
+        """Ask it to end (SIGTERM)."""
+        self._group.terminate()
+
+    def close(self, grace_s: float = 0.0) -> None:
+        """End it: SIGTERM, up to grace_s seconds of patience, SIGKILL for all that is left of it."""
+        if grace_s:
+            self._group.terminate()
+            self.ended.wait(grace_s)
+        self._group.close()
+        self._reader.join(_DRAIN_S)
+        with contextlib.suppress(OSError):
+            self._group.process.stdout.close()
+
+    def _read(self) -> None:
+        # ValueError: closed under the reader when the output is held open by what could not be killed.
+        with contextlib.suppress(OSError, ValueError):
+            for line in lines_of(self._group.process.stdout):
+                self._write(line)
+
+    def _wait(self) -> None:
+        self._group.process.wait()
+        self.ended.set()
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on.
+
+    Raises:
+        OSError: None was found.
+    """
+    for port in random.sample(_PORTS, 200):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise OSError("200 ports were tried and none is free")

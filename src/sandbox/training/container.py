@@ -1,0 +1,166 @@
+"""The container of a training job: its folders and files below /opt/ml, its environment and its command.
+
+Source: "How Amazon SageMaker provides training information" in AWS's developer guide, and the drivers that
+the SDK ships with a job (sagemaker/train/container_drivers of sagemaker 3.27).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from sandbox.container_paths import ContainerPaths
+from sandbox.s3_files import S3Error, S3Files
+
+Record = dict[str, Any]
+DRIVERS_CHANNEL = "sm_drivers"  # the SDK's own files; every other channel is the user's and is never changed
+GROUP_NAME = "homogeneousCluster"
+_LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
+_FOLDERS = ("input/config", "input/data", "model", "output/data", "checkpoints", "code", "home")
+_TEXT_SUFFIXES = (".py", ".sh", ".json")
+# What the sandbox's own environment may hand on: where a GPU's libraries are, and which GPUs.
+_HANDED_ON = ("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "TZ")
+
+
+def prepare(record: Record, paths: ContainerPaths, *, host: str, hosts: list[str]) -> None:
+    """Make the folders and write the configuration files of one host."""
+    for name in _FOLDERS:
+        (paths.folder / name).mkdir(parents=True, exist_ok=True)
+    for name, content in (
+        ("hyperparameters", hyperparameters(record, paths)),
+        ("inputdataconfig", _input_data_config(record)),
+        ("resourceconfig", _resource_config(record, host, hosts)),
+    ):
+        text = json.dumps(content, ensure_ascii=False)
+        (paths.folder / "input" / "config" / f"{name}.json").write_text(text, encoding="utf-8")
+
+
+def hyperparameters(record: Record, paths: ContainerPaths) -> dict[str, str]:
+    """Return the hyperparameters with the job's paths."""
+    return {name: paths.inside(value) for name, value in record.get("HyperParameters", {}).items()}
+
+
+def download_channels(record: Record, paths: ContainerPaths, s3: S3Files) -> None:
+    """Fill input/data from S3, and adapt the SDK's drivers to this machine.
+
+    Raises:
+        S3Error: A channel is empty, a key cannot be a file, or S3 refuses.
+    """
+    for channel in record.get("InputDataConfig", []):
+        folder = paths.folder / "input" / "data" / channel["ChannelName"]
+        folder.mkdir(parents=True, exist_ok=True)
+        uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
+        if not s3.download(uri, folder):
+            raise S3Error(f'No S3 objects found under S3 URL "{uri}" given in input data source.')
+        if channel["ChannelName"] == DRIVERS_CHANNEL:
+            adapt_drivers(folder, paths)
+
+
+def adapt_drivers(folder: Path, paths: ContainerPaths) -> None:
+    """Change the SDK's drivers where they count on a container of their own."""
+    port = _free_port()
+    for path in folder.rglob("*"):
+        if path.suffix not in _TEXT_SUFFIXES or not path.is_file():
+            continue
+        text = adapted = path.read_text(encoding="utf-8")
+        adapted = paths.inside(adapted)
+        if path.name == "sm_train.sh":
+            # A stopped job's script has 120 s to save. Only a handler, not "ignore", is left to the children:
+            # they get the signal, and the drivers go on handing their last lines to the log.
+            adapted = re.sub(r"^set -e$", "set -e\ntrap : TERM", adapted, count=1, flags=re.M)
+        elif path.name == "utils.py":
+            adapted += "\n\nimport signal\n\nsignal.signal(signal.SIGTERM, lambda *_: None)\n"
+            # algo-1 has no address here; who is first is still told by the name.
+            adapted = adapted.replace('os.environ.get("SM_MASTER_ADDR")', '"algo-1"')
+        elif path.name == "environment.py":
+            adapted = adapted.replace('SM_MASTER_ADDR = "algo-1"', 'SM_MASTER_ADDR = "127.0.0.1"')
+            adapted = adapted.replace("SM_MASTER_PORT = 7777", f"SM_MASTER_PORT = {port}")
+        if adapted != text:
+            path.write_text(adapted, encoding="utf-8")
+
+
+def command(record: Record, paths: ContainerPaths) -> list[str]:
+    """Return the program of the container and its arguments."""
+    algorithm = record["AlgorithmSpecification"]
+    words = [*algorithm["ContainerEntrypoint"], *algorithm.get("ContainerArguments", [])]
+    return [paths.inside(word) for word in words]
+
+
+def environment(record: Record, paths: ContainerPaths, *, url: str, region: str) -> dict[str, str]:
+    """Return the whole environment of the job's process; what the job gives wins, except for where AWS is."""
+    defaults = {
+        # As in AWS's images.
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        # Small machines: threads of two processes fight for the cores.
+        "OMP_NUM_THREADS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        # Nothing but loopback: neither a hub, nor a package index, nor a network card.
+        "HF_HUB_OFFLINE": "1",
+        "PIP_NO_INDEX": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_INPUT": "1",
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_NO_WARN_CONFLICTS": "0",  # pip reads it the other way round; warning takes a second
+        "GLOO_SOCKET_IFNAME": _LOOPBACK,
+        # torchrun's default port is the same for every job.
+        "PET_MASTER_PORT": str(_free_port()),
+    }
+    given = {name: paths.inside(value) for name, value in record.get("Environment", {}).items()}
+    handed_on = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
+    folders = [str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]
+    return {
+        **handed_on,
+        **defaults,
+        "PATH": os.pathsep.join(folders),
+        "HOME": str(paths.root / "home"),
+        "TMPDIR": str(paths.tmp),
+        **given,
+        "TRAINING_JOB_NAME": record["TrainingJobName"],
+        "TRAINING_JOB_ARN": record["TrainingJobArn"],
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "sandbox",
+        "AWS_SECRET_ACCESS_KEY": "sandbox",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def _input_data_config(record: Record) -> dict[str, dict[str, str]]:
+    described = {}
+    for channel in record.get("InputDataConfig", []):
+        source = channel["DataSource"]["S3DataSource"]
+        described[channel["ChannelName"]] = {
+            "TrainingInputMode": "File",
+            "S3DistributionType": source.get("S3DataDistributionType", "FullyReplicated"),
+            "RecordWrapperType": channel.get("RecordWrapperType", "None"),
+            **({"ContentType": channel["ContentType"]} if "ContentType" in channel else {}),
+        }
+    return described
+
+
+def _resource_config(record: Record, host: str, hosts: list[str]) -> dict[str, Any]:
+    instance_type = record["ResourceConfig"]["InstanceType"]
+    group = {"instance_group_name": GROUP_NAME, "instance_type": instance_type, "hosts": hosts}
+    return {
+        "current_host": host,
+        "current_instance_type": instance_type,
+        "current_group_name": GROUP_NAME,
+        "hosts": hosts,
+        "instance_groups": [group],
+        "network_interface_name": _LOOPBACK,
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,86 @@
+"""The program of one host of a training job: started, read, ended."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from processes.group import ProcessGroup
+from sandbox.logs import lines_of
+
+
+class HostProcess:
+    """A running program whose lines go to a function.
+
+    Args:
+        command: Program and arguments.
+        environment: Its whole environment.
+        folder: Its working folder.
+        read_line: Called with every line, from a thread of its own.
+
+    Raises:
+        OSError: The program cannot be started.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        read_line: Callable[[str], None],
+    ) -> None:
+        # When the sandbox is killed, nobody takes what a job still saves.
+        self._group = ProcessGroup(command, env=environment, cwd=folder, keeper_grace_s=1)
+        self._read_line = read_line
+        self._lock = threading.Lock()
+        self._killer: threading.Timer | None = None
+        self._has_ended = False
+        self._reader = threading.Thread(target=self._read, name="job log", daemon=True)
+        self._reader.start()
+
+    @property
+    def mark(self) -> str:
+        """What every process of the program carries in its environment."""
+        return self._group.mark
+
+    def terminate(self, grace_s: float) -> None:
+        """Send SIGTERM, and SIGKILL to what runs after a grace; a shorter grace replaces a longer one."""
+        with self._lock:
+            if self._has_ended:
+                return
+            self._group.terminate()
+            if self._killer:
+                self._killer.cancel()
+            self._killer = threading.Timer(grace_s, self._group.close)
+            self._killer.daemon = True
+            self._killer.start()
+
+    def wait(self) -> int:
+        """Wait for the end of the program and of everything it started, read its last line, and return its
+        exit code: 128 + n for a signal n."""
+        code = self._group.process.wait()
+        if self._killer:
+            # The first process dies of the signal at once; what still saves a model holds the log open.
+            self._reader.join()
+        self.close()
+        return code if code >= 0 else 128 - code
+
+    def close(self) -> None:
+        """Kill what still runs, and read what it wrote."""
+        with self._lock:
+            self._has_ended = True
+            if self._killer:
+                self._killer.cancel()
+        self._group.close()
+        self._reader.join()
+        self._group.process.stdout.close()
+
+    def _read(self) -> None:
+        for line in lines_of(self._group.process.stdout):
+            try:
+                self._read_line(line)
+            except Exception:
+                # A full disk, say. Go on reading: a program that nobody reads stands still for ever.
+                logging.getLogger("sandbox").exception("a line of a job's log was lost")

@@ -1,0 +1,66 @@
+"""Which program stands for which image."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from sandbox import images
+
+REGISTRY = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
+
+
+@pytest.fixture
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "images.yaml"
+    monkeypatch.setenv(images.VARIABLE, str(path))
+    return path
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        f"{REGISTRY}/huggingface-pytorch-tgi-inference:2.7.0-tgi3.3.6-gpu-py311-cu124-ubuntu22.04",
+        f"{REGISTRY}/djl-inference:0.38.0-lmi29.0.0-cu130",
+        f"{REGISTRY}/vllm:0.30.0-gpu-py312-cu130-ubuntu24.04-sagemaker",
+        f"{REGISTRY}/sglang:0.5.20-gpu-py312-cu130-ubuntu24.04-sagemaker",
+        "ghcr.io/huggingface/text-generation-inference:3.3.7",
+    ],
+)
+def test_serving_images_run_the_server_with_this_interpreter(
+    image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(images.VARIABLE, raising=False)
+    assert images.command_for(image) == [sys.executable, "-m", "serve"]
+
+
+def test_an_image_that_does_not_serve_text_has_no_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(images.VARIABLE, raising=False)
+    assert images.command_for(f"{REGISTRY}/xgboost:1.7-1") is None
+
+
+def test_a_given_pattern_comes_before_a_built_in_one(table: Path) -> None:
+    table.write_text('"*tgi*": ["{python}", mine.py]\n"my/echo:*": [/bin/echo, "{python}x"]\n')
+    assert images.command_for(f"{REGISTRY}/huggingface-pytorch-tgi-inference:2") == [
+        sys.executable,
+        "mine.py",
+    ]
+    assert images.command_for("my/echo:latest") == ["/bin/echo", "{python}x"]
+    assert images.command_for(f"{REGISTRY}/djl-inference:1") == [sys.executable, "-m", "serve"]
+
+
+def test_the_file_is_read_again_every_time(table: Path) -> None:
+    table.write_text("a: [one]")
+    assert images.command_for("a") == ["one"]
+    table.write_text("a: [two]")
+    assert images.command_for("a") == ["two"]
+
+
+@pytest.mark.parametrize("text", ["[1", "- a", "a: echo", "a: []", "a: [1]", "1: [a]", None])
+def test_a_file_that_cannot_be_used_is_named(table: Path, text: str | None) -> None:
+    if text is not None:
+        table.write_text(text)
+    with pytest.raises(images.ImagesError, match=r"SANDBOX_IMAGES: .*images\.yaml"):
+        images.command_for("a")

@@ -1,0 +1,158 @@
+"""Start, second start, stop, hang and kill of `python -m sandbox`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+TIMEOUT_S = 60
+ROLE = "arn:aws:iam::000000000000:role/service"
+
+
+def run(home: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sandbox", "--home", str(home), *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+
+
+def spawn(home: Path, **options: Any) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "sandbox", "--home", str(home)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def told(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """Return the first words of what it told the user; three lines and no traceback."""
+    return [line[:10].strip() for line in done.stderr.splitlines()]
+
+
+def test_it_says_where_it_listens(sandbox) -> None:
+    facts = json.loads((sandbox.home / "server.json").read_text())
+    port = int(sandbox.url.rsplit(":", 1)[1])
+    assert facts == {"url": sandbox.url, "port": port, "pid": sandbox.pid, "home": str(sandbox.home)}
+    with urllib.request.urlopen(f"{sandbox.url}/_sandbox/health") as answer:
+        assert json.load(answer) == {"status": "ok", "pid": sandbox.pid, "home": str(sandbox.home)}
+
+
+def test_a_second_one_of_the_same_home_says_where_the_first_listens(sandbox) -> None:
+    done = run(sandbox.home)
+    assert done.returncode == 3
+    assert told(done) == ["found", "expected", "do next"]
+    assert sandbox.url in done.stderr
+    assert done.stdout == ""
+    assert sandbox.process.poll() is None
+
+
+def test_two_homes_do_not_meet(sandbox, tmp_path: Path) -> None:
+    other = spawn(tmp_path / "other")
+    try:
+        url = other.stdout.readline().split()[-1]
+        assert url != sandbox.url
+        sandbox.client("s3").create_bucket(Bucket="mine")
+        import boto3
+
+        client = boto3.session.Session("a", "b", region_name="us-east-1").client("s3", endpoint_url=url)
+        assert client.list_buckets()["Buckets"] == []
+    finally:
+        other.terminate()
+        assert other.wait(TIMEOUT_S) == 0
+        other.communicate()
+    assert not (tmp_path / "other" / "server.json").exists()
+
+
+def test_records_outlive_a_kill_and_a_stale_address_is_replaced(sandbox) -> None:
+    client = sandbox.client("sagemaker")
+    client.create_model(ModelName="kept", PrimaryContainer={"Image": "i"}, ExecutionRoleArn=ROLE)
+    before = client.describe_model(ModelName="kept")
+    sandbox.stop(kill=True)
+    assert (sandbox.home / "server.json").exists(), "nobody could remove it"
+    sandbox.start()
+    after = sandbox.client("sagemaker").describe_model(ModelName="kept")
+    assert {**after, "ResponseMetadata": 0} == {**before, "ResponseMetadata": 0}
+    assert json.loads((sandbox.home / "server.json").read_text())["url"] == sandbox.url
+
+
+def test_stop_ends_it_and_is_content_when_none_runs(tmp_path: Path) -> None:
+    assert run(tmp_path / "none", "--stop").returncode == 0
+    assert not (tmp_path / "none").exists()
+    process = spawn(tmp_path)
+    process.stdout.readline()
+    assert run(tmp_path, "--stop").returncode == 0
+    assert process.wait(0.5) == 0
+    process.communicate()
+    assert not (tmp_path / "server.json").exists()
+    (tmp_path / "lock").write_text(str(os.getpid()))  # as a killed one leaves it, its number now somebody's
+    assert run(tmp_path, "--stop").returncode == 0
+
+
+def test_stop_works_while_it_starts(tmp_path: Path) -> None:
+    process = spawn(tmp_path)
+    while not (tmp_path / "lock").exists():
+        time.sleep(0.002)
+    assert run(tmp_path, "--stop").returncode == 0
+    process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode in (0, -signal.SIGTERM)
+    assert not (tmp_path / "server.json").exists()
+
+
+def test_one_that_hangs_is_killed_after_its_time_with_its_children(sandbox) -> None:
+    sandbox.client("s3").create_bucket(Bucket="output")
+    sandbox.client("sagemaker").create_training_job(
+        TrainingJobName="endless",
+        AlgorithmSpecification={
+            "TrainingImage": "image",
+            "TrainingInputMode": "File",
+            "ContainerEntrypoint": ["sleep", "600"],
+        },
+        RoleArn=ROLE,
+        OutputDataConfig={"S3OutputPath": "s3://output/"},
+        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+        StoppingCondition={"MaxRuntimeInSeconds": 3600},
+    )
+    deadline_s = time.monotonic() + 20
+    while not any("sleep" in process.name() for process in sandbox.processes()):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+    os.kill(sandbox.pid, signal.SIGSTOP)
+    done = run(sandbox.home, "--stop", "--kill-after", "0.5")
+    assert done.returncode == 0, done.stderr
+    assert sandbox.processes() == []
+    assert not (sandbox.home / "server.json").exists()
+    assert sandbox.stop() == -signal.SIGKILL
+    sandbox.start()
+    told = sandbox.client("sagemaker").describe_training_job(TrainingJobName="endless")
+    assert told["TrainingJobStatus"] == "Failed"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_order(tmp_path: Path, number: signal.Signals) -> None:
+    process = spawn(tmp_path)
+    process.stdout.readline()
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+    assert not psutil.pid_exists(process.pid)
+
+
+def test_a_port_that_is_taken_is_told_in_three_lines(sandbox, tmp_path: Path) -> None:
+    done = run(tmp_path, "--port", sandbox.url.rsplit(":", 1)[1])
+    assert done.returncode == 2
+    assert told(done) == ["found", "expected", "do next"]
+    assert run(tmp_path, "--port", "65536").returncode == 2
+
+
+def test_a_home_that_cannot_be_written_is_told_in_three_lines(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run(tmp_path / "file" / "home")
+    assert done.returncode == 2
+    assert told(done) == ["found", "expected", "do next"]
+    assert str(tmp_path / "file") in done.stderr

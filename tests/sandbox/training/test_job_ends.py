@@ -1,0 +1,196 @@
+"""How jobs end: by themselves, by a call, by their time limit, and with the sandbox."""
+
+from __future__ import annotations
+
+import tarfile
+from io import BytesIO
+from pathlib import Path
+
+import psutil
+
+from .conftest import BUCKET
+
+SAVES_ON_SIGTERM = """
+import os, signal, sys, time
+def save(*_):
+    print("saving", flush=True)
+    time.sleep(0.5)
+    open(os.environ["ML"] + "/model/weights", "w").write("half")
+    print("saved", flush=True)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, save)
+print("training", flush=True)
+time.sleep(600)
+"""
+IGNORES_SIGTERM = """
+import signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+# A session of its own, as torchrun's workers have.
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+print("training", flush=True)
+time.sleep(600)
+"""
+
+
+def statuses(job: dict) -> list[str]:
+    return [entry["Status"] for entry in job["SecondaryStatusTransitions"]]
+
+
+def names_in(archive: bytes) -> list[str]:
+    with tarfile.open(fileobj=BytesIO(archive)) as tar:
+        return tar.getnames()
+
+
+def marked(sandbox, job_name: str) -> list[psutil.Process]:
+    """Return the running processes of a job, whatever session they are in."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("TRAINING_JOB_NAME") == job_name and process.status() != "zombie":
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Return those that run; an orphan's entry may stay as a zombie where nobody collects it."""
+    return [process for process in processes if process.is_running() and process.status() != "zombie"]
+
+
+def test_a_failed_job_gives_its_exit_code(jobs) -> None:
+    job = jobs.run("print('before'); raise SystemExit(3)")
+    assert job["TrainingJobStatus"] == job["SecondaryStatus"] == "Failed"
+    assert job["FailureReason"] == "AlgorithmError: , exit code: 3"
+    assert statuses(job) == ["Starting", "Downloading", "Training", "Failed"]
+    assert jobs.lines(job["TrainingJobName"]) == ["before"]
+    assert jobs.keys(f"out/{job['TrainingJobName']}/") == []
+
+
+def test_a_failure_file_is_the_reason_and_is_cut(jobs) -> None:
+    write = "import os; open(os.environ['ML'] + '/output/failure', 'w').write({}); raise SystemExit(1)"
+    job = jobs.run(write.format("'ExecuteUserScriptError: 메모리 in /opt/ml/model'"))
+    reason = "AlgorithmError: ExecuteUserScriptError: 메모리 in /opt/ml/model, exit code: 1"
+    assert job["FailureReason"] == reason
+    job = jobs.run(write.format("'x' * 5000"))
+    assert len(job["FailureReason"]) == 1024
+    assert job["FailureReason"].endswith("xxx, exit code: 1")
+
+
+def test_a_killed_program_ends_with_128_and_the_signal(jobs) -> None:
+    job = jobs.run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    assert job["FailureReason"] == "AlgorithmError: , exit code: 137"
+
+
+def test_a_program_that_is_not_there_fails_the_job(jobs) -> None:
+    job = jobs.run("", algorithm={"ContainerEntrypoint": ["/opt/ml/code/no-such-program"]})
+    expected = "AlgorithmError: /opt/ml/code/no-such-program: No such file or directory, exit code: 127"
+    assert job["FailureReason"] == expected
+
+
+def test_an_image_without_a_program_says_what_to_do(jobs) -> None:
+    request = jobs.request("")
+    del request["AlgorithmSpecification"]["ContainerEntrypoint"]
+    jobs.sagemaker.create_training_job(**request)
+    job = jobs.wait(request["TrainingJobName"])
+    assert job["TrainingJobStatus"] == "Failed"
+    assert "ContainerEntrypoint" in job["FailureReason"]
+    assert "SourceCode(entry_script=...)" in job["FailureReason"]
+
+
+def test_what_a_program_leaves_running_ends_with_it(jobs) -> None:
+    job = jobs.run(
+        "import subprocess, sys;"
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True)"
+    )
+    assert job["TrainingJobStatus"] == "Completed"
+    assert marked(jobs.sandbox, job["TrainingJobName"]) == []
+
+
+def test_a_stopped_job_has_time_to_save_and_its_model_is_uploaded(jobs) -> None:
+    name = jobs.create(
+        SAVES_ON_SIGTERM,
+        # The shell dies of the signal at once; the program under it does not.
+        algorithm={
+            "ContainerEntrypoint": ["/bin/sh", "-c"],
+            "ContainerArguments": ["python3 /opt/ml/input/data/code/program.py; true"],
+        },
+    )
+    jobs.wait_for_line(name, "training")
+    jobs.sagemaker.stop_training_job(TrainingJobName=name)
+    job = jobs.describe(name)
+    assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopping", "Stopping")
+    jobs.sagemaker.stop_training_job(TrainingJobName=name)  # again: nothing changes
+    job = jobs.wait(name)
+    assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "Stopped")
+    assert "FailureReason" not in job
+    assert statuses(job) == ["Starting", "Downloading", "Training", "Stopping", "Uploading", "Stopped"]
+    assert jobs.lines(name) == ["training", "saving", "saved"]
+    assert names_in(jobs.get(f"out/{name}/output/model.tar.gz")) == ["weights"]
+
+
+def test_the_time_limit_stops_a_job_and_what_it_saved_is_uploaded(jobs) -> None:
+    job = jobs.run(SAVES_ON_SIGTERM, StoppingCondition={"MaxRuntimeInSeconds": 1})
+    assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
+    assert "FailureReason" not in job
+    assert 1 <= job["TrainingTimeInSeconds"] <= 20
+    assert names_in(jobs.get(f"out/{job['TrainingJobName']}/output/model.tar.gz")) == ["weights"]
+
+
+def test_a_job_may_be_stopped_while_it_ends_in_its_own_time_limit(jobs) -> None:
+    name = jobs.create(SAVES_ON_SIGTERM, StoppingCondition={"MaxRuntimeInSeconds": 1})
+    jobs.wait_for_line(name, "saving")
+    jobs.sagemaker.stop_training_job(TrainingJobName=name)
+    assert jobs.wait(name)["SecondaryStatus"] == "MaxRuntimeExceeded"
+
+
+def test_the_end_of_the_sandbox_ends_jobs_fast_and_is_told(jobs) -> None:
+    checkpoints = {"S3Uri": f"s3://{BUCKET}/ended", "LocalPath": "/opt/ml/model"}
+    saving = jobs.create(SAVES_ON_SIGTERM, CheckpointConfig=checkpoints)
+    ignoring = jobs.create(IGNORES_SIGTERM)
+    for name in (saving, ignoring):
+        jobs.wait_for_line(name, "training")
+    processes = marked(jobs.sandbox, ignoring)
+    assert len(processes) == 2
+    jobs.sandbox.restart()
+    assert alive(processes) == []
+    for name in (saving, ignoring):
+        job = jobs.describe(name)
+        assert job["TrainingJobStatus"] == "Failed"
+        assert job["FailureReason"].startswith("InternalServerError: The sandbox ended while the job ran")
+        assert not jobs.folder(name).exists()
+    assert jobs.lines(saving) == ["training", "saving", "saved"]
+    assert jobs.get("ended/weights") == b"half"
+
+
+def test_a_killed_sandbox_leaves_nothing_and_tells_the_truth_at_its_next_start(jobs) -> None:
+    name = jobs.create(IGNORES_SIGTERM)
+    jobs.wait_for_line(name, "training")
+    processes = marked(jobs.sandbox, name)
+    assert len(processes) == 2
+    scratch = Path(processes[0].environ()["ML"]).parent
+    jobs.sandbox.stop(kill=True)
+    psutil.wait_procs(processes, timeout=10)
+    assert alive(processes) == []
+    jobs.sandbox.start()
+    job = jobs.wait(name)
+    assert job["TrainingJobStatus"] == job["SecondaryStatus"] == "Failed"
+    assert job["FailureReason"].startswith("InternalServerError: The sandbox ended while the job ran")
+    assert jobs.lines(name) == ["training", job["FailureReason"]]
+    assert not jobs.folder(name).exists()
+    assert not scratch.exists()
+    assert jobs.run("pass")["TrainingJobStatus"] == "Completed"
+
+
+def test_the_next_start_ends_what_even_the_keeper_could_not(jobs) -> None:
+    name = jobs.create(IGNORES_SIGTERM)
+    jobs.wait_for_line(name, "training")
+    processes = marked(jobs.sandbox, name)
+    keepers = [child for child in psutil.Process(jobs.sandbox.pid).children() if child not in processes]
+    assert len(keepers) == 1
+    keepers[0].kill()
+    jobs.sandbox.stop(kill=True)
+    assert len(alive(processes)) == 2
+    jobs.sandbox.start()
+    assert jobs.wait(name)["TrainingJobStatus"] == "Failed"
+    assert alive(processes) == []
