@@ -10,7 +10,7 @@ TRANSFORMERS_4_57 := .envs/transformers-4.57/.ready
 # One thread per process: the ranks of a training share the cores, and more threads fight over them.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help sample test lab check format base bench clean
+.PHONY: help sample test lab check format base bench stop clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,7 +40,10 @@ base: $(NOTEBOOKS) ## rebuild the small base model in src/sample/base/model (abo
 bench: $(NOTEBOOKS) ## print timings measured on this machine (they are never asserted)
 	$(PY) -m pytest -s -o python_files='bench_*.py' tests/benchmarks
 
-clean: ## remove sample mode's results and caches; environments and results of AWS modes stay
+stop: ## end the AWS on this machine, with its jobs and endpoints
+	@if [ -x $(PY) ]; then $(PY) -m workshop.local_aws --stop; fi
+
+clean: stop ## remove sample mode's results and caches; environments and results of AWS modes stay
 	rm -rf "$${WORKSHOP_HOME:-.workshop}/sample" .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -not -path './.venv/*' -not -path './.envs/*' -prune -exec rm -rf {} +
 

@@ -32,6 +32,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if _home is not None:
+        from workshop import local_aws
+
+        local_aws.stop(_home / "sample" / "sandbox")  # the notebooks leave it running, for the next one
         shutil.rmtree(_home, ignore_errors=True)
 
 

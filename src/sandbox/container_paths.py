@@ -32,9 +32,8 @@ class ContainerPaths:
         self.root.symlink_to(self.folder)
         self.tmp = self.scratch / "tmp"
         self.tmp.mkdir()
-        # The longest first: one may be the beginning of another (/private/var on macOS ends like /var).
-        known = {str(self.root), str(self.folder), str(folder), str(self.scratch.resolve() / "ml")}
-        names = sorted(known, key=len, reverse=True)
+        # Programs also see what the link stands for; macOS has two names for its temporary folder.
+        names = {str(self.root), str(self.folder), str(folder), str(self.scratch.resolve() / "ml")}
         self._ours = re.compile("(?:" + "|".join(map(re.escape, names)) + r")(?![\w.-])")
 
     def inside(self, text: str) -> str:

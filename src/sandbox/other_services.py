@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from sandbox.api.errors import AwsError, disk_error
+from sandbox.api.errors import AwsError
 from sandbox.api.registry import ACCOUNT_ID
-from sandbox.http_server import ClientGoneError
 from sandbox.storage.s3_mirror import S3Mirror
 
 SERVICES = ("s3", "sts", "iam", "logs", "monitoring", "ecr", "secretsmanager")
@@ -78,12 +77,7 @@ class OtherServices:
         if service not in ("s3", None):
             return self._application(environ, start_response)
         bucket, _, key = path.removeprefix("/").partition("/")
-        try:
-            return self._mirror.handle(self._application, environ, start_response, bucket, key)
-        except ClientGoneError:
-            raise
-        except OSError as problem:
-            raise disk_error(problem) from problem
+        return self._mirror.handle(self._application, environ, start_response, bucket, key)
 
     def _load(self) -> None:
         try:

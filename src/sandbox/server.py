@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -21,6 +22,7 @@ StartResponse = Callable[..., Any]
 TARGET = "SageMaker."
 JSON = "application/x-amz-json-1.1"
 MAX_BODY_BYTES = 8 << 20
+_DISK_PROBLEMS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 _OUR_PATHS = ("/_sandbox/", "/endpoints/")
 _DELETES_LOGS = "Logs_20140328.Delete"
 _SPEAK_XML = (None, "s3", "cloudfront", "route53")
@@ -54,11 +56,10 @@ class Application:
             raise
         except AwsError as error:
             return _refusal(environ, start_response, error)
-        except OSError as problem:
+        except Exception as problem:
             logging.getLogger("sandbox").error(traceback.format_exc())
-            return _refusal(environ, start_response, disk_error(problem))
-        except Exception:
-            logging.getLogger("sandbox").error(traceback.format_exc())
+            if isinstance(problem, OSError) and problem.errno in _DISK_PROBLEMS:
+                return _refusal(environ, start_response, disk_error(problem))
             error = AwsError("InternalFailure", "The sandbox failed; see its log.", status=500)
             return _refusal(environ, start_response, error)
 

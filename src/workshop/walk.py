@@ -14,10 +14,13 @@ import argparse
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workshop import local_aws
 from workshop.errors import WorkshopError
 from workshop.notebooks import heading_above, list_notebooks
 from workshop.settings import Settings, load_settings
@@ -101,13 +104,25 @@ def walk(settings: Settings, paths: list[Path]) -> list[Walked]:
     report_dir = settings.home / "report"
     report_dir.mkdir(parents=True, exist_ok=True)
     walked: list[Walked] = []
-    for path in paths:
-        walked.append(walk_notebook(path, settings.cell_timeout_s))
-        nbformat.write(walked[-1].notebook, report_dir / path.name)
-        write_report(report_dir / "report.html", walked, settings.mode)
-        if walked[-1].failure:
-            break
+    with _ending_what_it_started(settings.home / "sandbox"):
+        for path in paths:
+            walked.append(walk_notebook(path, settings.cell_timeout_s))
+            nbformat.write(walked[-1].notebook, report_dir / path.name)
+            write_report(report_dir / "report.html", walked, settings.mode)
+            if walked[-1].failure:
+                break
     return walked
+
+
+@contextmanager
+def _ending_what_it_started(home: Path) -> Iterator[None]:
+    """End the AWS on this machine that the notebooks started; one that ran before stays."""
+    did_run = local_aws.find(home) is not None
+    try:
+        yield
+    finally:
+        if not did_run:
+            local_aws.stop(home)
 
 
 def main(argv: list[str] | None = None) -> int:

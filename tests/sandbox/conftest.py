@@ -98,9 +98,13 @@ class RunningSandbox:
         """End it and make sure that nothing of it is left.
 
         Raises:
-            AssertionError: A process outlived it; it is killed.
+            AssertionError: A process outlived it, or it does not end; what is left is killed.
         """
-        self.stop()
+        try:
+            self.stop()
+        except subprocess.TimeoutExpired:
+            self.stop(kill=True)
+            raise AssertionError(f"no end within {END_TIMEOUT_S} s of SIGTERM") from None
         deadline_s = time.monotonic() + 10
         while (left := self.processes()) and time.monotonic() < deadline_s:
             time.sleep(0.02)

@@ -127,6 +127,12 @@ def test_a_client_of_http_1_0_is_answered_and_hung_up_on(sandbox) -> None:
     assert b"chunked" not in head
 
 
+def test_an_answer_to_head_has_no_body(sandbox) -> None:
+    answer = raw(sandbox, b"HEAD /_sandbox/none HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert answer.endswith(b"\r\n\r\n")
+
+
 def test_a_body_is_asked_for_before_it_is_sent(sandbox) -> None:
     address = urlsplit(sandbox.url)
     with socket.create_connection((address.hostname, address.port), timeout=20) as opened:

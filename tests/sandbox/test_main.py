@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ import psutil
 import pytest
 
 TIMEOUT_S = 60
+SLOW_TO_END = "trap 'sleep 1; exit 1' TERM; while :; do sleep 0.1; done"
 ROLE = "arn:aws:iam::000000000000:role/service"
 
 
@@ -110,7 +112,7 @@ def test_one_that_hangs_is_killed_after_its_time_with_its_children(sandbox) -> N
         AlgorithmSpecification={
             "TrainingImage": "image",
             "TrainingInputMode": "File",
-            "ContainerEntrypoint": ["sleep", "600"],
+            "ContainerEntrypoint": ["bash", "-c", SLOW_TO_END],
         },
         RoleArn=ROLE,
         OutputDataConfig={"S3OutputPath": "s3://output/"},
@@ -118,7 +120,7 @@ def test_one_that_hangs_is_killed_after_its_time_with_its_children(sandbox) -> N
         StoppingCondition={"MaxRuntimeInSeconds": 3600},
     )
     deadline_s = time.monotonic() + 20
-    while not any("sleep" in process.name() for process in sandbox.processes()):
+    while not any(process.name() == "sleep" for process in sandbox.processes()):
         assert time.monotonic() < deadline_s
         time.sleep(0.02)
     os.kill(sandbox.pid, signal.SIGSTOP)
@@ -130,6 +132,21 @@ def test_one_that_hangs_is_killed_after_its_time_with_its_children(sandbox) -> N
     sandbox.start()
     told = sandbox.client("sagemaker").describe_training_job(TrainingJobName="endless")
     assert told["TrainingJobStatus"] == "Failed"
+
+
+def test_stop_leaves_a_process_alone_that_is_no_sandbox(tmp_path: Path) -> None:
+    """Between its lock and its own number there, one finds the number of one that was killed."""
+    stranger = subprocess.Popen(["sleep", "60"])
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write(str(stranger.pid))
+        lock.flush()
+        done = run(tmp_path, "--stop", "--kill-after", "0.2")
+    assert done.returncode == 1
+    assert told(done) == ["found", "expected", "do next"]
+    assert stranger.poll() is None
+    stranger.kill()
+    stranger.wait()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sandbox.api.errors import disk_error
 from sandbox.storage.files import replace, set_aside
 
 Record = dict[str, Any]
@@ -67,7 +66,7 @@ class Resources:
         """Add a record; False when the name is taken.
 
         Raises:
-            AwsError: It cannot be written.
+            OSError: It cannot be written.
         """
         with self._lock:
             if (kind, region, name) in self._records:
@@ -83,7 +82,7 @@ class Resources:
 
         Raises:
             KeyError: There is none of this name.
-            AwsError: It cannot be written; it stays as it was.
+            OSError: It cannot be written; it stays as it was.
         """
         with self._lock:
             record = copy.deepcopy(self._records[kind, region, name])
@@ -105,8 +104,5 @@ class Resources:
     def _write(self, record: Record) -> None:
         path = self._path(record)
         content = json.dumps(record, ensure_ascii=False, indent=1).encode("utf-8")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            replace(path, content)
-        except OSError as problem:
-            raise disk_error(problem) from problem
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace(path, content)

@@ -159,8 +159,6 @@ def _move_to_disk(folder: Path, key: Any) -> None:
             temporary.seek(0)
         key._value_buffer = StoredBytes(path)
         temporary.close()
-    if key.multipart:
-        key.multipart.dispose()  # the parts are in the object now
 
 
 def _named_files(path: Path) -> set[Path]:

@@ -290,7 +290,11 @@ def test_a_reader_of_an_object_is_not_disturbed_by_its_replacement(sandbox, seen
 
     def read() -> None:
         while not is_done.is_set():
-            body = client.get_object(Bucket=BUCKET, Key="contended")["Body"].read()
+            try:
+                body = client.get_object(Bucket=BUCKET, Key="contended")["Body"].read()
+            except ClientError as error:
+                problems.append(error)
+                return
             if len(body) != 100_000 or len(set(body)) != 1:
                 problems.append(len(body))
 
@@ -311,7 +315,7 @@ def test_bytes_of_an_object_lie_on_disk_once(sandbox) -> None:
     client.upload_fileobj(io.BytesIO(os.urandom(20 << 20)), "space", "large")
     num_bytes = sum(path.stat().st_size for path in (sandbox.home / "s3" / "space").iterdir())
     assert 20 << 20 < num_bytes < 21 << 20
-    open_files = [Path(file.path) for file in psutil.Process(sandbox.pid).open_files()]
-    assert not [path for path in open_files if sandbox.home / "s3" in path.parents]
-    deleted = [path for path in open_files if "deleted" in path.name]  # temporary files of moto
-    assert len(deleted) < 3, deleted
+    open_files = Path(f"/proc/{sandbox.pid}/fd")
+    if open_files.exists():  # Linux
+        temporary = [name for file in open_files.iterdir() if "(deleted)" in (name := os.readlink(file))]
+        assert temporary == [], "moto holds the parts"

@@ -1,0 +1,91 @@
+"""Run a notebook's cells with every AWS request written down, and answered by a sandbox whatever its address.
+
+    python recorded_notebook.py NOTEBOOK SANDBOX_URL RECORD_PATH
+
+In a mode of AWS the cells build their requests for amazonaws.com; here they are recorded, and only then sent
+to the sandbox instead. A training of 8 billion parameters cannot run on this machine, so the program of every
+training job is replaced, after the recording, by one that prints two steps and leaves a small model: what is
+looked at here is what was asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import botocore
+import nbformat
+
+_BUCKET_HOST = re.compile(r"^(?P<bucket>.+)\.s3[.-](?:[a-z0-9-]+\.)?amazonaws\.com$")
+_CREATE_JOB = ("SageMaker.CreateTrainingJob", b"SageMaker.CreateTrainingJob")
+_JOB = Path(__file__).with_name("two_step_job.py")
+
+
+class Recorder:
+    """The handlers of every botocore session of this process.
+
+    Args:
+        url: Of the sandbox.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.requests: list[dict[str, Any]] = []
+
+    def watch(self, session: Any) -> None:
+        """Register with a session before it makes clients."""
+        session.register("before-parameter-build", self.note)
+        session.register("before-send", self.redirect)
+
+    def note(self, params: dict[str, Any], model: Any, **_: Any) -> None:
+        """Write a call down: its parameters as they go to AWS, tags included."""
+        plain = json.loads(json.dumps(params, default=lambda value: f"<{type(value).__name__}>"))
+        service = model.service_model.service_name
+        self.requests.append({"service": service, "operation": model.name, "params": plain})
+
+    def redirect(self, request: Any, **_: Any) -> None:
+        """Let a request go to the sandbox, with its bucket in the path."""
+        target = urlsplit(request.url)
+        host = target.hostname or ""
+        self.requests.append({"host": host})
+        match = _BUCKET_HOST.match(host)
+        path = f"/{match['bucket']}{target.path}" if match else target.path
+        request.url = urlunsplit(("http", self.url.removeprefix("http://"), path, target.query, ""))
+        if request.headers.get("X-Amz-Target") in (
+            "SageMaker.CreateTrainingJob",
+            b"SageMaker.CreateTrainingJob",
+        ):
+            body = json.loads(request.body)
+            algorithm = body["AlgorithmSpecification"]
+            algorithm["ContainerEntrypoint"] = ["python", str(_JOB), "/opt/ml"]
+            algorithm.pop("ContainerArguments", None)
+            request.body = json.dumps(body).encode()
+            request.headers["Content-Length"] = str(len(request.body))
+
+
+def run(notebook: Path) -> None:
+    """Execute the code cells in this process; the first error ends it."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell.instance()
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        if cell.cell_type == "code":
+            shell.run_cell(cell.source).raise_error()
+
+
+def main() -> None:
+    notebook, url, record_path = sys.argv[1:]
+    recorder = Recorder(url)
+    botocore.register_initializer(recorder.watch)
+    try:
+        run(Path(notebook))
+    finally:
+        Path(record_path).write_text(json.dumps(recorder.requests, ensure_ascii=False), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

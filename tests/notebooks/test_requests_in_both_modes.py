@@ -1,0 +1,170 @@
+"""What the notebooks ask AWS for in sample mode and on AWS differs in values only, and is valid there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.sandbox.conftest import RunningSandbox
+
+from sandbox.api.service_model import check_request
+from workshop.news.split import SIZES
+from workshop.prompt import chat_messages
+from workshop.settings import load_settings
+from workshop.state import State
+from workshop.state_entries import DatasetState
+
+REPO = Path(__file__).parents[2]
+NOTEBOOKS = REPO / "notebook" / "01-naver-news-fsdp-QLoRA"
+NAMES = ("03-SageMaker-Training", "03-1-Option-SageMaker-Training", "04-SageMaker-Inference")
+RECORDED = Path(__file__).with_name("recorded_notebook.py")
+SHORT = {
+    "WORKSHOP_BASE_MODEL": "src/sample/base/model",  # in place of 16 GB from the hub
+    "WORKSHOP_NUM_ENDPOINT_ARTICLES": "2",
+    "WORKSHOP_POLL_INTERVAL_S": "0.2",
+}
+ON_AWS = {
+    "WORKSHOP_ROLE_ARN": "arn:aws:iam::000000000000:role/workshop",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "SAGEMAKER_VALIDATE_ROLE": "false",  # the SDK asks IAM to simulate the role; moto cannot
+}
+Requests = list[dict[str, Any]]
+
+
+def make_dataset(home: Path, mode: str) -> None:
+    """Write what notebook 01 leaves, three rows a split."""
+    settings = load_settings(environ={"WORKSHOP_MODE": mode, "WORKSHOP_HOME": str(home), **SHORT})
+    row = {"id": "1", "category": "경제", "messages": chat_messages("기사입니다. " * 20, "요약입니다.")}
+    for name in SIZES:
+        for split in SIZES[name]:
+            path = settings.data_dir / name / split / f"{split}.jsonl"
+            path.parent.mkdir(parents=True)
+            path.write_text((json.dumps(row, ensure_ascii=False) + "\n") * 3, encoding="utf-8")
+    state = State.load(settings)
+    state.dataset = DatasetState.of_folder(settings, notebook="01-Prepare-Dataset-KR-News")
+    state.save()
+
+
+def record(mode: str, home: Path, url: str, **extra: str) -> dict[str, Requests]:
+    """Run the notebooks in a mode and return what each asked AWS for."""
+    make_dataset(home, mode)
+    tied = ("AWS_", "SAGEMAKER_", "WORKSHOP_")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(tied)}
+    # Not this workshop's, but the SDK's own message to its makers; nothing leaves this machine in a test.
+    quiet = home / "no-telemetry.yaml"
+    quiet.write_text('SchemaVersion: "1.0"\nSageMaker: {PythonSDK: {Modules: {TelemetryOptOut: true}}}\n')
+    environ |= {"SAGEMAKER_ADMIN_CONFIG_OVERRIDE": str(quiet), "MPLBACKEND": "agg", **SHORT, **extra}
+    environ |= {"WORKSHOP_MODE": mode, "WORKSHOP_HOME": str(home)}
+    found = {}
+    for name in NAMES:
+        path = home / f"{name}.json"
+        done = subprocess.run(
+            [sys.executable, str(RECORDED), str(NOTEBOOKS / f"{name}.ipynb"), url, str(path)],
+            env=environ,
+            cwd=NOTEBOOKS,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=200,
+        )
+        assert done.returncode == 0, done.stdout[-4000:]
+        found[name] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Requests]]:
+    """Mode -> notebook -> requests."""
+    folder = tmp_path_factory.mktemp("modes")
+    (folder / "full").mkdir()
+    (folder / "sample" / "sample").mkdir(parents=True)
+    running = RunningSandbox(folder / "full" / "sandbox")
+    try:
+        full = record("full", folder / "full", running.url, **ON_AWS)
+    finally:
+        running.close()
+    # The notebook finds this one where sample mode keeps it, as if an earlier notebook had started it.
+    running = RunningSandbox(folder / "sample" / "sample" / "sandbox")
+    try:
+        sample = record("sample", folder / "sample", running.url)
+    finally:
+        running.close()
+    return {"full": full, "sample": sample}
+
+
+def key_paths(value: Any, path: str = "") -> set[str]:
+    """Return the keys of a request with what is below them; the number of a list's entries does not count."""
+    if isinstance(value, dict):
+        return {found for key, item in value.items() for found in key_paths(item, f"{path}.{key}")} or {path}
+    if isinstance(value, list):
+        return {found for item in value for found in key_paths(item, f"{path}[]")} or {f"{path}[]"}
+    return {f"{path}: {type(value).__name__}"}
+
+
+def shapes(requests: Requests) -> dict[tuple[str, str], set[frozenset[str]]]:
+    """Return operation -> the different forms in which it was asked for."""
+    found: dict[tuple[str, str], set[frozenset[str]]] = {}
+    for request in requests:
+        if "operation" in request:
+            operation = (request["service"], request["operation"])
+            found.setdefault(operation, set()).add(frozenset(key_paths(request["params"])))
+    return found
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", NAMES)
+def test_only_values_differ(recorded: dict[str, dict[str, Requests]], name: str) -> None:
+    sample, full = shapes(recorded["sample"][name]), shapes(recorded["full"][name])
+    # Log polls differ by chance: how many, and whether a next token was known.
+    polls = ("logs",)
+    sample = {key: value for key, value in sample.items() if key[0] not in polls}
+    full = {key: value for key, value in full.items() if key[0] not in polls}
+    assert full == sample
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_request_goes_to_aws_in_a_mode_of_aws_and_to_this_machine_in_sample_mode(
+    recorded: dict[str, dict[str, Requests]], name: str
+) -> None:
+    hosts = {mode: {r["host"] for r in found[name] if "host" in r} for mode, found in recorded.items()}
+    assert hosts["sample"] == {"127.0.0.1"}
+    assert hosts["full"]
+    assert all(host.endswith(".amazonaws.com") for host in hosts["full"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_goes_to_sagemaker_is_valid(recorded: dict[str, dict[str, Requests]], name: str) -> None:
+    requests = [request for request in recorded["full"][name] if request.get("service") == "sagemaker"]
+    assert any(request["operation"].startswith("Create") for request in requests)
+    for request in requests:
+        check_request(request["operation"], request["params"])
+
+
+def test_the_job_of_mode_full_is_the_one_that_the_workshop_describes(
+    recorded: dict[str, dict[str, Requests]],
+) -> None:
+    settings = load_settings(environ={"WORKSHOP_MODE": "full"})
+    for name, recipe, instance_type in (
+        (NAMES[0], settings.recipe, settings.training_instance_type),
+        (NAMES[1], settings.long_run_recipe, settings.long_run_instance_type),
+    ):
+        (job,) = [
+            request["params"]
+            for request in recorded["full"][name]
+            if request.get("operation") == "CreateTrainingJob"
+        ]
+        assert job["ResourceConfig"]["InstanceType"] == instance_type
+        assert job["HyperParameters"]["config"] == recipe
+        assert "huggingface-pytorch-training" in job["AlgorithmSpecification"]["TrainingImage"]
+        assert {"Key": "workshop-mode", "Value": "full"} in job["Tags"]
+        assert not any(
+            "hf_" in value.lower() or "token" in key.lower() for key, value in job["HyperParameters"].items()
+        )
