@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 CONTEXT_TOKENS = 2048
-NUM_TOKENIZER_DOCUMENTS = 20_000
+NUM_TOKENIZER_DOCUMENTS, NUM_TOKENIZER_DRILLS = 20_000, 4_000
 TOKENIZER_SEED, TRAINING_SEED, VALIDATION_SEED, WEIGHTS_SEED = 1, 2, 3, 4
 
 
@@ -31,14 +32,14 @@ class Pretraining:
     taught no copying, 1,500 steps of drills did).
     """
 
-    num_steps: int = 16_000
+    num_steps: int = 12_000
     num_drill_steps: int = 1_500  # of them, first
     batch_size: int = 8  # documents a step; 32 learned copying later than 8 in trials
     muon_learning_rate: float = 0.006
     adam_learning_rate: float = 0.003
     num_warmup_steps: int = 100
     decay_share: float = 0.6  # of all steps: constant before, linear to nearly zero then
-    num_rounded_steps: int = 4_000  # of them, last: matrices rounded to what 4 bits can hold
+    num_rounded_steps: int = 3_000  # of them, last: matrices rounded to what 4 bits can hold
     log_every_steps: int = 250
 
 
@@ -93,7 +94,7 @@ def batches(
         rng.shuffle(starts)
         for start in starts:
             batch = rows[start : start + batch_size]
-            width = max(map(len, batch))
+            width = math.ceil(max(map(len, batch)) / 32) * 32  # oneDNN keeps a kernel for each width
             ids = torch.full((batch_size, width), tokenizer.pad_token_id)
             labels = torch.full((batch_size, width), -100)
             for index, row in enumerate(batch):
@@ -131,7 +132,9 @@ def pretrain(settings: Pretraining, *, output_dir: Path) -> float:
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     tokenizer = train_tokenizer(
-        itertools.islice(corpus.documents(TOKENIZER_SEED), NUM_TOKENIZER_DOCUMENTS),
+        itertools.islice(
+            corpus.documents(TOKENIZER_SEED, num_drills_first=NUM_TOKENIZER_DRILLS), NUM_TOKENIZER_DOCUMENTS
+        ),
         model_max_length=CONTEXT_TOKENS,
     )
     model = new_model(tokenizer)

@@ -16,6 +16,8 @@ _BEYOND_16_BITS = r"\uD800\uDC00-\uDBFF\uDFFF"
 _REPEATED_END = re.compile(r"\$\{1,\d+\}$")
 _CATEGORY = re.compile(r"\\p\{(\w+)\}")
 _CLASS = re.compile(r"\[(?:\\.|[^\]\\])+\]")
+# Java's classes that are not Unicode's.
+_ASCII_CLASSES = {"Alnum": "0-9A-Za-z", "ASCII": r"\x00-\x7f", "Print": " -~"}
 _LAST_CODE_POINT = 0x10FFFF
 
 
@@ -24,11 +26,12 @@ def compiled(pattern: str) -> re.Pattern[str]:
     r"""Return a pattern of a service model, to be used with `fullmatch`.
 
     Raises:
-        re.error: It uses something that is not translated here; a test compiles all of SageMaker's.
+        re.error: It uses something that is not translated here; a test compiles all of them.
     """
     pattern = pattern.replace(_BEYOND_16_BITS, "\U00010000-\U0010ffff")
-    pattern = _REPEATED_END.sub("$", pattern)
-    return re.compile(_CLASS.sub(lambda found: _translated(found[0]), pattern))
+    pattern = _REPEATED_END.sub("$", pattern).replace(r"\z", r"\Z")
+    pattern = _CLASS.sub(lambda found: _translated(found[0]), pattern)
+    return re.compile(_CATEGORY.sub(lambda found: f"[{_ranges(found[1])}]", pattern))
 
 
 def _translated(character_class: str) -> str:
@@ -43,8 +46,8 @@ def _translated(character_class: str) -> str:
 @cache
 def _ranges(name: str) -> str:
     """Return the characters of a Unicode category as the inside of a class; it takes 0.2 s, but for Z."""
-    if name == "Alnum":  # ASCII in Java
-        return "0-9A-Za-z"
+    if name in _ASCII_CLASSES:
+        return _ASCII_CLASSES[name]
     last = 0x3000 if name == "Z" else _LAST_CODE_POINT
     found: list[list[int]] = []
     for code_point in range(last + 1):

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import regex
-
 from sandbox.api.errors import AwsError
+from sandbox.api.patterns import compiled
 from sandbox.api.service_model import service_model
 
 # Parts of an invocation that the sandbox does not have; answered with their names.
@@ -85,12 +84,6 @@ def _problem(shape: Any, value: str) -> str | None:
     if len(value) > limits.get("max", len(value)):
         return f"Member must have length less than or equal to {limits['max']}"
     pattern = limits.get("pattern")
-    if pattern and not _compiled(pattern).fullmatch(value):
+    if pattern and not compiled(pattern).fullmatch(value):
         return f"Member must satisfy regular expression pattern: {pattern}"
     return None
-
-
-@cache
-def _compiled(pattern: str) -> Any:
-    """Return one of the model's patterns; they are Java's, which `re` does not know."""
-    return regex.compile(pattern.replace(r"\z", r"\Z"))
