@@ -56,6 +56,9 @@ class Application:
             raise
         except AwsError as error:
             return _refusal(environ, start_response, error)
+        except NotImplementedError as problem:  # moto's word for an operation of one of its services
+            error = AwsError("UnknownOperationException", f"moto: {problem}")
+            return _refusal(environ, start_response, error)
         except Exception as problem:
             logging.getLogger("sandbox").error(traceback.format_exc())
             if isinstance(problem, OSError) and problem.errno in _DISK_PROBLEMS:

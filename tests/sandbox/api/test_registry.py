@@ -84,3 +84,14 @@ def test_every_other_service_is_refused_in_its_own_protocol(sandbox, service, op
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
     assert caught.value.response["Error"]["Code"] == "UnknownOperationException"
     assert "does not offer" in caught.value.response["Error"]["Message"]
+
+
+def test_what_moto_lacks_is_a_400_that_names_it(sandbox) -> None:
+    """The SageMaker SDK asks for this before every job, and goes on without an answer."""
+    with pytest.raises(ClientError, match="simulate_principal_policy") as caught:
+        sandbox.client("iam").simulate_principal_policy(
+            PolicySourceArn="arn:aws:iam::000000000000:role/news", ActionNames=["s3:PutObject"]
+        )
+    assert caught.value.response["Error"]["Code"] == "UnknownOperationException"
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert "Traceback" not in sandbox.log_path.read_text()
