@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-# Large enough for every syllable of a name to be one token. With 1,024 most were two, the first of them common
-# to many syllables, and one name in twenty was copied wrongly.
+# Large enough for every syllable of a name to be one token. With 1,024 most were two, the first one common to
+# many syllables, and one name in twenty was copied wrongly.
 VOCAB_SIZE = 2048
 BOS, EOS, PAD = "<|begin_of_text|>", "<|end_of_text|>", "<|finetune_right_pad_id|>"
 # Llama 3's split pattern, with \p{N} in place of \p{N}{1,3}.
