@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FAILED, USER_ERROR, ALREADY_RUNNING = 1, 2, 3
 _LAST_PORT = 65_535
+_LOOK_FOR_END_S = 0.1
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -75,7 +76,8 @@ def serve(home: Path, port: int) -> int:
     except OSError as problem:
         return _tell(f"port {port}: {problem.strerror}", "a free port", "leave --port out")
     context.url = f"http://127.0.0.1:{server.port}"
-    threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
+    serving = threading.Thread(target=server.serve_forever, args=(_LOOK_FOR_END_S,), name="http", daemon=True)
+    serving.start()
     others.start()
     home_lock.announce(home, context.url)
     print(f"listening on {context.url}", flush=True)
@@ -84,6 +86,9 @@ def serve(home: Path, port: int) -> int:
     ended.wait()
     (home / "server.json").unlink(missing_ok=True)
     _end(context)
+    # Before the lock is given back: the next one may be meant for the same port.
+    server.shutdown()
+    serving.join()
     return 0
 
 

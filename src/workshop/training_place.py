@@ -6,17 +6,20 @@ the same calls, so that a notebook's cells are the same for both.
 
 from __future__ import annotations
 
-import re
+import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CalledProcessError
 from typing import TYPE_CHECKING, Any
 
+from workshop import local_mode
 from workshop.aws import Aws
+from workshop.command_text import hider
 from workshop.errors import WorkshopError
-from workshop.local_mode import Both, check_docker, gpu_or_cpu
 from workshop.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,8 +27,7 @@ if TYPE_CHECKING:
 
     from workshop.follow import FollowedJob
 
-# Compose puts the container's name before each line: "algo-1  | progress {...}".
-_CONTAINER_NAME = re.compile(r"^(\x1b\[[\d;]*m)?\S+\s+\|(\x1b\[[\d;]*m)? ?")
+NUM_ERROR_LINES = 15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +44,10 @@ class OnSageMaker:
     instance_count: int
     container_root: Path
     mode: str = "SAGEMAKER_TRAINING_JOB"
+    waits: bool = False
+    """Whether `ModelTrainer.train` returns only at the end."""
 
-    def recorded(self) -> AbstractContextManager[None]:
+    def recorded(self, trainer: Any) -> AbstractContextManager[None]:
         """Do nothing: CloudWatch keeps the log of a job."""
         return nullcontext()
 
@@ -60,73 +64,147 @@ class OnSageMaker:
 
 @dataclass(frozen=True, kw_only=True)
 class InLocalMode:
-    """Training in SageMaker Local Mode, which ends before `ModelTrainer.train` returns.
+    """Training in SageMaker Local Mode, in containers on this machine.
 
     Args:
         instance_type: local_gpu or local_cpu.
         instance_count: Containers.
-        container_root: Folder in which Local Mode keeps its files.
+        container_root: Folder in which Local Mode keeps its files; each run empties it.
+        may_fetch_image: False where there are no keys to fetch one with.
     """
 
     instance_type: str
     instance_count: int
     container_root: Path
+    may_fetch_image: bool = True
     mode: str = "LOCAL_CONTAINER"
+    waits: bool = True
+    """The SDK takes a run's files away when `ModelTrainer.train` returns, whether it has ended or not."""
 
     @property
     def log_path(self) -> Path:
         """What the containers printed."""
         return self.container_root / "training.log"
 
+    @property
+    def _run_path(self) -> Path:
+        """Written at the end of a run that went well."""
+        return self.container_root / "run.json"
+
+    @property
+    def _artifacts_dir(self) -> Path:
+        return self.container_root / "artifacts"
+
     @contextmanager
-    def recorded(self) -> Iterator[None]:
-        """Keep what the containers print: there is no other log."""
-        import sys
-
-        self.container_root.mkdir(parents=True, exist_ok=True)
-        with self.log_path.open("w", encoding="utf-8") as log, redirect_stdout(Both(sys.stdout, log)):
-            yield
-
-    def job_name(self, trainer: Any) -> str:
-        """Return a name for the run; Local Mode gives it none that lasts."""
-        return f"{trainer.base_job_name}-local-{time.strftime('%Y%m%d-%H%M%S')}"
-
-    def follow(self, aws: Aws, job_name: str, *, timeout_s: float) -> FollowedJob:
-        """Read the run's log and return what it says.
+    def recorded(self, trainer: Any) -> Iterator[None]:
+        """Show what a run prints, keep what it leaves, and remove what nobody needs.
 
         Raises:
-            WorkshopError: There is no log, or no model beside it.
+            WorkshopError: The training failed, its image is missing, or an older run's files cannot be
+                removed.
+        """
+        image = trainer.training_image
+        if not self.may_fetch_image:
+            local_mode.check_image(image)
+        local_mode.remove_containers(self.container_root)  # they run on when a kernel is killed
+        local_mode.remove_folder(self.container_root, image)
+        self.container_root.mkdir(parents=True)
+        # The source folder is mounted into the container, whose root would leave compiled files in it.
+        trainer.environment = {**(trainer.environment or {}), "PYTHONDONTWRITEBYTECODE": "1"}
+        name = f"{trainer.base_job_name}-local-{time.strftime('%Y%m%d-%H%M%S')}"
+        start_s = time.monotonic()
+        with self._shown(name):
+            try:
+                yield
+                local_mode.check_ended(self.container_root)
+            finally:
+                local_mode.keep_log(self.container_root, self.log_path)
+                local_mode.remove_containers(self.container_root)
+        for copy in ("model", "compressed_artifacts"):  # of what is in artifacts/model
+            local_mode.remove_folder(self.container_root / copy, image)
+        seconds = round(time.monotonic() - start_s, 1)
+        self._run_path.write_text(json.dumps({"job_name": name, "seconds": seconds}), encoding="utf-8")
+
+    @contextmanager
+    def _shown(self, name: str) -> Iterator[None]:
+        """Show what is printed as a job's log is shown; turn the SDK's errors into a person's."""
+        from workshop.live_view import make_view
+        from workshop.process_output import Reader
+
+        with self.log_path.open("w", encoding="utf-8") as log:
+            reader = Reader(log, hider(os.environ), make_view(name))
+            try:
+                with redirect_stdout(local_mode.LiveOutput(reader)):
+                    yield
+            except (RuntimeError, CalledProcessError) as error:  # of Compose, of docker pull
+                reader.view.end("failed", f"{name} · failed · log: {self.log_path}")
+                raise self._failure(name, error) from None
+            except BaseException:
+                reader.view.end("stopped", f"{name} · stopped")
+                raise
+        reader.view.end("done", f"{name} · done")
+
+    def job_name(self, trainer: Any) -> str:
+        """Return the name of the run that ended a moment ago."""
+        return self._run()["job_name"]
+
+    def follow(self, aws: Aws, job_name: str, *, timeout_s: float) -> FollowedJob:
+        """Read the run's log, bring its model to S3 as a job would have, and return what the log says.
+
+        Raises:
+            WorkshopError: That run did not end well here, or another one came after it.
         """
         from workshop.follow import FollowedJob
         from workshop.live_view import make_view
         from workshop.process_output import Reader
 
-        model_dir = self.container_root / "artifacts" / "model"
-        if not self.log_path.is_file() or not model_dir.is_dir():
+        run = self._run()
+        if run["job_name"] != job_name:
             raise WorkshopError(
-                found=f"no finished Local Mode training in {self.container_root}",
-                expected="its log and its model",
-                next_step="run the cell that starts the training",
+                found=f"the run {run['job_name']} in {self.container_root}, not {job_name}",
+                expected="the last run of Local Mode, the only one that it keeps",
+                next_step="run the cells that start the training and record its name",
             )
+        log_path = aws.settings.home / "jobs" / f"{job_name}.log"
+        log_path.parent.mkdir(parents=True, exist_ok=True)
         text = self.log_path.read_text(encoding="utf-8", errors="replace")
-        with (self.container_root / "shown.log").open("w", encoding="utf-8") as shown:
-            reader = Reader(shown, lambda line: line, make_view(job_name))
-            for line in text.splitlines():
-                reader.feed(_CONTAINER_NAME.sub("", line).encode() + b"\n")
+        with log_path.open("w", encoding="utf-8") as shown:
+            reader = Reader(shown, hider(os.environ), make_view(job_name))
+            reader.feed(text.encode())
             reader.close()
-            reader.view.end("done", f"{job_name} · done")
+            ending = f"done · {run['seconds']:.0f} s in a container on this machine"
+            reader.view.end("done", f"{job_name} · {ending} · log: {log_path}")
         return FollowedJob(
             job_name=job_name,
             arn="",
             status="Completed",
-            seconds=reader.records[-1].get("elapsed_s", 0.0) if reader.records else 0.0,
+            seconds=run["seconds"],
             billable_seconds=0.0,
-            status_seconds={},
+            status_seconds={"Local Mode": run["seconds"]},
             records=reader.records,
             phases=reader.phases,
             lines=list(reader.lines),
-            model_uri=model_dir.as_uri(),
-            log_path=self.log_path,
+            model_uri=local_mode.upload_result(aws, self._artifacts_dir / "model", job_name),
+            log_path=log_path,
+        )
+
+    def _run(self) -> dict[str, Any]:
+        try:
+            return json.loads(self._run_path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise WorkshopError(
+                found=f"no finished Local Mode training in {self.container_root}",
+                expected="its log and its model",
+                next_step="run the cell that starts the training",
+            ) from None
+
+    def _failure(self, name: str, error: Exception) -> WorkshopError:
+        lines = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
+        last = "".join(f"\n  | {line}" for line in lines[-NUM_ERROR_LINES:]) or " none"
+        return WorkshopError(
+            found=f"the run {name} failed: {error}\nits last lines:{last}",
+            expected="containers that end with exit status 0",
+            next_step=f"correct what its last lines name and start it again; its whole log: {self.log_path}",
         )
 
 
@@ -136,9 +214,14 @@ def training_place(settings: Settings, *, use_local_mode: bool) -> OnSageMaker |
     Raises:
         WorkshopError: Local Mode is wanted, and Docker, its daemon or Compose is missing.
     """
-    root, count = settings.home / "local-mode", settings.training_instance_count
+    root, count = (settings.home / "local-mode").absolute(), settings.training_instance_count
     if not use_local_mode:
         instance_type = settings.training_instance_type
         return OnSageMaker(instance_type=instance_type, instance_count=count, container_root=root)
-    check_docker()
-    return InLocalMode(instance_type=gpu_or_cpu(), instance_count=count, container_root=root)
+    local_mode.check_docker()
+    return InLocalMode(
+        instance_type=local_mode.gpu_or_cpu(),
+        instance_count=count,
+        container_root=root,
+        may_fetch_image=settings.mode != "sample",
+    )

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,8 @@ from typing import Any
 
 import psutil
 import pytest
+
+from sandbox import home_lock
 
 TIMEOUT_S = 60
 SLOW_TO_END = "trap 'sleep 1; exit 1' TERM; while :; do sleep 0.1; done"
@@ -93,6 +96,14 @@ def test_stop_ends_it_and_is_content_when_none_runs(tmp_path: Path) -> None:
     assert not (tmp_path / "server.json").exists()
     (tmp_path / "lock").write_text(str(os.getpid()))  # as a killed one leaves it, its number now somebody's
     assert run(tmp_path, "--stop").returncode == 0
+
+
+def test_its_port_is_free_as_soon_as_it_has_been_stopped(tmp_path: Path) -> None:
+    process = spawn(tmp_path)
+    port = int(process.stdout.readline().rsplit(":", 1)[1])
+    assert home_lock.stop(tmp_path)
+    socket.create_server(("127.0.0.1", port)).close()
+    process.communicate(timeout=TIMEOUT_S)
 
 
 def test_stop_works_while_it_starts(tmp_path: Path) -> None:

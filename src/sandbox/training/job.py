@@ -84,7 +84,7 @@ class Job:
         self._end_asked = threading.Event()
         self._process: HostProcess | None = None
         definitions = self._record["AlgorithmSpecification"].get("MetricDefinitions", [])
-        self.metrics = JobMetrics(definitions, region=region, host=f"{name}/{self._hosts[0]}")
+        self.metrics = JobMetrics(definitions, region=region, job_name=name)
         self._thread = threading.Thread(target=self._run, name=f"job {name}", daemon=True)
 
     def start(self) -> None:

@@ -20,12 +20,15 @@ class JobMetrics:
     Args:
         definitions: MetricDefinitions of the request.
         region: Region of CloudWatch.
-        host: Value of the dimension Host: <job>/algo-1.
+        job_name: Value of their dimension, TrainingJobName.
+
+    Source: what TrainingJobAnalytics of the SDK asks CloudWatch for; Host is the dimension of an instance's
+    own metrics.
     """
 
-    def __init__(self, definitions: list[dict[str, str]], *, region: str, host: str) -> None:
+    def __init__(self, definitions: list[dict[str, str]], *, region: str, job_name: str) -> None:
         self._definitions = [(entry["Name"], re.compile(entry["Regex"])) for entry in definitions]
-        self._region, self._host = region, host
+        self._region, self._job_name = region, job_name
         self._last: dict[str, dict[str, Any]] = {}
         self._lock = threading.Lock()
 
@@ -54,7 +57,7 @@ class JobMetrics:
             "Value": value,
             "Timestamp": datetime.fromtimestamp(now, UTC).replace(tzinfo=None),  # moto's own have no zone
             "Unit": "None",
-            "Dimensions": [{"Name": "Host", "Value": self._host}],
+            "Dimensions": [{"Name": "TrainingJobName", "Value": self._job_name}],
         }
         cloudwatch_backends[ACCOUNT_ID][self._region].put_metric_data(NAMESPACE, [datum])
 

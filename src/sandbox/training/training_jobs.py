@@ -29,6 +29,9 @@ _SUMMARY = (
     "SecondaryStatus",
 )
 _DEFAULT_MAX_RUNTIME_S = 86_400
+# What AWS describes of members that were not given; `attach` of the SDK's version 2 reads the key.
+_OUTPUT_DEFAULTS = {"KmsKeyId": "", "CompressionType": "GZIP"}
+_CHANNEL_DEFAULTS = {"CompressionType": "None", "RecordWrapperType": "None"}
 # Jobs whose thread runs: it is what keeps them. The lock makes record and job one step.
 _running: WeakValueDictionary[tuple[str, str], Job] = WeakValueDictionary()
 _running_lock = threading.Lock()
@@ -52,6 +55,9 @@ def create_training_job(call: Call) -> dict[str, Any]:
         "_tags": tags_of(call),
     }
     record.pop("Tags", None)
+    record["OutputDataConfig"] = {**_OUTPUT_DEFAULTS, **request["OutputDataConfig"]}
+    if "InputDataConfig" in request:
+        record["InputDataConfig"] = [{**_CHANNEL_DEFAULTS, **each} for each in request["InputDataConfig"]]
     for flag in ("NetworkIsolation", "InterContainerTrafficEncryption", "ManagedSpotTraining"):
         record.setdefault(f"Enable{flag}", False)
     # AWS's own model makes it required, also while nothing is there yet.

@@ -25,7 +25,7 @@ def test_the_last_values_are_described_and_all_of_them_are_in_cloudwatch(jobs) -
     statistics = jobs.sandbox.client("cloudwatch").get_metric_statistics(
         Namespace="/aws/sagemaker/TrainingJobs",
         MetricName="loss",
-        Dimensions=[{"Name": "Host", "Value": f"{job['TrainingJobName']}/algo-1"}],
+        Dimensions=[{"Name": "TrainingJobName", "Value": job["TrainingJobName"]}],
         StartTime=now - timedelta(hours=1),
         EndTime=now + timedelta(hours=1),
         Period=7200,

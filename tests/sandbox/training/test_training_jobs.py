@@ -61,6 +61,14 @@ def test_a_description_repeats_the_request(jobs, completed: dict[str, Any]) -> N
     assert artifacts == f"s3://{BUCKET}/out/{name}/output/model.tar.gz"
 
 
+def test_a_description_names_what_the_request_left_to_aws(completed: dict[str, Any]) -> None:
+    """The SDKs that attach to a job read these without asking whether they are there."""
+    uri = f"s3://{BUCKET}/out"
+    assert completed["OutputDataConfig"] == {"S3OutputPath": uri, "KmsKeyId": "", "CompressionType": "GZIP"}
+    (code,) = completed["InputDataConfig"]
+    assert (code["CompressionType"], code["RecordWrapperType"]) == ("None", "None")
+
+
 def test_tags_are_those_of_the_request(jobs, completed: dict[str, Any]) -> None:
     tags = jobs.sagemaker.list_tags(ResourceArn=completed["TrainingJobArn"])["Tags"]
     assert tags == [{"Key": "workshop", "Value": "news"}]
