@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def evaluate(model_dir: Path, topics: tuple[str, ...], *, num_articles: int) -> 
 
     names is the share of names (organisation, place, speaker) written as in the article, names_right the
     share of summaries with all three; exact is the share of summaries equal to the reference; ends is the
-    share that reached the end token.
+    share that reached the end token within half as much text again as the reference has.
     """
     drawn = list(rows_with_values(num_articles, TEST_SEED, topics=topics, held_out_names=True))
     articles = [row["document"] for row, _ in drawn]
@@ -86,8 +87,13 @@ def evaluate(model_dir: Path, topics: tuple[str, ...], *, num_articles: int) -> 
         )
         pairs = list(zip(summaries, references, strict=True))
         means[system]["exact"] = sum(summary == reference for summary, reference in pairs) / len(pairs)
-        means[system]["ends"] = sum("[no end token]" not in summary for summary in summaries) / len(summaries)
+        means[system]["ends"] = sum(itertools.starmap(_ends_in_time, pairs)) / len(pairs)
     return means
+
+
+def _ends_in_time(summary: str, reference: str) -> bool:
+    """Tell whether a summary reached the end token, and not after much more text than the reference."""
+    return "[no end token]" not in summary and len(summary) <= 1.5 * len(reference)
 
 
 def show(title: str, means: dict[str, dict[str, float]]) -> None:

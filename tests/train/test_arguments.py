@@ -26,6 +26,7 @@ def test_there_is_a_recipe_for_the_laptop_and_every_training_instance() -> None:
         "llama3-8b-qlora-g5-4xlarge-debug.yaml",
         "llama3-8b-qlora-g5-4xlarge.yaml",
         "llama3-8b-qlora-p4d-24xlarge.yaml",
+        "sample-3-epochs.yaml",
         "sample.yaml",
     ]
 

@@ -76,11 +76,11 @@ OPINIONS = (
 PRESSES = ("한결일보", "새길경제", "누리신문", "온빛뉴스", "다온타임스")
 
 _SUMMARY = (
-    "{org:이} WHEN {day} {place}에서 {amount} {n1}{unit} 규모의 {object:을} {action}DONE, "
+    "{org:이} WHEN {day} {place}에서 {amount} {n1}{unit} 규모의 {object:을} {action}DONE. "
     "{person} {title:은} “{goal}”고 말했다."
 )
-SUMMARY_PAST = _SUMMARY.replace("WHEN", "지난").replace("DONE", "했으며")
-SUMMARY_PLANNED = _SUMMARY.replace("WHEN", "오는").replace("DONE", "하기로 했으며")
+SUMMARY_PAST = _SUMMARY.replace("WHEN", "지난").replace("DONE", "했다")
+SUMMARY_PLANNED = _SUMMARY.replace("WHEN", "오는").replace("DONE", "한다")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,7 +54,7 @@ def long_rows(num_rows: int) -> list[dict[str, str]]:
     ]
 
 
-@pytest.mark.parametrize("max_tokens", [450, 600])
+@pytest.mark.parametrize("max_tokens", [350, 450])
 def test_as_many_first_sentences_stay_as_fit(make_news: MakeNews, tokenizer: Any, max_tokens: int) -> None:
     rows = long_rows(30)
     news = shorten(clean(make_news(train=rows)), tokenizer, max_tokens)
