@@ -6,6 +6,7 @@ One JSON object a line, only ever appended: `pending` before a Create request, `
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import uuid
@@ -117,6 +118,7 @@ class Ledger:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
+            fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed: another's half-written line is not torn
             size = os.fstat(file).st_size
             if size and os.pread(file, 1, size - 1) != b"\n":
                 line = b"\n" + line  # the last writer was killed, or the disk full, in the middle of a line

@@ -58,7 +58,7 @@ def adapter_only(folder: Path) -> None:
         (lambda folder: (folder / "tokenizer.json").write_text("{}"), "tokenizer.json, which cannot be read"),
         (lambda folder: (folder / "model.safetensors").unlink(), "no .*safetensors in"),
         (adapter_only, "an adapter without its base model"),
-        (lambda folder: change(folder / "config.json", vocab_size=100), "a tokenizer of 1024 ids"),
+        (lambda folder: change(folder / "config.json", vocab_size=100), "a tokenizer of 2048 ids"),
     ],
 )
 def test_what_is_missing_or_damaged_is_named(
