@@ -19,7 +19,8 @@ from pathlib import Path
 
 VARIABLE = "SANDBOX_IMAGES"
 SERVE = ("{python}", "-m", "serve")
-# Text Generation Inference, DJL Serving / LMI, vLLM and SGLang: `serve` speaks their dialects.
+# Text Generation Inference, DJL Serving / LMI, vLLM and SGLang. `serve` stands for all of them and speaks
+# TGI's interface only: requests in another one's form are refused.
 BUILT_IN = {
     "*huggingface-pytorch-tgi*": SERVE,
     "*text-generation-inference*": SERVE,

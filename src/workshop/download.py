@@ -37,7 +37,7 @@ def download_model(aws: Aws, s3_uri: str, folder: Path, *, max_file_bytes: int =
         s3_uri: Folder of an uncompressed output, or a model.tar.gz.
         folder: Gets the merged model at its root and adapter/; replaced when it holds another model, left
             when it holds this one.
-        max_file_bytes: Larger files stay in S3, where they are checked by name and size.
+        max_file_bytes: Larger files stay in S3, where they are only looked for by name.
 
     Raises:
         WorkshopError: Nothing there, a file that is missing or incomplete, or no space on the disk.

@@ -46,7 +46,7 @@ def start(notebook_name: str) -> Settings:
 def summary(settings: Settings) -> dict[str, str]:
     """Return what the table shows: label and value, in order."""
     where = "this machine" if settings.mode == "sample" else f"AWS, {settings.region}"
-    aws = "on this machine, reached by nobody else; `make stop` ends it"
+    aws = "on this machine, on loopback only; `make stop` ends it"
     if settings.mode != "sample":
         aws = f"your account in {settings.region}"
     processes = "process" if settings.num_processes == 1 else "processes"
