@@ -218,7 +218,9 @@ def _failure(job: dict[str, Any], followed: FollowedJob) -> WorkshopError:
     if job["SecondaryStatus"] in _OVER_TIME:
         limit_s = job.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", 0)
         found = f"ran longer than its {limit_s:,} s and was stopped by AWS"
-        advice = "raise max_run_s in workshop.yaml and start it again; it resumes from the same checkpoint_uri"
+        advice = (
+            "raise max_run_s in workshop.yaml and start it again; it resumes from the same checkpoint_uri"
+        )
     else:
         found = f"failed: {job.get('FailureReason', 'no reason given').strip()}"
         advice = "correct what its last lines name and start it again"

@@ -122,7 +122,29 @@ class DatasetState(Entry):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelState(Entry):
+class ModelFolderEntry(Entry):
+    """Common part of entries with a trained model: the merged one at the folder's root, with adapter/ inside.
+
+    Args:
+        model_dir: The folder.
+    """
+
+    model_dir: Path
+
+    @property
+    def adapter_dir(self) -> Path:
+        return self.model_dir / "adapter"
+
+    @property
+    def metrics_path(self) -> Path:
+        return self.model_dir / "metrics.json"
+
+    def paths(self) -> list[Path]:
+        return [self.model_dir / "config.json", self.adapter_dir / "adapter_model.safetensors"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelState(ModelFolderEntry):
     """Record what a training run left: the merged model at the folder's root, with adapter/ inside.
 
     Args:
@@ -136,7 +158,6 @@ class ModelState(Entry):
         train_seconds: Wall time from launch to saved model.
     """
 
-    model_dir: Path
     base_model: str
     recipe: str
     dataset_name: str
@@ -175,17 +196,6 @@ class ModelState(Entry):
             adapter_sha256=_count_and_hash(adapter_path, notebook)[1],
             train_seconds=float(train_seconds),
         )
-
-    @property
-    def adapter_dir(self) -> Path:
-        return self.model_dir / "adapter"
-
-    @property
-    def metrics_path(self) -> Path:
-        return self.model_dir / "metrics.json"
-
-    def paths(self) -> list[Path]:
-        return [self.model_dir / "config.json", self.adapter_dir / "adapter_model.safetensors"]
 
 
 def now_utc() -> str:

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workshop.settings import Settings
-from workshop.state_entries import Entry, now_utc
+from workshop.state_entries import Entry, ModelFolderEntry, now_utc
 
 if TYPE_CHECKING:
     from workshop.follow import FollowedJob
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingJobState(Entry):
+class TrainingJobState(ModelFolderEntry):
     """Record a SageMaker training job: from its start, so that a new kernel finds it again, to its result.
 
     Args:
@@ -37,7 +37,6 @@ class TrainingJobState(Entry):
     dataset_name: str
     base_model_uri: str
     model_uri: str
-    model_dir: Path
     train_seconds: float
     billable_seconds: float
 
@@ -72,18 +71,8 @@ class TrainingJobState(Entry):
             billable_seconds=job.billable_seconds,
         )
 
-    @property
-    def adapter_dir(self) -> Path:
-        return self.model_dir / "adapter"
-
-    @property
-    def metrics_path(self) -> Path:
-        return self.model_dir / "metrics.json"
-
     def paths(self) -> list[Path]:
-        if self.status != "Completed":
-            return []
-        return [self.model_dir / "config.json", self.adapter_dir / "adapter_model.safetensors"]
+        return super().paths() if self.status == "Completed" else []
 
 
 @dataclass(frozen=True, kw_only=True)

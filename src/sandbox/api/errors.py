@@ -50,11 +50,6 @@ def in_use(message: str) -> AwsError:
     return AwsError("ResourceInUse", message)
 
 
-def not_found(message: str) -> AwsError:
-    """Return the error of operations that declare ResourceNotFound; Describe calls often do not."""
-    return AwsError("ResourceNotFound", message)
-
-
 def disk_error(problem: OSError) -> AwsError:
     """Return the error for a home that cannot be written; SDKs repeat 500 and 503, and this stays so."""
     return AwsError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox.api import service_model
-from sandbox.api.errors import AwsError
+from sandbox.api.errors import AwsError, validation_error
 
 if TYPE_CHECKING:
     from sandbox.context import Context
@@ -34,6 +34,24 @@ class Call:
     def arn(self, kind: str, name: str) -> str:
         """Return the ARN of a resource, for example arn("training-job", "news-1")."""
         return f"arn:aws:sagemaker:{self.region}:{ACCOUNT_ID}:{kind}/{name.lower()}"
+
+
+def found(call: Call, kind: str, name: str, *, what: str) -> dict[str, Any]:
+    """Return the record of a resource.
+
+    Args:
+        call: Gives region and store.
+        kind: As in the ARN, for example endpoint-config.
+        name: Of the resource.
+        what: The kind in AWS's words, for example "endpoint configuration".
+
+    Raises:
+        AwsError: There is none of this name.
+    """
+    record = call.context.resources.get(kind, call.region, name)
+    if record is None:
+        raise validation_error(f'Could not find {what} "{call.arn(kind, name)}".')
+    return record
 
 
 Implementation = Callable[[Call], dict[str, Any]]

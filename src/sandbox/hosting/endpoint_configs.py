@@ -8,7 +8,7 @@ from typing import Any
 
 from sandbox.api.errors import validation_error
 from sandbox.api.listing import list_records
-from sandbox.api.registry import Call, operation
+from sandbox.api.registry import Call, found, operation
 from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
 
@@ -74,8 +74,7 @@ def _check_variant(call: Call, variant: dict[str, Any]) -> None:
     """
     name = variant["VariantName"]
     if "ModelName" in variant:
-        if not call.context.resources.get("model", call.region, variant["ModelName"]):
-            raise validation_error(f'Could not find model "{call.arn("model", variant["ModelName"])}".')
+        found(call, "model", variant["ModelName"], what="model")
     elif "ExecutionRoleArn" not in call.request:
         raise validation_error("ExecutionRoleArn is required when a production variant has no ModelName.")
     if "ServerlessConfig" in variant:
@@ -96,7 +95,4 @@ def found_config(call: Call, name: str) -> dict[str, Any]:
     Raises:
         AwsError: There is none of this name.
     """
-    record = call.context.resources.get(KIND, call.region, name)
-    if record is None:
-        raise validation_error(f'Could not find endpoint configuration "{call.arn(KIND, name)}".')
-    return record
+    return found(call, KIND, name, what="endpoint configuration")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.api.errors import validation_error
 from sandbox.api.faults import LATER
 from sandbox.api.listing import list_records
-from sandbox.api.registry import Call, operation
+from sandbox.api.registry import Call, found, operation
 from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
 from sandbox.hosting.deployment import Variant, variants_of
@@ -136,11 +136,7 @@ def end_all(context: Context) -> None:
 
 
 def _found(call: Call) -> dict[str, Any]:
-    name = call.request["EndpointName"]
-    record = call.context.resources.get(KIND, call.region, name)
-    if record is None:
-        raise validation_error(f'Could not find endpoint "{call.arn(KIND, name)}".')
-    return record
+    return found(call, KIND, call.request["EndpointName"], what="endpoint")
 
 
 def _forget(region: str, name: str) -> RunningEndpoint | None:

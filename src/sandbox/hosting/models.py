@@ -7,7 +7,7 @@ from typing import Any
 
 from sandbox.api.errors import validation_error
 from sandbox.api.listing import list_records
-from sandbox.api.registry import Call, operation
+from sandbox.api.registry import Call, found, operation
 from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
 
@@ -108,8 +108,4 @@ def _check_together(containers: list[dict[str, Any]]) -> None:
 
 
 def _found(call: Call) -> dict[str, Any]:
-    name = call.request["ModelName"]
-    record = call.context.resources.get(KIND, call.region, name)
-    if record is None:
-        raise validation_error(f'Could not find model "{call.arn(KIND, name)}".')
-    return record
+    return found(call, KIND, call.request["ModelName"], what="model")
