@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
-from workshop.settings import Settings
+if TYPE_CHECKING:
+    from workshop.settings import Settings
 
 PRICES_DATE, PRICES_REGION = "2026-11", "us-east-1"
 # Source: public copies of the AWS price list, on demand. The list itself is the authority:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workshop.errors import WorkshopError
+from workshop.serving.engines import ENGINES, PLACES, quantizations
 from workshop.settings_file import read_settings_file
 
 PREFIX = "WORKSHOP_"
@@ -63,9 +64,14 @@ class Settings:
         long_run_time_limit_s: A job of the long run saves and ends after so many seconds of training.
         long_run_max_jobs: So many jobs in a row at most, 1 or more.
         endpoint_instance_type: For example ml.g5.12xlarge.
-        endpoint_num_gpus: GPUs that a model is spread over, 1 or more.
+        endpoint_num_gpus: GPUs that a model is spread over (tensor parallel), 1 or more.
         num_endpoint_articles: Unseen articles that an endpoint summarises, 1 or more.
         endpoint_timeout_s: Longest wait for a machine that starts and loads a model, in seconds.
+        serving_engine: "tgi", "vllm" or "lmi".
+        serving_quantization: Of the weights while they are loaded: "none", or a name of the engine's own.
+        serve_with: Where a model is served on this machine: "process" or "container".
+        num_load_users: Users of the load test, in parallel, 1 or more.
+        num_load_requests: Requests of the load test, of all users together, 1 or more.
         poll_interval_s: Between two questions to AWS about a job or an endpoint, in seconds, above 0.
         num_evaluation_articles: Unseen articles that models are compared on, 1 or more.
         inference_dtype: Of the weights when a notebook generates: "float32" or "bfloat16".
@@ -100,6 +106,11 @@ class Settings:
     endpoint_num_gpus: int
     num_endpoint_articles: int
     endpoint_timeout_s: int
+    serving_engine: str
+    serving_quantization: str
+    serve_with: str
+    num_load_users: int
+    num_load_requests: int
     poll_interval_s: float
     num_evaluation_articles: int
     inference_dtype: str
@@ -112,9 +123,14 @@ class Settings:
         for name, kind in FIELD_TYPES.items():
             _check_type(name, getattr(self, name), kind)
         _check_form("region", self.region, PATTERNS["region"], REGIONS)
-        if self.inference_dtype not in DTYPES:
-            known = _nearest(self.inference_dtype, list(DTYPES), "dtype")
-            raise _wrong_value("inference_dtype", self.inference_dtype, known)
+        _check_choice("inference_dtype", self.inference_dtype, DTYPES, "dtype")
+        _check_choice("serving_engine", self.serving_engine, tuple(ENGINES), "serving engine")
+        _check_choice("serve_with", self.serve_with, PLACES, "place")
+        possible = quantizations(self.serving_engine, self.serve_with)
+        what = f"quantization of {self.serving_engine} in a container"
+        if self.serve_with == "process":
+            what = "quantization of serve_with: process, which runs on a CPU"
+        _check_choice("serving_quantization", self.serving_quantization, possible, what)
         if self.bucket:
             _check_form("bucket", self.bucket, PATTERNS["bucket"], ("a-bucket-of-yours",))
         if self.role_arn and not PATTERNS["role_arn"].fullmatch(self.role_arn):
@@ -246,6 +262,11 @@ def _check_type(name: str, value: Any, kind: type) -> None:
     is_right = type(value) is kind or (kind is float and type(value) is int)
     if not is_right or (kind is str and not value.strip() and not (value == "" and name in OPTIONAL_NAMES)):
         raise _wrong_value(name, value, names[kind])
+
+
+def _check_choice(name: str, value: str, known: tuple[str, ...], what: str) -> None:
+    if value not in known:
+        raise _wrong_value(name, value, _nearest(value, list(known), what))
 
 
 def _check_form(name: str, value: str, pattern: re.Pattern[str], known: tuple[str, ...]) -> None:

@@ -95,6 +95,22 @@ def test_settings_cannot_be_changed(settings: Settings) -> None:
         ({"WORKSHOP_ENDPOINT_INSTANCE_TYPE": "ml.g5.12xlrage"}, ["endpoint_instance_type", "ml.g5.12xlarge"]),
         ({"WORKSHOP_RECIPE": "sampl.yaml"}, ["recipe = 'sampl.yaml'", "closest: sample.yaml"]),
         ({"WORKSHOP_NEWS_SOURCE": " "}, ["news_source = ' '", "text"]),
+        ({"WORKSHOP_SERVING_ENGINE": "vlm"}, ["serving_engine = 'vlm'", "closest: vllm"]),
+        ({"WORKSHOP_SERVE_WITH": "containers"}, ["serve_with = 'containers'", "closest: container"]),
+        ({"WORKSHOP_SERVING_QUANTIZATION": "fp8"}, ["runs on a CPU: none, int8"]),
+        ({"WORKSHOP_NUM_LOAD_USERS": "0"}, ["num_load_users = 0", "1 or more"]),
+        (
+            {"WORKSHOP_MODE": "full", "WORKSHOP_SERVING_QUANTIZATION": "bitsandbytes-fn4"},
+            ["serving_quantization = 'bitsandbytes-fn4'", "bitsandbytes-nf4", "tgi in a container"],
+        ),
+        (
+            {
+                "WORKSHOP_MODE": "full",
+                "WORKSHOP_SERVING_ENGINE": "vllm",
+                "WORKSHOP_SERVING_QUANTIZATION": "eetq",
+            },
+            ["quantization of vllm in a container: none, bitsandbytes, fp8"],
+        ),
     ],
 )
 def test_a_wrong_variable_names_the_closest_valid_one(
@@ -192,6 +208,34 @@ def test_bucket_and_role_may_be_left_to_the_account(repo_dir: Path) -> None:
     assert (settings.bucket, settings.role_arn) == ("", "")
     role = "arn:aws-us-gov:iam::000000000000:role/service-role/AmazonSageMaker-ExecutionRole-1"
     assert load_settings(repo_dir, environ={"WORKSHOP_ROLE_ARN": role}).role_arn == role
+
+
+def test_sample_serves_in_a_process_and_aws_modes_in_a_container() -> None:
+    places = {
+        mode: load_settings(find_repo_dir(), environ={"WORKSHOP_MODE": mode}).serve_with for mode in MODES
+    }
+    assert places == {"sample": "process"} | dict.fromkeys(MODES[1:], "container")
+
+
+@pytest.mark.parametrize(
+    ("engine", "place", "quantization"),
+    [
+        ("tgi", "container", "bitsandbytes-nf4"),
+        ("vllm", "container", "fp8"),
+        ("lmi", "container", "bitsandbytes"),
+        ("vllm", "process", "int8"),
+    ],
+)
+def test_each_engine_has_quantizations_of_its_own(
+    repo_dir: Path, engine: str, place: str, quantization: str
+) -> None:
+    environ = {
+        "WORKSHOP_SERVING_ENGINE": engine,
+        "WORKSHOP_SERVE_WITH": place,
+        "WORKSHOP_SERVING_QUANTIZATION": quantization,
+    }
+    settings = load_settings(repo_dir, environ=environ)
+    assert (settings.serving_engine, settings.serving_quantization) == (engine, quantization)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -1,0 +1,127 @@
+"""What a server says when it refuses, and what to do about it: which limit, and the variable that sets it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from workshop.inference.answers import InferenceError
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
+TITLES = {"tgi": "TGI", "lmi": "LMI", "vllm": "vLLM"}
+# What is limited -> engine -> the variable of its container that sets the limit.
+LIMITS = {
+    "total": {"tgi": "MAX_TOTAL_TOKENS", "lmi": "OPTION_MAX_MODEL_LEN", "vllm": "SM_VLLM_MAX_MODEL_LEN"},
+    "input": {"tgi": "MAX_INPUT_TOKENS", "lmi": "OPTION_MAX_MODEL_LEN", "vllm": "SM_VLLM_MAX_MODEL_LEN"},
+    "requests": {
+        "tgi": "MAX_CONCURRENT_REQUESTS",
+        "lmi": "SERVING_JOB_QUEUE_SIZE",
+        "vllm": "SM_VLLM_MAX_NUM_SEQS",
+    },
+}
+# Source: TGI 3.3.7, router/src/validation.rs; vLLM's messages of several versions (issues 19464, 20409).
+_TGI_TOTAL = re.compile(
+    r"`inputs` tokens \+ `max_new_tokens` must be <= (\d+)\. Given: (\d+) .* and (\d+) `max_new_tokens`"
+)
+_TGI_INPUT = re.compile(r"`inputs` must have less than (\d+) tokens\. Given: (\d+)")
+_VLLM_TOTAL = re.compile(r"context length (?:is|of) (?:only )?(\d+)")
+_NO_TEMPLATE = re.compile(r"template not found|chat template", re.IGNORECASE)
+_OVERLOADED = re.compile(r"overloaded|out of capacity|queue is full", re.IGNORECASE)
+_MAX_SHOWN_CHARS = 400
+
+
+def refusal(engine: str, status: int | None, told: str | bytes) -> InferenceError:
+    """Return the error for what a server answered in place of tokens.
+
+    Args:
+        engine: "tgi", "lmi" or "vllm".
+        status: HTTP status; None inside a stream, whose status was 200.
+        told: Body, or the event's JSON.
+    """
+    message, kind = _message(told)
+    title = TITLES[engine]
+    where = f"{title} answered {status}" if status else f"{title} ended the stream with an error"
+    expected, next_step = _advice(engine, status, message, kind)
+    is_overload = status in (429, 503) or bool(_OVERLOADED.search(message)) or kind == "overloaded"
+    return InferenceError(
+        found=f"{where}: {message[:_MAX_SHOWN_CHARS] or 'nothing'}",
+        expected=expected,
+        next_step=next_step,
+        status=status,
+        is_overload=is_overload,
+    )
+
+
+def refusal_of_endpoint(engine: str, error: ClientError) -> InferenceError:
+    """Return the error for what a container behind an endpoint answered, as boto3 reports it.
+
+    Args:
+        engine: "tgi", "lmi" or "vllm".
+        error: ModelError of invoke_endpoint.
+    """
+    response = error.response
+    told = response.get("OriginalMessage") or response.get("Error", {}).get("Message", "")
+    return refusal(engine, response.get("OriginalStatusCode"), told)
+
+
+def _advice(engine: str, status: int | None, message: str, kind: str) -> tuple[str, str]:
+    """Return what was expected, and what to do next."""
+    if match := _TGI_TOTAL.search(message):
+        limit, num_prompt, num_new = map(int, match.groups())
+        name = LIMITS["total"][engine]
+        return (
+            f"prompt and answer within {name} = {limit}; here {num_prompt} + {num_new} tokens",
+            f"lower max_new_tokens to {max(limit - num_prompt, 0)} or less, shorten the article, "
+            f"or serve with a larger {name}",
+        )
+    if match := _TGI_INPUT.search(message):
+        name = LIMITS["input"][engine]
+        return (
+            f"a prompt within {name} = {match[1]}; here {match[2]} tokens",
+            f"shorten the article, or serve with a larger {name}",
+        )
+    if match := _VLLM_TOTAL.search(message):
+        name = LIMITS["total"][engine]
+        return (
+            f"prompt and answer within {name} = {match[1]} tokens",
+            f"lower max_new_tokens, shorten the article, or serve with a larger {name}",
+        )
+    if status in (429, 503) or kind == "overloaded" or _OVERLOADED.search(message):
+        name = LIMITS["requests"][engine]
+        return (
+            "a server that is ready and has room",
+            f"send fewer requests at once, wait a moment, or serve with a larger {name}",
+        )
+    if _NO_TEMPLATE.search(message):
+        return (
+            "a model folder with chat_template.jinja, which chat messages are rendered by",
+            "send the prompt as text, prompt_text(messages); or serve the folder that training has left",
+        )
+    if status in (400, 422):
+        return (
+            f"a body in {TITLES[engine]}'s form, with values in its ranges",
+            "correct what it names; if it names every field, another engine is serving: compare "
+            "serving_engine in workshop.yaml with the image",
+        )
+    if status == 404:
+        return "a server with the route /invocations", "compare the address with the one of the server"
+    return "an answer", "look at the server's log, whose last lines say more"
+
+
+def _message(told: str | bytes) -> tuple[str, str]:
+    """Return the words of an error and its type, in whichever form: TGI's, OpenAI's, DJL's, or plain text."""
+    text = told.decode("utf-8", errors="replace") if isinstance(told, bytes) else told
+    try:
+        content: Any = json.loads(text)
+    except ValueError:
+        return text.strip(), ""
+    if not isinstance(content, dict):
+        return text.strip(), ""
+    inner = content.get("error")
+    if isinstance(inner, dict):  # OpenAI's form
+        content, inner = inner, None
+    message = inner or content.get("message") or text
+    return str(message).strip(), str(content.get("error_type") or content.get("type") or "")

@@ -1,0 +1,146 @@
+"""The serving engines: their images, the names of their settings, and what they can do to weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from workshop.serving.gpu_memory import family_of
+
+CONTAINER_MODEL_DIR = "/opt/ml/model"
+CONTAINER_PORT = 8080
+PLACES = ("process", "container")
+"""Where a model is served on this machine: `python -m serve` on the CPU, or the engine's image in Docker."""
+
+NO_QUANTIZATION = "none"
+CPU_QUANTIZATIONS = (NO_QUANTIZATION, "int8")
+"""Of `python -m serve`; int8 is CTranslate2's."""
+
+REGISTRY_ACCOUNT = "763104351884"
+REGISTRY_REGIONS = (
+    *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1"),
+    *("eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3"),
+    *("ap-northeast-1", "ap-northeast-2", "ap-south-1", "ap-southeast-1", "ap-southeast-2"),
+)
+
+CU130_AMI = "al2023-ami-sagemaker-inference-gpu-4-1"
+"""InferenceAmiVersion of an endpoint's variant whose image has CUDA 13: the usual one's driver is too old."""
+
+NEEDS_CU130_AMI = frozenset({"g5", "g6", "g6e", "p4d", "p4de", "p5"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingEngine:
+    """What one engine's image is called, and what its settings are called.
+
+    Args:
+        title: For people.
+        framework: In `sagemaker.core.image_uris.retrieve`.
+        version: Of the image, there.
+        image: Its repository and tag.
+        model, tensor_parallel, max_total, quantize: Names of environment variables.
+        max_input: Name of the variable for the longest prompt; "" where only the total is limited.
+        info_path: GET route that tells what is served.
+        fixed: Further variables.
+        quantizations: What it can do to bf16 weights while it loads them.
+        lora: Names of variables that switch LoRA adapters on.
+        max_lora_rank: Name of the variable for the largest adapter; "" where there is no limit.
+        reads_transformers_5: Whether it understands a model folder as transformers 5 writes it.
+    """
+
+    title: str
+    framework: str
+    version: str
+    image: str
+    model: str
+    tensor_parallel: str
+    max_total: str
+    quantize: str
+    quantizations: tuple[str, ...]
+    info_path: str
+    max_input: str = ""
+    fixed: tuple[tuple[str, str], ...] = ()
+    lora: tuple[str, ...] = ()
+    max_lora_rank: str = ""
+    reads_transformers_5: bool = True
+
+
+# Quantizations that need weights prepared beforehand (awq, gptq, ...) are left out: training leaves bf16.
+# Source: TGI 3.3.7 launcher; LMI vLLM user guide ("runtime quantization"); vLLM DLC (SM_VLLM_* become flags).
+ENGINES = {
+    "tgi": ServingEngine(
+        title="TGI",
+        framework="huggingface-llm",
+        version="3.3.6",
+        image="huggingface-pytorch-tgi-inference:2.7.0-tgi3.3.6-gpu-py311-cu124-ubuntu22.04",
+        model="HF_MODEL_ID",
+        tensor_parallel="SM_NUM_GPUS",
+        max_input="MAX_INPUT_TOKENS",
+        max_total="MAX_TOTAL_TOKENS",
+        quantize="HF_MODEL_QUANTIZE",
+        info_path="/info",
+        quantizations=("bitsandbytes", "bitsandbytes-nf4", "bitsandbytes-fp4", "eetq", "fp8"),
+        lora=("LORA_ADAPTERS",),
+        reads_transformers_5=False,  # its transformers is 4.57
+    ),
+    "vllm": ServingEngine(
+        title="vLLM",
+        framework="vllm",
+        version="0.30.0",
+        image="vllm:0.30.0-gpu-py312-cu130-ubuntu24.04-sagemaker",
+        model="SM_VLLM_MODEL",
+        tensor_parallel="SM_VLLM_TENSOR_PARALLEL_SIZE",
+        max_total="SM_VLLM_MAX_MODEL_LEN",
+        quantize="SM_VLLM_QUANTIZATION",
+        info_path="/v1/models",
+        quantizations=("bitsandbytes", "fp8"),
+        lora=("SM_VLLM_ENABLE_LORA", "SM_VLLM_LORA_MODULES"),
+        max_lora_rank="SM_VLLM_MAX_LORA_RANK",
+    ),
+    "lmi": ServingEngine(
+        title="LMI (DJL Serving)",
+        framework="djl-lmi",
+        version="0.38.0",
+        image="djl-inference:0.38.0-lmi29.0.0-cu130",
+        model="HF_MODEL_ID",
+        tensor_parallel="OPTION_TENSOR_PARALLEL_DEGREE",
+        max_total="OPTION_MAX_MODEL_LEN",
+        quantize="OPTION_QUANTIZE",
+        fixed=(("OPTION_ROLLING_BATCH", "vllm"),),
+        info_path="/models",
+        quantizations=("bitsandbytes", "fp8"),
+        lora=("OPTION_ENABLE_LORA",),
+        max_lora_rank="OPTION_MAX_LORA_RANK",
+    ),
+}
+
+
+def quantizations(engine: str, place: str) -> tuple[str, ...]:
+    """Return what may be chosen as serving_quantization."""
+    if place == "process":
+        return CPU_QUANTIZATIONS
+    return (NO_QUANTIZATION, *ENGINES[engine].quantizations)
+
+
+def serving_image(engine: str, *, region: str, instance_type: str) -> str:
+    """Return the address of an engine's image in AWS's registry; no network is needed.
+
+    The same as `sagemaker.core.image_uris.retrieve` gives, whose import takes 5 s of a CPU; it is asked for
+    the regions that have a registry of their own.
+    """
+    names = ENGINES[engine]
+    if region in REGISTRY_REGIONS:
+        return f"{REGISTRY_ACCOUNT}.dkr.ecr.{region}.amazonaws.com/{names.image}"
+    from sagemaker.core import image_uris
+
+    return image_uris.retrieve(
+        framework=names.framework,
+        region=region,
+        version=names.version,
+        instance_type=instance_type,
+        image_scope="inference",
+    )
+
+
+def needs_ami(image: str, instance_type: str) -> bool:
+    """Tell whether an endpoint's variant has to name the newer machine image, CU130_AMI."""
+    return "cu130" in image and family_of(instance_type) in NEEDS_CU130_AMI

@@ -1,0 +1,279 @@
+"""The single checks of a deployment. Each returns the problems that it finds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from workshop.command_text import hider
+from workshop.serving.engines import CU130_AMI, ENGINES, NO_QUANTIZATION, ServingEngine, needs_ami
+from workshop.serving.gpu_memory import GIB, GPU_OF_FAMILY, family_of, num_gpus_of, usable_bytes
+from workshop.serving.model_facts import ModelFacts
+
+# Source: SageMaker API reference, ContainerDefinition and InferenceComponentContainerSpecification.
+MAX_COMPONENT_VARIABLES = 16
+MAX_MODEL_VARIABLES = 100
+MAX_MODEL_VARIABLE_BYTES = 32 * 1024
+DEFAULT_MAX_LORA_RANK = 16
+"""vLLM's, and so LMI's."""
+
+_SECRET_VALUE = re.compile(r"\bhf_[A-Za-z0-9]{16,}|\bA[KS]IA[A-Z0-9]{16}\b")
+_ON = ("1", "true", "yes", "on")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing that would go wrong.
+
+    Args:
+        found: What is there.
+        expected: What should be there.
+        next_step: What to do.
+    """
+
+    found: str
+    expected: str
+    next_step: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """What is looked at; see `workshop.serving.lint.lint`."""
+
+    engine: str
+    environment: Mapping[str, str]
+    facts: ModelFacts
+    instance_type: str
+    image: str
+    batch_size: int
+    ami_version: str | None
+    is_component: bool
+    serves_adapter: bool
+
+    @property
+    def names(self) -> ServingEngine:
+        return ENGINES[self.engine]
+
+    def number(self, name: str) -> int | None:
+        """Return a variable that is a whole number; None when it is not set or no number."""
+        value = self.environment.get(name, "") if name else ""
+        return int(value) if value.isdigit() else None
+
+    @property
+    def num_gpus(self) -> int:
+        """GPUs that the model is spread over; where that is left to the engine, all of the machine."""
+        return self.number(self.names.tensor_parallel) or num_gpus_of(self.instance_type) or 1
+
+    @property
+    def max_total(self) -> int:
+        return self.number(self.names.max_total) or self.facts.max_positions
+
+
+def _lengths(given: Deployment) -> list[Problem]:
+    names, problems = given.names, []
+    if given.max_total > given.facts.max_positions:
+        problems.append(
+            Problem(
+                found=f"{names.max_total} = {given.max_total}",
+                expected=f"at most {given.facts.max_positions}, the model's max_position_embeddings",
+                next_step=f"lower {names.max_total}",
+            )
+        )
+    max_input = given.number(names.max_input)
+    if max_input is not None and max_input >= given.max_total:
+        problems.append(
+            Problem(
+                found=f"{names.max_input} = {max_input} and {names.max_total} = {given.max_total}",
+                expected="room for an answer: the first less than the second",
+                next_step=f"lower {names.max_input} or raise {names.max_total}",
+            )
+        )
+    return problems
+
+
+def _memory(given: Deployment) -> list[Problem]:
+    usable = usable_bytes(given.instance_type, given.num_gpus)
+    if usable is None:
+        return [
+            Problem(
+                found=f"{given.instance_type}, whose GPUs are not known here",
+                expected=f"a family of {', '.join(GPU_OF_FAMILY)}",
+                next_step="compare weights and KV cache with its memory by hand",
+            )
+        ]
+    quantization = given.environment.get(given.names.quantize, NO_QUANTIZATION)
+    if quantization not in (NO_QUANTIZATION, *given.names.quantizations):
+        return [
+            Problem(
+                found=f"{given.names.quantize} = {quantization!r}",
+                expected=f"nothing, or one of {', '.join(given.names.quantizations)}",
+                next_step="correct serving_quantization in workshop.yaml",
+            )
+        ]
+    weights = given.facts.weight_bytes(given.engine, quantization)
+    # Heads that are fewer than the GPUs are kept on several of them.
+    copies = max(1, given.num_gpus // given.facts.num_kv_heads)
+    cache = given.facts.kv_cache_bytes(given.max_total * given.batch_size) * copies
+    if weights + cache <= usable:
+        return []
+    gpu, _ = GPU_OF_FAMILY[family_of(given.instance_type)]
+    return [
+        Problem(
+            found=f"{weights / GIB:.1f} GiB of weights ({quantization}) + {cache / GIB:.1f} GiB of KV cache "
+            f"({given.batch_size} x {given.max_total:,} tokens)",
+            expected=f"at most {usable / GIB:.1f} GiB on {given.num_gpus} x {gpu} of {given.instance_type}",
+            next_step="quantize the weights (serving_quantization), spread them over more GPUs "
+            f"(endpoint_num_gpus), lower {given.names.max_total}, or take a larger instance",
+        )
+    ]
+
+
+def _tensor_parallel(given: Deployment) -> list[Problem]:
+    name, num_gpus, facts = given.names.tensor_parallel, given.num_gpus, given.facts
+    problems = []
+    available = num_gpus_of(given.instance_type)
+    if available is not None and num_gpus > available:
+        problems.append(
+            Problem(
+                found=f"{name} = {num_gpus}",
+                expected=f"at most {available}, the GPUs of {given.instance_type}",
+                next_step="lower endpoint_num_gpus in workshop.yaml, or take a larger instance",
+            )
+        )
+    # vLLM keeps a key-value head on several GPUs when there are fewer heads than GPUs; TGI cannot.
+    fits = facts.num_kv_heads % num_gpus == 0 or (
+        given.engine != "tgi" and num_gpus % facts.num_kv_heads == 0
+    )
+    if facts.num_heads % num_gpus or not fits:
+        problems.append(
+            Problem(
+                found=f"{name} = {num_gpus}",
+                expected=f"a number that divides the model's {facts.num_heads} attention heads and "
+                f"{facts.num_kv_heads} key-value heads",
+                next_step="set endpoint_num_gpus in workshop.yaml to 1, 2, 4 or 8",
+            )
+        )
+    return problems
+
+
+def _num_variables(given: Deployment) -> list[Problem]:
+    environment = given.environment
+    limit = MAX_COMPONENT_VARIABLES if given.is_component else MAX_MODEL_VARIABLES
+    what = "an inference component" if given.is_component else "a Model"
+    problems = []
+    if len(environment) > limit:
+        problems.append(
+            Problem(
+                found=f"{len(environment)} environment variables",
+                expected=f"at most {limit} for {what}",
+                next_step="leave out those that repeat a default"
+                + (", or set them on a Model and name it in the component" if given.is_component else ""),
+            )
+        )
+    size = sum(len(name.encode()) + len(value.encode()) for name, value in environment.items())
+    if size > MAX_MODEL_VARIABLE_BYTES:
+        problems.append(
+            Problem(
+                found=f"{size:,} bytes of environment variables",
+                expected=f"at most {MAX_MODEL_VARIABLE_BYTES:,}",
+                next_step="put long values into a file beside the model",
+            )
+        )
+    return problems
+
+
+def _adapter_rank(given: Deployment) -> list[Problem]:
+    name, rank = given.names.max_lora_rank, given.facts.adapter_rank
+    switched_on = any(
+        given.environment.get(variable, "").lower() in _ON or "=" in given.environment.get(variable, "")
+        for variable in given.names.lora
+    )
+    if not name or rank is None or not (switched_on or given.serves_adapter):
+        return []
+    highest = given.number(name) or DEFAULT_MAX_LORA_RANK
+    if rank <= highest:
+        return []
+    return [
+        Problem(
+            found=f"an adapter of rank {rank}",
+            expected=f"at most {highest} ({name}, {DEFAULT_MAX_LORA_RANK} when it is not set)",
+            next_step=f"set {name} to {max(8, 1 << (rank - 1).bit_length())}",
+        )
+    ]
+
+
+def _ami(given: Deployment) -> list[Problem]:
+    if not needs_ami(given.image, given.instance_type) or given.ami_version == CU130_AMI:
+        return []
+    return [
+        Problem(
+            found=f"an image with CUDA 13.0 on {given.instance_type}, InferenceAmiVersion "
+            f"{given.ami_version or 'not set'}",
+            expected=f"InferenceAmiVersion = {CU130_AMI}: the default's driver is too old for it",
+            next_step=f'set InferenceAmiVersion="{CU130_AMI}" in the variant of the endpoint configuration',
+        )
+    ]
+
+
+def _secrets(given: Deployment) -> list[Problem]:
+    return [
+        Problem(
+            found=f"{name}, which holds a secret",
+            expected="no token, key or password: everybody who may describe the model can read it",
+            next_step="remove it: the model is read from S3 and needs none; revoke it if it was deployed",
+        )
+        for name, value in given.environment.items()
+        if _SECRET_VALUE.search(value) or hider({name: value})(value) != value
+    ]
+
+
+def _written_by_transformers_5(given: Deployment) -> list[Problem]:
+    """Find what transformers 4.57 does not read, or reads wrong without a word.
+
+    Source: transformers 5 migration guide; tried with both versions.
+    """
+    if given.names.reads_transformers_5:
+        return []
+    config, tokenizer = given.facts.config, given.facts.tokenizer_config
+    next_step = "write the model again with src/train/merge.py, which adds the older names"
+    server = f"transformers 4.57, which {given.names.title}'s last image has"
+    problems = []
+    if tokenizer.get("tokenizer_class") == "TokenizersBackend":
+        problems.append(
+            Problem(
+                found="tokenizer_class = TokenizersBackend in tokenizer_config.json",
+                expected=f"PreTrainedTokenizerFast for {server}; it refuses the other",
+                next_step=next_step,
+            )
+        )
+    if isinstance(tokenizer.get("extra_special_tokens"), list):
+        problems.append(
+            Problem(
+                found="a list under extra_special_tokens in tokenizer_config.json",
+                expected=f"additional_special_tokens for {server}",
+                next_step=next_step,
+            )
+        )
+    theta = (config.get("rope_parameters") or {}).get("rope_theta")
+    if theta is not None and config.get("rope_theta") != theta:
+        problems.append(
+            Problem(
+                found=f"rope_theta = {theta:g} only inside rope_parameters in config.json",
+                expected=f"rope_theta at the top as well for {server}; it takes 10,000 without a word",
+                next_step=next_step,
+            )
+        )
+    return problems
+
+
+CHECKS: tuple[Callable[[Deployment], list[Problem]], ...] = (
+    _lengths,
+    _memory,
+    _tensor_parallel,
+    _num_variables,
+    _adapter_rank,
+    _ami,
+    _secrets,
+    _written_by_transformers_5,
+)

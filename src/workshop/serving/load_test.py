@@ -1,0 +1,247 @@
+"""Many users at once: how long each waits for the first token and between tokens, and what they all get.
+
+results = [load_test(client, questions, num_users=n, num_requests=40) for n in (1, 2, 4, 8)]
+load_table(results)
+plots.load_curves(results)
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from workshop.errors import WorkshopError
+from workshop.inference import Client, InferenceError
+from workshop.prompt import Message
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+PERCENTILES = (50, 95)
+_JOIN_S = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadRequest:
+    """What one request of a load test saw.
+
+    Attributes:
+        index: Of the request, from 0.
+        user: Who sent it, from 0.
+        started_s: When, counted from the start of the test.
+        seconds: From sending to the end of the answer, or to the error.
+        first_token_s: From sending to the first token; None without one.
+        gaps_s: Between each token and the next; engines may send a few tokens at once.
+        num_tokens: Generated, as the engine counts.
+        error: First line of what went wrong; "" when nothing did.
+    """
+
+    index: int
+    user: int
+    started_s: float
+    seconds: float
+    first_token_s: float | None
+    gaps_s: tuple[float, ...]
+    num_tokens: int
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadResult:
+    """What a load test saw. Percentiles are of the requests without an error.
+
+    Attributes:
+        num_users: In parallel.
+        requests: In the order of their index.
+        wall_s: From the first request to the end of the last.
+    """
+
+    num_users: int
+    requests: tuple[LoadRequest, ...]
+    wall_s: float
+
+    @property
+    def good(self) -> list[LoadRequest]:
+        """The requests without an error."""
+        return [request for request in self.requests if not request.error]
+
+    @property
+    def errors(self) -> dict[str, int]:
+        """What went wrong -> how often."""
+        return dict(Counter(request.error for request in self.requests if request.error))
+
+    @property
+    def requests_per_s(self) -> float:
+        return len(self.good) / self.wall_s
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Generated tokens of all users together."""
+        return sum(request.num_tokens for request in self.good) / self.wall_s
+
+    def first_token_s(self, percentile: float) -> float:
+        return _percentile(
+            [one.first_token_s for one in self.good if one.first_token_s is not None], percentile
+        )
+
+    def gap_s(self, percentile: float) -> float:
+        """Return a percentile of the time between two tokens, over all answers together."""
+        return _percentile([gap for request in self.good for gap in request.gaps_s], percentile)
+
+    def total_s(self, percentile: float) -> float:
+        return _percentile([request.seconds for request in self.good], percentile)
+
+    def row(self) -> dict[str, Any]:
+        """Return one row of a table; times in milliseconds, NaN where there is nothing to measure."""
+        times = {
+            f"{name} p{percentile} ms": round(1000 * measure(percentile), 1)
+            for name, measure in (
+                ("first token", self.first_token_s),
+                ("between tokens", self.gap_s),
+                ("total", self.total_s),
+            )
+            for percentile in PERCENTILES
+        }
+        return {
+            "users": self.num_users,
+            "requests": len(self.requests),
+            "errors": len(self.requests) - len(self.good),
+            **times,
+            "requests/s": round(self.requests_per_s, 2),
+            "tokens/s": round(self.tokens_per_s, 1),
+        }
+
+
+def load_test(
+    client: Client,
+    prompts: Sequence[str | Sequence[Message]],
+    *,
+    num_users: int,
+    num_requests: int,
+    progress: Callable[[int, int], None] | None = None,
+    **parameters: Any,
+) -> LoadResult:
+    """Let users send streaming requests one after the other, all users at once.
+
+    Each user sends the next request when its last one has ended (a closed loop), so a slow server is asked
+    less often: what is measured is what so many patient users see.
+
+    Args:
+        client: With max_retries=0 a refusal counts as an error; else the wait counts as the user's.
+        prompts: Texts or messages; taken in turn.
+        num_users: In parallel, 1 or more; no more than requests are started.
+        num_requests: Of all users together, 1 or more.
+        progress: Called with (requests ended, all requests), from the users' threads.
+        parameters: As in `Parameters`.
+
+    Raises:
+        WorkshopError: No prompt, a number below 1, or a wrong parameter.
+        KeyboardInterrupt: The cell was interrupted; requests under way are given up.
+    """
+    if not prompts or num_users < 1 or num_requests < 1:
+        raise WorkshopError(
+            found=f"{len(prompts)} prompts, num_users = {num_users}, num_requests = {num_requests}",
+            expected="1 or more of each",
+            next_step="correct num_load_users and num_load_requests in workshop.yaml, or the prompts",
+        )
+    client.dialect.body(prompts[0], stream=True, **parameters)  # a wrong parameter is said once, and here
+    users = _Users(client, prompts, num_requests, parameters, progress)
+    threads = [
+        threading.Thread(target=users.work, args=(user,), name=f"load user {user}", daemon=True)
+        for user in range(min(num_users, num_requests))
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            while thread.is_alive():  # a join without a timeout may sleep through an interrupt
+                thread.join(_JOIN_S)
+    except BaseException:
+        users.has_to_stop.set()
+        raise
+    if users.failure is not None:
+        raise users.failure
+    wall_s = max(request.started_s + request.seconds for request in users.requests)
+    requests = tuple(sorted(users.requests, key=lambda request: request.index))
+    return LoadResult(num_users=num_users, requests=requests, wall_s=wall_s)
+
+
+def load_table(results: Sequence[LoadResult]) -> DataFrame:
+    """Return a table with one row for each load test."""
+    import pandas as pd
+
+    return pd.DataFrame([result.row() for result in results]).set_index("users")
+
+
+class _Users:
+    """What the users share: the next request's number, and what has ended."""
+
+    def __init__(
+        self,
+        client: Client,
+        prompts: Sequence[str | Sequence[Message]],
+        num_requests: int,
+        parameters: dict[str, Any],
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self.requests: list[LoadRequest] = []
+        self.failure: BaseException | None = None
+        self.has_to_stop = threading.Event()
+        self._client, self._prompts, self._parameters = client, prompts, parameters
+        self._num_requests, self._progress = num_requests, progress
+        self._numbers = itertools.count()
+        self._lock = threading.Lock()
+        self._started_s = time.perf_counter()
+
+    def work(self, user: int) -> None:
+        """Send requests until all are taken."""
+        try:
+            while not self.has_to_stop.is_set():
+                with self._lock:
+                    index = next(self._numbers)
+                if index >= self._num_requests:
+                    return
+                request = self._ask(index, user)
+                with self._lock:
+                    self.requests.append(request)
+                    if self._progress is not None:
+                        self._progress(len(self.requests), self._num_requests)
+        except BaseException as failure:  # raised again where the threads are waited for
+            self.failure = failure
+            self.has_to_stop.set()
+
+    def _ask(self, index: int, user: int) -> LoadRequest:
+        prompt, error, num_tokens = self._prompts[index % len(self._prompts)], "", 0
+        sent_s = time.perf_counter()
+        stream = self._client.stream(prompt, **self._parameters)
+        try:
+            for _ in stream:
+                if self.has_to_stop.is_set():
+                    stream.close()
+                    break
+            else:
+                num_tokens = stream.answer.num_generated_tokens or 0
+        except InferenceError as refused:
+            error = refused.found.splitlines()[0]
+        times = stream.token_times_s
+        return LoadRequest(
+            index=index,
+            user=user,
+            started_s=sent_s - self._started_s,
+            seconds=time.perf_counter() - sent_s,
+            first_token_s=times[0] if times else None,
+            gaps_s=tuple(later - earlier for earlier, later in itertools.pairwise(times)),
+            num_tokens=num_tokens,
+            error=error,
+        )
+
+
+def _percentile(values: Sequence[float], percentile: float) -> float:
+    import numpy as np
+
+    return float(np.percentile(values, percentile)) if len(values) else float("nan")

@@ -1,0 +1,210 @@
+"""What is served and how: image, environment, mounts and command, the same for Docker and for a process."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from workshop.command_text import command_text, hider
+from workshop.errors import WorkshopError
+from workshop.serving.engines import (
+    CONTAINER_MODEL_DIR,
+    CONTAINER_PORT,
+    CU130_AMI,
+    ENGINES,
+    NO_QUANTIZATION,
+    needs_ami,
+    serving_image,
+)
+from workshop.settings import Settings
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+HOST = "127.0.0.1"
+MAX_INPUT_TOKENS = 1792
+MAX_TOTAL_TOKENS = 2048
+"""The context that notebook 01 shortens articles to: a prompt of 1,792 tokens and a summary of 256."""
+
+SHM_SIZE = "1g"
+"""Shared memory of the container: NCCL exchanges tensors through it, and Docker's 64 MB are too few."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingPlan:
+    """Hold what a server is started with.
+
+    Args:
+        engine: "tgi", "vllm" or "lmi".
+        place: "process" or "container".
+        image: Address of the engine's image; a process stands in for it where there is no GPU.
+        environment: As an endpoint's container gets it: the model is in /opt/ml/model.
+        model_dir: The model's folder on this machine.
+        mounts: Folder on this machine -> folder in the container.
+        port: On loopback.
+        command: Program and arguments.
+        command_environment: Variables that the command itself needs beside this process's own.
+        container_name: "" for a process.
+        ami_version: InferenceAmiVersion that an endpoint with this image needs; None for the usual one.
+    """
+
+    engine: str
+    place: str
+    image: str
+    environment: Mapping[str, str]
+    model_dir: Path
+    mounts: Mapping[Path, str]
+    port: int
+    command: tuple[str, ...]
+    command_environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    container_name: str = ""
+    ami_version: str | None = None
+
+    @property
+    def info_path(self) -> str:
+        """Where the engine tells what it serves."""
+        return ENGINES[self.engine].info_path
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def command_text(self) -> str:
+        """The command as one can paste it into a shell, secret values as ***."""
+        return self._hide(command_text(self.command, self.command_environment))
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return what a person wants to see, in order; secret values as ***."""
+        mounts = [f"{source} -> {target} (read only)" for source, target in self.mounts.items()]
+        where = {"process": "python -m serve, on the CPU", "container": "Docker"}[self.place]
+        return [
+            ("engine", f"{ENGINES[self.engine].title}, by {where}"),
+            ("image", self.image),
+            *([("InferenceAmiVersion of an endpoint", self.ami_version)] if self.ami_version else []),
+            *((f"environment {name}", self._hide(value)) for name, value in self.environment.items()),
+            *(("mount", mount) for mount in mounts),
+            ("model", str(self.model_dir)),
+            ("url", self.url),
+        ]
+
+    def table(self) -> DataFrame:
+        """Return `rows` as a table."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows(), columns=["", "value"]).set_index("")
+
+    def _hide(self, text: str) -> str:
+        return hider({**os.environ, **self.environment, **self.command_environment})(text)
+
+
+def serving_plan(
+    settings: Settings,
+    model_dir: Path,
+    *,
+    max_input_tokens: int = MAX_INPUT_TOKENS,
+    max_total_tokens: int = MAX_TOTAL_TOKENS,
+    port: int | None = None,
+    extra_environment: Mapping[str, str] | None = None,
+) -> ServingPlan:
+    """Plan how a model is served on this machine, with the environment that an endpoint would get.
+
+    Args:
+        settings: Name the engine, the place, the quantization, the number of GPUs and the region.
+        model_dir: A model that training has left.
+        max_input_tokens: Longest prompt.
+        max_total_tokens: Longest prompt and answer together.
+        port: On loopback; a free one when None.
+        extra_environment: Further variables of the engine.
+
+    Raises:
+        WorkshopError: No model there, or limits that leave no room for an answer.
+    """
+    engine, place, model_dir = settings.serving_engine, settings.serve_with, Path(model_dir).absolute()
+    if not (model_dir / "config.json").is_file():
+        raise WorkshopError(
+            found=f"no model in {model_dir}",
+            expected="a folder with config.json, weights and tokenizer",
+            next_step="run the notebook 02-Train-Local-KR-News",
+        )
+    if not 0 < max_input_tokens < max_total_tokens:
+        raise WorkshopError(
+            found=f"max_input_tokens = {max_input_tokens} and max_total_tokens = {max_total_tokens}",
+            expected="room for an answer: the first less than the second",
+            next_step="correct them in the cell that plans",
+        )
+    environment = _environment(settings, max_input_tokens, max_total_tokens) | dict(extra_environment or {})
+    image = serving_image(engine, region=settings.region, instance_type=settings.endpoint_instance_type)
+    port = port or free_port()
+    name = _container_name(settings) if place == "container" else ""
+    if place == "container":
+        mounts = {model_dir: CONTAINER_MODEL_DIR}
+        command = _docker_command(image, name, environment, mounts, port)
+        command_environment: dict[str, str] = {}
+    else:
+        mounts = {}
+        command = (sys.executable, "-m", "serve", "serve", "--dialect", engine)
+        command_environment = environment | {
+            ENGINES[engine].model: str(model_dir),
+            "HOST": HOST,
+            "PORT": str(port),
+        }
+        if settings.serving_quantization != NO_QUANTIZATION:
+            command += ("--engine", "ctranslate2")
+    return ServingPlan(
+        engine=engine,
+        place=place,
+        image=image,
+        environment=MappingProxyType(environment),
+        model_dir=model_dir,
+        mounts=MappingProxyType(mounts),
+        port=port,
+        command=command,
+        command_environment=MappingProxyType(command_environment),
+        container_name=name,
+        ami_version=CU130_AMI if needs_ami(image, settings.endpoint_instance_type) else None,
+    )
+
+
+def free_port() -> int:
+    """Return a port of loopback that is free now."""
+    with socket.create_server((HOST, 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def _environment(settings: Settings, max_input_tokens: int, max_total_tokens: int) -> dict[str, str]:
+    engine = ENGINES[settings.serving_engine]
+    environment = {
+        engine.model: CONTAINER_MODEL_DIR,
+        engine.tensor_parallel: str(settings.endpoint_num_gpus),
+        **({engine.max_input: str(max_input_tokens)} if engine.max_input else {}),
+        engine.max_total: str(max_total_tokens),
+        **dict(engine.fixed),
+    }
+    if settings.serving_quantization != NO_QUANTIZATION:
+        environment[engine.quantize] = settings.serving_quantization
+    return environment
+
+
+def _docker_command(
+    image: str, name: str, environment: Mapping[str, str], mounts: Mapping[Path, str], port: int
+) -> tuple[str, ...]:
+    volumes = [part for source, target in mounts.items() for part in ("-v", f"{source}:{target}:ro")]
+    variables = [part for key, value in environment.items() for part in ("-e", f"{key}={value}")]
+    return (
+        *("docker", "run", "--rm", "--name", name, "--gpus", "all", "--shm-size", SHM_SIZE),
+        *("-p", f"{HOST}:{port}:{CONTAINER_PORT}", *volumes, *variables, image, "serve"),
+    )
+
+
+def _container_name(settings: Settings) -> str:
+    """Return one name for all containers of a mode's home, so that one that was left behind is found."""
+    home = hashlib.sha256(str(settings.home).encode()).hexdigest()[:8]
+    return f"workshop-serving-{settings.mode}-{home}"

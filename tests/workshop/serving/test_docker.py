@@ -1,0 +1,118 @@
+"""A container is looked for, started, asked and removed; Docker is a program that runs the real server.
+
+No image can be run here: `docker run` is played by a program that records its arguments, replaces the mounted
+folder by the folder itself, and becomes `python -m serve`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import pytest
+from tests.serve.server_process import BASE, REPO
+from tests.workshop.serving.conftest import READY_TIMEOUT_S
+
+from workshop.errors import WorkshopError
+from workshop.inference import TGI, Client
+from workshop.serving.docker import check_docker
+from workshop.serving.plan import ServingPlan, serving_plan
+from workshop.serving.server import start_server
+from workshop.settings import Settings
+
+IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/vllm:1"
+DOCKER_RUN = """
+import os, sys
+arguments = sys.argv[1:]
+def values(flag):
+    return [arguments[i + 1] for i, part in enumerate(arguments) if part == flag]
+environment = dict(variable.split("=", 1) for variable in values("-e"))
+for volume in values("-v"):
+    source, target, _ = volume.split(":")
+    environment = {k: source if v == target else v for k, v in environment.items()}
+environment["HOST"], environment["PORT"], _ = values("-p")[0].split(":")
+environment |= {"PATH": os.environ["PATH"], "PYTHONPATH": SRC, "HOME": os.environ.get("HOME", "/")}
+environment |= {k: v for k, v in os.environ.items() if k.startswith("WORKSHOP_")}
+os.execve(sys.executable, [sys.executable, "-m", "serve", arguments[-1]], environment)
+"""
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Be the only folder on PATH: a machine with these programs and no others."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def program(folder: Path, name: str, script: str = "exit 0") -> None:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def plan(settings: Settings) -> ServingPlan:
+    return serving_plan(dataclasses.replace(settings, serve_with="container"), BASE)
+
+
+@pytest.mark.parametrize(
+    ("docker", "others", "parts"),
+    [
+        (None, (), ["no program `docker`", "install Docker"]),
+        ("exit 1", (), ["does not answer", "systemctl start docker"]),
+        ("exit 0", (), ["no NVIDIA GPU", "a machine with a GPU"]),
+        ("echo '{\"runc\":{}}'", ("nvidia-smi",), ["cannot hand GPUs", "nvidia-container-toolkit"]),
+        ('echo "nvidia"; [ "$1" = info ]', ("nvidia-smi",),
+         [f"no image {IMAGE}", "get-login-password --region us-east-1 | docker login --username AWS "
+          "--password-stdin 763104351884.dkr.ecr.us-east-1.amazonaws.com", f"docker pull {IMAGE}"]),
+    ],
+)  # fmt: skip
+def test_what_a_container_lacks_is_named(
+    programs: Path, docker: str | None, others: tuple[str, ...], parts: list[str]
+) -> None:
+    for name in others:
+        program(programs, name)
+    if docker:
+        program(programs, "docker", docker)
+    with pytest.raises(WorkshopError) as caught:
+        check_docker(IMAGE)
+    for part in [*parts, "serve_with: container", "serve_with: process"]:
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("hook", [None, "nvidia-ctk", "nvidia-container-runtime-hook"])
+def test_a_machine_with_a_gpu_is_good(programs: Path, hook: str | None) -> None:
+    program(programs, "nvidia-smi")
+    program(programs, "docker", "echo runc" if hook else "echo nvidia")
+    if hook:
+        program(programs, hook)
+    check_docker(IMAGE)
+
+
+def test_nothing_starts_without_docker(plan: ServingPlan, programs: Path, tmp_path: Path) -> None:
+    with pytest.raises(WorkshopError, match="no program `docker`"):
+        start_server(plan, log_path=tmp_path / "a.log", timeout_s=5)
+    assert not (tmp_path / "a.log").exists()
+
+
+def test_a_container_is_started_asked_and_removed(plan: ServingPlan, programs: Path, tmp_path: Path) -> None:
+    calls, run = tmp_path / "calls", tmp_path / "run.py"
+    run.write_text(f"SRC = {str(REPO / 'src')!r}\n{DOCKER_RUN}")
+    program(programs, "nvidia-smi")
+    program(
+        programs,
+        "docker",
+        f'echo "$*" >> {calls}\ncase "$1" in run) exec {sys.executable} {run} "$@";; *) echo nvidia;; esac',
+    )
+    with start_server(plan, log_path=tmp_path / "a.log", timeout_s=READY_TIMEOUT_S) as server:
+        answer = Client(server.url, TGI).invoke("가나다", max_new_tokens=3)
+        assert answer.num_generated_tokens <= 3
+        assert calls.read_text().splitlines()[-1] == " ".join(plan.command[1:])
+    lines = calls.read_text().splitlines()
+    remove = f"rm --force {plan.container_name}"
+    assert lines.index(remove) < lines.index(" ".join(plan.command[1:]))
+    assert lines[-1] == remove
+    assert "Finished server process" in server.log_path.read_text(), "it was not asked to end"

@@ -1,0 +1,143 @@
+"""One plan for Docker and for a process: the same environment, another command."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import pytest
+from tests.serve.server_process import BASE
+
+from serve.settings import read_settings
+from workshop.errors import WorkshopError
+from workshop.serving.engines import ENGINES, REGISTRY_REGIONS, quantizations, serving_image
+from workshop.serving.plan import ServingPlan, serving_plan
+from workshop.settings import Settings
+
+ENVIRONMENTS = {
+    "tgi": {
+        "HF_MODEL_ID": "/opt/ml/model",
+        "SM_NUM_GPUS": "4",
+        "MAX_INPUT_TOKENS": "1792",
+        "MAX_TOTAL_TOKENS": "2048",
+        "HF_MODEL_QUANTIZE": "bitsandbytes-nf4",
+    },
+    "vllm": {
+        "SM_VLLM_MODEL": "/opt/ml/model",
+        "SM_VLLM_TENSOR_PARALLEL_SIZE": "4",
+        "SM_VLLM_MAX_MODEL_LEN": "2048",
+        "SM_VLLM_QUANTIZATION": "fp8",
+    },
+    "lmi": {
+        "HF_MODEL_ID": "/opt/ml/model",
+        "OPTION_TENSOR_PARALLEL_DEGREE": "4",
+        "OPTION_MAX_MODEL_LEN": "2048",
+        "OPTION_ROLLING_BATCH": "vllm",
+        "OPTION_QUANTIZE": "fp8",
+    },
+}
+IMAGES = {
+    "tgi": "huggingface-pytorch-tgi-inference:2.7.0-tgi3.3.6-gpu-py311-cu124-ubuntu22.04",
+    "vllm": "vllm:0.30.0-gpu-py312-cu130-ubuntu24.04-sagemaker",
+    "lmi": "djl-inference:0.38.0-lmi29.0.0-cu130",
+}
+
+
+def planned(settings: Settings, engine: str, **changes) -> ServingPlan:
+    return serving_plan(dataclasses.replace(settings, serving_engine=engine, **changes), BASE, port=8123)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_container_gets_what_the_engine_calls_its_settings(settings: Settings, engine: str) -> None:
+    quantization = {"tgi": "bitsandbytes-nf4"}.get(engine, "fp8")
+    plan = planned(
+        settings, engine, serve_with="container", endpoint_num_gpus=4, serving_quantization=quantization
+    )
+    assert plan.environment == ENVIRONMENTS[engine]
+    command = list(plan.command)
+    assert command[:4] == ["docker", "run", "--rm", "--name"]
+    assert command[command.index("--gpus") + 1] == "all"
+    assert command[command.index("-p") + 1] == "127.0.0.1:8123:8080"
+    assert command[command.index("-v") + 1] == f"{BASE}:/opt/ml/model:ro"
+    assert [command[i + 1] for i, part in enumerate(command) if part == "-e"] == [
+        f"{name}={value}" for name, value in plan.environment.items()
+    ]
+    assert command[-2:] == [plan.image, "serve"]
+    assert plan.command_environment == {}
+    assert plan.url == "http://127.0.0.1:8123"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_process_is_told_the_same_and_reads_it_so(settings: Settings, engine: str) -> None:
+    plan = planned(settings, engine)
+    assert plan.environment == planned(settings, engine, serve_with="container").environment
+    assert plan.command[:4] == (sys.executable, "-m", "serve", "serve")
+    read = read_settings(plan.command[3:], plan.command_environment)
+    assert (read.model_dir, read.host, read.port) == (BASE, "127.0.0.1", 8123)
+    assert (read.dialect, read.engine, read.quantize) == (engine, "transformers", "none")
+    assert read.max_total_tokens == 2048
+    assert (plan.mounts, plan.container_name) == ({}, "")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_int8_on_a_cpu_is_ctranslate2s(settings: Settings, engine: str) -> None:
+    plan = planned(settings, engine, serving_quantization="int8")
+    read = read_settings(plan.command[3:], plan.command_environment)
+    assert (read.engine, read.quantize) == ("ctranslate2", "int8")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_images_are_the_known_ones_in_the_regions_that_the_sdk_knows(engine: str) -> None:
+    from sagemaker.core import image_uris
+
+    names = ENGINES[engine]
+    for region in (*REGISTRY_REGIONS, "ap-east-1"):
+        image = serving_image(engine, region=region, instance_type="ml.g5.12xlarge")
+        assert image.endswith(f".dkr.ecr.{region}.amazonaws.com/{IMAGES[engine]}")
+        assert image == image_uris.retrieve(
+            framework=names.framework, version=names.version, region=region, image_scope="inference",
+            instance_type="ml.g5.12xlarge",
+        )  # fmt: skip
+
+
+def test_a_cpu_has_quantizations_of_its_own() -> None:
+    assert quantizations("tgi", "process") == ("none", "int8")
+    assert "int8" not in quantizations("tgi", "container")
+    assert "none" in quantizations("vllm", "container")
+
+
+def test_everything_is_shown_and_no_secret(settings: Settings) -> None:
+    secret = "hf_" + "x" * 12
+    settings = dataclasses.replace(settings, serve_with="container")
+    plan = serving_plan(settings, BASE, extra_environment={"HF_TOKEN": secret})
+    shown = plan.command_text + str(plan.rows()) + plan.table().to_string()
+    assert secret not in shown
+    assert "HF_TOKEN=***" in plan.command_text
+    assert secret in " ".join(plan.command)
+    for part in (plan.image, "MAX_TOTAL_TOKENS", f"{BASE} -> /opt/ml/model (read only)", plan.url, "TGI"):
+        assert part in str(plan.rows())
+    assert "docker run" in plan.command_text
+
+
+def test_a_process_is_named_as_what_it_is(plan: ServingPlan) -> None:
+    assert "python -m serve, on the CPU" in plan.rows()[0][1]
+    assert f"HF_MODEL_ID={BASE}" in plan.command_text
+
+
+def test_containers_of_one_home_have_one_name_and_others_another(settings: Settings, tmp_path: Path) -> None:
+    first, again = (planned(settings, "tgi", serve_with="container") for _ in range(2))
+    other = planned(settings, "tgi", serve_with="container", workshop_home=tmp_path / "other")
+    assert first.container_name == again.container_name != other.container_name
+    assert first.container_name in first.command
+
+
+def test_a_free_port_is_taken_each_time(settings: Settings) -> None:
+    assert 1024 < serving_plan(settings, BASE).port < 65536
+
+
+def test_what_cannot_be_served_is_named(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(WorkshopError, match="02-Train-Local-KR-News"):
+        serving_plan(settings, tmp_path)
+    with pytest.raises(WorkshopError, match="room for an answer"):
+        serving_plan(settings, BASE, max_input_tokens=2048)
