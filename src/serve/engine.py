@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,48 +66,78 @@ class Token:
 
 @dataclass(frozen=True, kw_only=True)
 class Capacity:
-    """What an engine is doing: generations in work, generations waiting, and how many it works on at once."""
+    """What an engine is doing.
+
+    Args:
+        num_active: Generations in work.
+        num_waiting: Generations that wait for a place.
+        max_active: Generations that it works on at once.
+        num_active_tokens: Tokens that those in work may have in the end, prompts included.
+    """
 
     num_active: int
     num_waiting: int
     max_active: int
+    num_active_tokens: int = 0
 
 
 class Generation:
     """Tokens of one request, handed from the engine's thread to the event loop.
 
-    The engine calls `start`, `put` and `fail` from its own thread and looks at `cancelled` between tokens;
-    the server iterates and may `cancel`.
+    The engine calls `start`, `put` and `fail` from its own thread, `deliver` after each step, and looks at
+    `cancelled` between tokens; the server iterates and may `cancel`.
+
+    Attributes:
+        prompt_ids: What is continued.
+        sampling: How.
+        adapter: Name of a LoRA adapter, or None.
+        whole: Nobody reads the tokens before the last: they are handed over together. Waking the event loop
+            for each token costs as much as the fast engine needs to make it.
+        cancelled: Nobody wants the rest.
+        queued_s, started_s: When it was submitted and taken, on `time.perf_counter`'s clock.
     """
 
-    def __init__(self, prompt_ids: Sequence[int], sampling: Sampling) -> None:
+    def __init__(self, prompt_ids: Sequence[int], sampling: Sampling, adapter: str | None = None) -> None:
         self.prompt_ids = list(prompt_ids)
         self.sampling = sampling
+        self.adapter = adapter
+        self.whole = False
         self.cancelled = False
         self.queued_s = time.perf_counter()
         self.started_s: float | None = None
         self._loop = asyncio.get_running_loop()
-        self._items: asyncio.Queue[Token | Exception] = asyncio.Queue()
+        self._made: list[Token | Exception] = []  # of the engine's thread
+        self._arrived: deque[Token | Exception] = deque()  # of the event loop
+        self._arrival: asyncio.Future[None] | None = None
         self._ended = False
 
     def start(self) -> None:
         self.started_s = time.perf_counter()
 
     def put(self, token: Token) -> None:
-        self._send(token)
+        """Take a token; `deliver` hands it over."""
+        self._made.append(token)
 
     def fail(self, error: Exception) -> None:
-        self._send(error)
+        self._made.append(error)
+        deliver([self])
 
     def cancel(self) -> None:
         """Let the engine drop this generation; harmless when it has ended."""
         self.cancelled = True
 
-    def _send(self, item: Token | Exception) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self._items.put_nowait, item)
-        except RuntimeError:  # the loop is closed: the server is ending
-            self.cancelled = True
+    def take(self) -> list[Token | Exception]:
+        """Return what is to be handed over now."""
+        if not self._made or (self.whole and getattr(self._made[-1], "finish_reason", "error") is None):
+            return []
+        made, self._made = self._made, []
+        return made
+
+    def arrive(self, items: list[Token | Exception]) -> None:
+        """Receive what was taken, in the event loop."""
+        self._arrived.extend(items)
+        if self._arrival is not None and not self._arrival.done():
+            self._arrival.set_result(None)
 
     def __aiter__(self) -> Generation:
         return self
@@ -114,19 +145,55 @@ class Generation:
     async def __anext__(self) -> Token:
         if self._ended:
             raise StopAsyncIteration
-        item = await self._items.get()
+        while not self._arrived:
+            self._arrival = self._loop.create_future()
+            await self._arrival
+        item = self._arrived.popleft()
+        self._ended = isinstance(item, Exception) or item.finish_reason is not None
         if isinstance(item, Exception):
-            self._ended = True
             raise item
-        self._ended = item.finish_reason is not None
         return item
 
 
-class Engine(Protocol):
-    """A loaded model that generates."""
+def deliver(generations: Iterable[Generation]) -> None:
+    """Hand new tokens over to the event loop, all with one wake-up; call it in the engine's thread."""
+    by_loop: dict[asyncio.AbstractEventLoop, list] = {}
+    for generation in generations:
+        if items := generation.take():
+            by_loop.setdefault(generation._loop, []).append((generation, items))
+    for loop, pairs in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_arrive_all, pairs)
+        except RuntimeError:  # the loop is closed: the server is ending
+            for generation, _ in pairs:
+                generation.cancel()
 
-    def submit(self, prompt_ids: Sequence[int], sampling: Sampling) -> Generation:
+
+def _arrive_all(pairs: list[tuple[Generation, list[Token | Exception]]]) -> None:
+    for generation, items in pairs:
+        generation.arrive(items)
+
+
+class Engine(Protocol):
+    """A loaded model that generates.
+
+    Attributes:
+        name: As in the settings.
+        unsupported: Request parameters (TGI's names) that it cannot honour; asking for one is refused.
+        adapters: Names of LoRA adapters that a request may choose.
+    """
+
+    name: str
+    unsupported: frozenset[str]
+    adapters: tuple[str, ...]
+
+    def submit(self, prompt_ids: Sequence[int], sampling: Sampling, adapter: str | None = None) -> Generation:
         """Queue a generation; call it in the event loop that will read the tokens.
+
+        Args:
+            prompt_ids: 1 or more.
+            sampling: Parameters.
+            adapter: One of `adapters`; None for the model itself.
 
         Returns:
             Asynchronous iterator of tokens; the last has a finish reason. It raises what made the engine
@@ -138,4 +205,4 @@ class Engine(Protocol):
     def is_healthy(self) -> bool: ...
 
     def close(self) -> None:
-        """End its thread; generations under way end with an error."""
+        """End its threads; generations under way end with an error."""

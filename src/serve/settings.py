@@ -12,27 +12,48 @@ from pathlib import Path
 from serve.errors import UserError
 
 DTYPES = ("float32", "bfloat16", "float16", "auto")
+ENGINES = ("transformers", "ctranslate2")
+DIALECTS = ("tgi", "lmi", "vllm")
+QUANTIZATIONS = ("none", "int8")
 # TGI's own default.
 MAX_CONCURRENT_REQUESTS = 128
-# Flag -> variables that mean the same, the first that is set counts.
+# Several generations share a step of the model; more wait.
+MAX_BATCH_SIZE = 32
+# Longer than the 60 s that SageMaker waits for an answer nobody reads the rest of it.
+REQUEST_TIMEOUT_S = 60
+# Flag -> variables that mean the same, the first that is set counts: this server's or TGI's, LMI's, vLLM's.
 VARIABLES = {
-    "model": ("HF_MODEL_ID", "SM_MODEL_DIR"),
+    "model": ("HF_MODEL_ID", "OPTION_MODEL_ID", "SM_VLLM_MODEL", "SM_MODEL_DIR"),
     "host": ("HOST",),
     "port": ("PORT",),
+    "dialect": ("SERVE_DIALECT",),
+    "engine": ("SERVE_ENGINE",),
+    "quantize": ("HF_MODEL_QUANTIZE", "QUANTIZE", "OPTION_QUANTIZE", "SM_VLLM_QUANTIZATION"),
+    "cache_dir": ("SERVE_CACHE_DIR",),
+    "adapters": ("LORA_ADAPTERS", "SM_VLLM_LORA_MODULES"),
     "max_input_tokens": ("MAX_INPUT_TOKENS", "MAX_INPUT_LENGTH"),
-    "max_total_tokens": ("MAX_TOTAL_TOKENS",),
+    "max_total_tokens": ("MAX_TOTAL_TOKENS", "OPTION_MAX_MODEL_LEN", "SM_VLLM_MAX_MODEL_LEN"),
     "max_concurrent_requests": ("MAX_CONCURRENT_REQUESTS",),
+    "max_batch_size": ("MAX_BATCH_SIZE", "OPTION_MAX_ROLLING_BATCH_SIZE", "SM_VLLM_MAX_NUM_SEQS"),
     "max_batch_prefill_tokens": ("MAX_BATCH_PREFILL_TOKENS",),
-    "dtype": ("DTYPE",),
+    "request_timeout_s": ("SERVE_REQUEST_TIMEOUT_S",),
+    "dtype": ("DTYPE", "OPTION_DTYPE", "SM_VLLM_DTYPE"),
 }
 HELP = {
     "model": "folder of the model ($SM_MODEL_DIR, /opt/ml/model)",
     "host": "address to listen on (0.0.0.0)",
     "port": "0 takes a free one (8080)",
+    "dialect": f"whose routes and bodies to speak: {', '.join(DIALECTS)} (tgi)",
+    "engine": f"what generates: {', '.join(ENGINES)} (transformers)",
+    "quantize": f"of the weights: {', '.join(QUANTIZATIONS)}; int8 with the engine ctranslate2 (none)",
+    "cache_dir": "where ctranslate2 keeps converted models ($XDG_CACHE_HOME/serve, ~/.cache/serve)",
+    "adapters": "LoRA adapters beside the model: NAME=FOLDER,NAME=FOLDER",
     "max_input_tokens": "longest prompt (one less than the total)",
     "max_total_tokens": "prompt and answer together (the model's max_position_embeddings)",
     "max_concurrent_requests": f"more are answered with 429 ({MAX_CONCURRENT_REQUESTS})",
+    "max_batch_size": f"generations that share a step of the model; more wait ({MAX_BATCH_SIZE})",
     "max_batch_prefill_tokens": "at least max_input_tokens; one prompt is read at a time",
+    "request_timeout_s": f"a request that takes longer ends with an error ({REQUEST_TIMEOUT_S})",
     "dtype": f"of the weights: {', '.join(DTYPES)} (float32)",
 }
 
@@ -48,7 +69,14 @@ class ServeSettings:
         max_input_tokens: Longest prompt.
         max_total_tokens: Longest prompt and answer together.
         max_concurrent_requests: Requests at work or waiting before the server says 429.
+        max_batch_size: Generations that share a step of the model.
+        request_timeout_s: A request that takes longer ends with an error.
         dtype: Of the weights; "auto" is the one they are stored in.
+        dialect: Whose routes and bodies the server speaks: "tgi", "lmi" or "vllm".
+        engine: What generates: "transformers" or "ctranslate2".
+        quantize: Of the weights: "none" or "int8".
+        cache_dir: Where ctranslate2 keeps converted models.
+        adapters: Name -> folder of a LoRA adapter that a request may choose.
     """
 
     model_dir: Path
@@ -57,7 +85,14 @@ class ServeSettings:
     max_input_tokens: int | None
     max_total_tokens: int | None
     max_concurrent_requests: int
+    max_batch_size: int
+    request_timeout_s: int
     dtype: str
+    dialect: str
+    engine: str
+    quantize: str
+    cache_dir: Path
+    adapters: Mapping[str, Path]
 
 
 def read_settings(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> ServeSettings:
@@ -74,9 +109,20 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str] | None = None)
     environ = os.environ if environ is None else environ
     flags = _parser().parse_args(argv)
     values = {name: _value(name, getattr(flags, name), environ) for name in VARIABLES}
-    dtype = values["dtype"].text or "float32"
-    if dtype not in DTYPES:
-        raise _wrong(values["dtype"], f"one of {', '.join(DTYPES)}")
+    chosen = {
+        name: _choice(values[name], known)
+        for name, known in (
+            ("dialect", DIALECTS),
+            ("engine", ENGINES),
+            ("quantize", QUANTIZATIONS),
+            ("dtype", DTYPES),
+        )
+    }
+    if chosen["quantize"] != "none" and chosen["engine"] != "ctranslate2":
+        raise _wrong(values["quantize"], "none, or the engine ctranslate2 (SERVE_ENGINE) on a CPU")
+    adapters = _adapters(values["adapters"])
+    if adapters and chosen["engine"] == "ctranslate2":
+        raise _wrong(values["adapters"], "none with the engine ctranslate2, which has no LoRA adapters")
     port = _number(values["port"], lowest=0)
     if port is not None and port > 65535:
         raise _wrong(values["port"], "a port: 0 to 65535")
@@ -92,7 +138,11 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str] | None = None)
         max_input_tokens=max_input_tokens,
         max_total_tokens=_number(values["max_total_tokens"]),
         max_concurrent_requests=_number(values["max_concurrent_requests"]) or MAX_CONCURRENT_REQUESTS,
-        dtype=dtype,
+        max_batch_size=_number(values["max_batch_size"]) or MAX_BATCH_SIZE,
+        request_timeout_s=_number(values["request_timeout_s"]) or REQUEST_TIMEOUT_S,
+        cache_dir=Path(values["cache_dir"].text or _user_cache_dir(environ)),
+        adapters=adapters,
+        **chosen,
     )
 
 
@@ -151,6 +201,31 @@ def _value(name: str, flag: str | None, environ: Mapping[str, str]) -> _Value:
         if environ.get(variable):
             return _Value(variable, environ[variable])
     return _Value(VARIABLES[name][0], "")
+
+
+def _choice(value: _Value, known: tuple[str, ...]) -> str:
+    """Return one of the known words; the first where none is given."""
+    if value.text and value.text not in known:
+        raise _wrong(value, f"one of {', '.join(known)}")
+    return value.text or known[0]
+
+
+def _adapters(value: _Value) -> dict[str, Path]:
+    """Read NAME=FOLDER pairs, with commas or spaces between them (TGI's and vLLM's form)."""
+    pairs = [item.partition("=") for item in re.split(r"[,\s]+", value.text) if item]
+    if not all(name and folder for name, _, folder in pairs) or len({name for name, *_ in pairs}) < len(
+        pairs
+    ):
+        raise _wrong(value, "NAME=FOLDER,NAME=FOLDER with each name once")
+    return {name: Path(folder) for name, _, folder in pairs}
+
+
+def _user_cache_dir(environ: Mapping[str, str]) -> Path:
+    """Return the user's cache folder for this server.
+
+    Source: XDG Base Directory Specification 0.8.
+    """
+    return Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "serve"
 
 
 def _number(value: _Value, *, lowest: int = 1) -> int | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import math
+import itertools
+import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,10 +12,8 @@ import pytest
 import torch
 
 from sample.news.generator import rows
-from serve.engine import Capacity, Generation, Sampling, Token
-from serve.engines.token_choice import TokenChoice
-from serve.engines.transformers_engine import MAX_ACTIVE, TransformersEngine
-from serve.errors import RequestError
+from serve.engine import Generation, Sampling, Token
+from serve.engines.transformers_engine import PROMPT_PART_TOKENS, TransformersEngine
 from serve.model_folder import ModelFolder, read_model_folder
 from serve.text import TextCodec
 from workshop.prompt import chat_messages, render
@@ -41,6 +40,33 @@ def reference(model: ModelFolder):
     return AutoModelForCausalLM.from_pretrained(model.path, dtype=torch.float32).eval()
 
 
+def test_a_hundred_staggered_requests_of_mixed_lengths_are_what_each_is_alone(
+    engine: TransformersEngine, reference, codec: TextCodec
+) -> None:
+    rng = random.Random(5)
+    articles = [row["document"] for row in rows(100, 8)]
+    # Some prompts are longer than what is read between two steps, some are a few tokens.
+    prompts = [codec.encode(article * rng.choice((1, 1, 3)))[: rng.randint(2, 500)] for article in articles]
+    assert max(map(len, prompts)) > PROMPT_PART_TOKENS
+    lengths = [rng.choice((1, 3, 12, 40, 70)) for _ in prompts]
+
+    async def one(ids: list[int], num_tokens: int) -> list[int]:
+        await asyncio.sleep(rng.random())
+        generation = engine.submit(ids, Sampling(max_new_tokens=num_tokens))
+        generation.whole = rng.random() < 0.5
+        return [token.id for token in await collect(generation)]
+
+    async def run() -> list[list[int]]:
+        return await asyncio.gather(*itertools.starmap(one, zip(prompts, lengths, strict=True)))
+
+    found = asyncio.run(run())
+    expected = [
+        reference_ids(reference, ids, max_new_tokens=length)
+        for ids, length in zip(prompts, lengths, strict=True)
+    ]
+    assert found == expected
+
+
 async def collect(generation: Generation) -> list[Token]:
     return [token async for token in generation]
 
@@ -54,6 +80,10 @@ def generate_all(
     return asyncio.run(run())
 
 
+def ids_of(tokens: Sequence[Token]) -> list[int]:
+    return [token.id for token in tokens]
+
+
 def reference_ids(reference, ids: list[int], **options) -> list[int]:
     output = reference.generate(torch.tensor([ids]), do_sample=False, **options)
     return output[0, len(ids) :].tolist()
@@ -63,7 +93,6 @@ def test_greedy_ids_are_those_of_generate_while_several_run_at_once(
     engine: TransformersEngine, reference, codec: TextCodec
 ) -> None:
     prompts = [codec.encode(prompt) for prompt in PROMPTS]
-    assert len(prompts) > MAX_ACTIVE
     found = generate_all(engine, prompts, max_new_tokens=70)
     for ids, tokens in zip(prompts, found, strict=True):
         expected = reference_ids(reference, ids, max_new_tokens=70)
@@ -100,107 +129,124 @@ def test_a_seed_repeats_a_drawn_text_whatever_else_runs(engine: TransformersEngi
     alone = generate_all(engine, [ids], seed=7, **options)[0]
     beside = generate_all(engine, [codec.encode(PROMPTS[0]), ids], seed=7, **options)[1]
     other = generate_all(engine, [ids], seed=8, **options)[0]
-    assert alone == beside
-    assert alone != other
+    assert ids_of(alone) == ids_of(beside)
+    assert ids_of(alone) != ids_of(other)
 
 
 def test_a_generation_that_fails_does_not_end_the_others(
     engine: TransformersEngine, codec: TextCodec
 ) -> None:
-    async def run() -> tuple[list[Token], BaseException]:
+    async def run() -> tuple:
         good = asyncio.ensure_future(
             collect(engine.submit(codec.encode("안녕"), Sampling(max_new_tokens=30)))
         )
-        bad = asyncio.ensure_future(collect(engine.submit([10**6], Sampling(max_new_tokens=30))))
-        return tuple(await asyncio.gather(good, bad, return_exceptions=True))
+        bad = [engine.submit([10**6], Sampling(max_new_tokens=30)) for _ in range(2)]
+        bad[0].whole = True
+        return tuple(await asyncio.gather(good, *map(collect, bad), return_exceptions=True))
 
-    tokens, error = asyncio.run(run())
+    tokens, *errors = asyncio.run(asyncio.wait_for(run(), timeout=60))
     assert tokens[-1].finish_reason == "length"
-    assert isinstance(error, RequestError)
-    assert error.status == 424
+    assert [error.status for error in errors] == [424, 424]
     assert engine.is_healthy()
 
 
-def test_a_cancelled_generation_is_dropped_at_work_and_in_the_queue(endless_dir: Path) -> None:
+NUM_PLACES = 3
+
+
+@pytest.fixture
+def small_engine(endless_dir: Path) -> Iterator[TransformersEngine]:
+    """Three places, and answers as long as was asked for."""
     model = read_model_folder(endless_dir)
-    engine = TransformersEngine(model.path, model.codec)
-    ids, endless = model.codec.encode("안녕"), Sampling(max_new_tokens=10**6)
+    engine = TransformersEngine(model.path, model.codec, max_batch_size=NUM_PLACES)
+    yield engine
+    engine.close()
+
+
+def test_a_cancelled_generation_is_dropped_at_work_and_in_the_queue(small_engine: TransformersEngine) -> None:
+    ids, endless = [0, 5, 6], Sampling(max_new_tokens=10**6)
 
     async def run() -> None:
-        at_work = [engine.submit(ids, endless) for _ in range(MAX_ACTIVE)]
+        at_work = [small_engine.submit(ids, endless) for _ in range(NUM_PLACES)]
         for generation in at_work:
             await anext(generation)
-        queued = engine.submit(ids, endless)
-        last = engine.submit(ids, Sampling(max_new_tokens=3))
-        assert engine.capacity() == Capacity(num_active=MAX_ACTIVE, num_waiting=2, max_active=MAX_ACTIVE)
+        queued = small_engine.submit(ids, endless)
+        last = small_engine.submit(ids, Sampling(max_new_tokens=3))
+        capacity = small_engine.capacity()
+        assert (capacity.num_active, capacity.num_waiting, capacity.max_active) == (NUM_PLACES, 2, NUM_PLACES)
+        assert capacity.num_active_tokens == NUM_PLACES * (len(ids) + 10**6)
         for generation in (*at_work, queued):
             generation.cancel()
         assert len(await collect(last)) == 3
         assert queued.started_s is None
 
     asyncio.run(asyncio.wait_for(run(), timeout=60))
-    engine.close()
-    assert engine.capacity().num_active == engine.capacity().num_waiting == 0
+    small_engine.close()
+    assert small_engine.capacity().num_active == small_engine.capacity().num_waiting == 0
 
 
-def test_closing_ends_what_is_under_way_with_an_error(endless_dir: Path) -> None:
-    model = read_model_folder(endless_dir)
-    engine = TransformersEngine(model.path, model.codec)
+def test_a_place_that_gets_free_is_taken_while_the_others_go_on(small_engine: TransformersEngine) -> None:
+    async def run() -> None:
+        long = [small_engine.submit([0, 5], Sampling(max_new_tokens=10**6)) for _ in range(NUM_PLACES - 1)]
+        for generation in long:
+            await anext(generation)
+        for num_tokens in (1, 2, 9, 30):
+            assert (
+                len(await collect(small_engine.submit([0, 7], Sampling(max_new_tokens=num_tokens))))
+                == num_tokens
+            )
+        for generation in long:
+            await anext(generation)
+            generation.cancel()
 
+    asyncio.run(asyncio.wait_for(run(), timeout=60))
+
+
+def test_a_row_waits_until_memory_has_room_for_it(
+    small_engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(small_engine, "_max_cached_tokens", 300)
+
+    async def run() -> None:
+        first = small_engine.submit([0, 5], Sampling(max_new_tokens=200))
+        await anext(first)
+        second = small_engine.submit([0, 6], Sampling(max_new_tokens=5))
+        for _ in range(50):
+            await anext(first)
+        assert second.started_s is None
+        first.cancel()
+        assert len(await collect(second)) == 5
+
+    asyncio.run(asyncio.wait_for(run(), timeout=60))
+
+
+def test_closing_ends_what_is_under_way_with_an_error(small_engine: TransformersEngine) -> None:
     async def run() -> list[str]:
         endless = Sampling(max_new_tokens=10**6)
-        generations = [engine.submit([0, 5], endless) for _ in range(MAX_ACTIVE + 1)]
+        generations = [small_engine.submit([0, 5], endless) for _ in range(NUM_PLACES + 2)]
         await anext(generations[0])
-        engine.close()
+        small_engine.close()
         ends = await asyncio.gather(*map(collect, generations), return_exceptions=True)
         return [end.error_type for end in ends]
 
     found = asyncio.run(asyncio.wait_for(run(), timeout=60))
-    assert found == ["incomplete_generation"] * (MAX_ACTIVE + 1)
-    assert not engine.is_healthy()
+    assert found == ["incomplete_generation"] * (NUM_PLACES + 2)
+    assert not small_engine.is_healthy()
 
 
-LOGITS = torch.tensor([[2.0, 1.0, 0.5, 0.0, -1.0]])
+def test_a_step_that_fails_ends_its_rows_and_not_the_engine(
+    small_engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*_: object) -> None:
+        raise RuntimeError("not enough memory: you tried to allocate 9 bytes")
 
+    async def run() -> None:
+        generations = [small_engine.submit([0, 5], Sampling(max_new_tokens=10**6)) for _ in range(2)]
+        for generation in generations:
+            await anext(generation)
+        with monkeypatch.context() as patch:
+            patch.setattr(small_engine._decoder, "next_tokens", no_memory)
+            ends = await asyncio.gather(*map(collect, generations), return_exceptions=True)
+        assert [end.status for end in ends] == [424, 424]
+        assert len(await collect(small_engine.submit([0, 5], Sampling(max_new_tokens=4)))) == 4
 
-@pytest.mark.parametrize(
-    ("sampling", "expected"),
-    [
-        ({}, LOGITS[0].softmax(-1).tolist()),
-        ({"temperature": 0.5}, (LOGITS[0] * 2).softmax(-1).tolist()),
-        ({"top_k": 2}, [math.e / (math.e + 1), 1 / (math.e + 1), 0, 0, 0]),
-        # 0.5621, 0.2068, 0.1254 ...: two tokens reach 0.7.
-        ({"top_p": 0.7}, [math.e / (math.e + 1), 1 / (math.e + 1), 0, 0, 0]),
-    ],
-)
-def test_drawn_tokens_have_the_distribution_asked_for(sampling: dict, expected: list[float]) -> None:
-    counts = [0] * 5
-    for seed in range(4000):
-        id_, logprob = TokenChoice(Sampling(max_new_tokens=1, do_sample=True, seed=seed, **sampling)).choose(
-            LOGITS.clone(), [0]
-        )
-        counts[id_] += 1
-        assert logprob == pytest.approx(math.log(expected[id_]), abs=1e-5)
-    # Five standard deviations at 4,000 draws are less than 0.04.
-    assert [count / 4000 for count in counts] == pytest.approx(expected, abs=0.04)
-
-
-def test_a_tiny_temperature_takes_the_most_likely_token() -> None:
-    choice = TokenChoice(Sampling(max_new_tokens=1, do_sample=True, temperature=1e-37))
-    assert choice.choose(LOGITS * 100, [0]) == (0, 0.0)
-
-
-def test_the_frequency_penalty_takes_the_share_of_an_id_among_those_seen() -> None:
-    choice = TokenChoice(Sampling(max_new_tokens=1, frequency_penalty=2.0))
-    id_, logprob = choice.choose(LOGITS.clone(), [0, 0, 0, 1])
-    penalised = LOGITS[0] - torch.tensor([0.75, 0.25, 0, 0, 0]) * 2
-    assert (id_, logprob) == (0, pytest.approx(penalised.log_softmax(-1)[0].item()))
-    assert TokenChoice(Sampling(max_new_tokens=1, frequency_penalty=2.0)).choose(
-        LOGITS.clone(), [0, 0, 0, 0]
-    )[0] == int((LOGITS[0] - torch.tensor([2.0, 0, 0, 0, 0])).argmax())
-
-
-def test_scores_that_are_not_numbers_fail_the_generation_as_in_tgi() -> None:
-    with pytest.raises(RequestError, match="Request failed during generation") as caught:
-        TokenChoice(Sampling(max_new_tokens=1)).choose(torch.full((1, 5), math.nan), [0])
-    assert (caught.value.status, caught.value.error_type) == (424, "generation")
+    asyncio.run(asyncio.wait_for(run(), timeout=60))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from transformers import (
@@ -13,7 +14,7 @@ from transformers import (
 )
 
 from serve.engine import Sampling
-from serve.errors import generation_failed
+from serve.errors import RequestError, generation_failed
 
 
 class TokenChoice:
@@ -39,6 +40,10 @@ class TokenChoice:
         if sampling.typical_p < 1:
             self._warpers.append(TypicalLogitsWarper(sampling.typical_p))
         self._generator = torch.Generator().manual_seed(sampling.seed) if sampling.do_sample else None
+        # Nothing changes the scores and nothing is drawn: such rows are chosen together.
+        self.is_plain = not (
+            sampling.do_sample or self._repetition or self._frequency_penalty or sampling.temperature != 1
+        )
 
     def choose(self, scores: torch.Tensor, seen_ids: list[int]) -> tuple[int, float]:
         """Return the next id and its log-probability.
@@ -73,3 +78,30 @@ class TokenChoice:
         """Draw by the exponential race, as TGI does: the result depends on the seed alone."""
         noise = torch.empty_like(logprobs).exponential_(1, generator=self._generator)
         return logprobs.exp().div_(noise).argmax()
+
+
+def choose_all(
+    scores: torch.Tensor, choices: Sequence[TokenChoice], seen_ids: Sequence[list[int]]
+) -> list[tuple[int, float] | RequestError]:
+    """Choose the next token of every row; an error stands where a row's scores are not numbers.
+
+    Args:
+        scores: Logits in float32, shape (rows, vocabulary); changed in place.
+        choices: Of each row.
+        seen_ids: Prompt and generated ids of each row.
+    """
+    best = logprobs = None
+    if any(choice.is_plain for choice in choices):
+        best_scores, best_ids = scores.max(dim=-1)
+        logprobs = (best_scores - scores.logsumexp(dim=-1)).tolist()
+        best = best_ids.tolist()
+    chosen: list[tuple[int, float] | RequestError] = []
+    for row, choice in enumerate(choices):
+        if choice.is_plain and math.isfinite(logprobs[row]):
+            chosen.append((best[row], logprobs[row]))
+            continue
+        try:
+            chosen.append(choice.choose(scores[row : row + 1], seen_ids[row]))
+        except RequestError as error:
+            chosen.append(error)
+    return chosen

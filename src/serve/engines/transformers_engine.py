@@ -1,35 +1,37 @@
-"""The first engine: a transformers model, one key-value cache a generation, a few generations in turn.
+"""The default engine: a transformers model with continuous batching, token by token.
 
-Measured on one core of a laptop-class CPU with the sample model (0.56M parameters): 0.5 ms a token, a prompt
-of 600 tokens 12 ms. Requests beyond MAX_ACTIVE wait; each turn gives every active one a token, so that a
-short answer does not wait for the end of a long one.
+Every generation in work has a row of one key-value cache, and one step of the model gives each of them its
+next token. A prompt is read in parts between the steps, so that neither a long prompt nor a long answer holds
+up a short one; a place that gets free is taken at the next step. Each generation has its own parameters, seed
+and LoRA adapter, and is what it would be alone.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# Before torch is imported, which reads it once. Two threads on two busy cores were slower than one, by four.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
+import psutil
 import torch
-from transformers import AutoModelForCausalLM, DynamicCache
-from transformers.utils import logging as transformers_logging
 
-from serve.engine import Capacity, Generation, Sampling
-from serve.engines.token_choice import TokenChoice
+from serve.engine import Capacity, Generation, Sampling, deliver
+from serve.engines.decoder import Decoder
+from serve.engines.slot_cache import SlotCache
+from serve.engines.token_choice import TokenChoice, choose_all
 from serve.errors import RequestError, generation_failed
 from serve.text import TextCodec
 from serve.token_stream import TokenStream
 
 logger = logging.getLogger(__name__)
 
-MAX_ACTIVE = 4
+# Of a prompt between two steps: 256 tokens take about as long as three steps (sample model, one core).
+PROMPT_PART_TOKENS = 256
+# Of the memory that is free when the model has been loaded, for keys and values.
+CACHE_SHARE = 0.5
 
 
 class TransformersEngine:
@@ -39,32 +41,53 @@ class TransformersEngine:
         model_dir: Folder of the model.
         codec: Its tokenizer.
         dtype: "float32", "bfloat16", "float16", or "auto" for the one it is stored in.
+        max_batch_size: Generations in work at once.
+        adapters: Name -> folder of LoRA adapters.
 
     Raises:
+        UserError: The model or an adapter is of a kind that cannot be served here.
         OSError, ValueError, RuntimeError: The weights cannot be loaded.
     """
 
-    def __init__(self, model_dir: Path, codec: TextCodec, *, dtype: str = "float32") -> None:
-        transformers_logging.disable_progress_bar()
-        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-        self._model = AutoModelForCausalLM.from_pretrained(
-            model_dir, dtype=dtype if dtype == "auto" else getattr(torch, dtype), local_files_only=True
-        ).eval()
+    name = "transformers"
+    unsupported: frozenset[str] = frozenset()
+
+    def __init__(
+        self,
+        model_dir: Path,
+        codec: TextCodec,
+        *,
+        dtype: str = "float32",
+        max_batch_size: int = 32,
+        adapters: Mapping[str, Path] | None = None,
+    ) -> None:
+        self.adapters = tuple(adapters or {})
+        self._decoder = Decoder(model_dir, dtype=dtype, adapters=adapters or {})
         self._codec = codec
+        self._max_batch_size = max_batch_size
+        free_bytes = psutil.virtual_memory().available
+        self._max_cached_tokens = int(free_bytes * CACHE_SHARE / self._decoder.bytes_per_token)
         self._waiting: queue.SimpleQueue[Generation | None] = queue.SimpleQueue()
-        self._active: list[tuple[Generation, Iterator[None]]] = []
+        self._next: Generation | None = None  # taken from the queue, and no room for it yet
+        self._prompts: deque[_Work] = deque()
+        self._rows: list[_Work] = []
+        self._cache = SlotCache(self._decoder.num_layers)
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
         self._thread.start()
 
-    def submit(self, prompt_ids: Sequence[int], sampling: Sampling) -> Generation:
-        generation = Generation(prompt_ids, sampling)
+    def submit(self, prompt_ids: Sequence[int], sampling: Sampling, adapter: str | None = None) -> Generation:
+        generation = Generation(prompt_ids, sampling, adapter)
         self._waiting.put(generation)
         return generation
 
     def capacity(self) -> Capacity:
+        in_work = [*self._rows, *self._prompts]
         return Capacity(
-            num_active=len(self._active), num_waiting=self._waiting.qsize(), max_active=MAX_ACTIVE
+            num_active=len(in_work),
+            num_waiting=self._waiting.qsize() + (self._next is not None),
+            max_active=self._max_batch_size,
+            num_active_tokens=sum(work.max_tokens for work in in_work),
         )
 
     def is_healthy(self) -> bool:
@@ -79,10 +102,15 @@ class TransformersEngine:
     def _work(self) -> None:
         while not self._closing:
             self._admit()
-            self._active = [
-                (generation, steps) for generation, steps in self._active if _advance(generation, steps)
-            ]
-        unfinished = [generation for generation, _ in self._active]
+            self._drop_cancelled()
+            if self._prompts:
+                self._read_part()
+            if self._rows:
+                self._step()
+            elif not self._prompts:
+                self._cache.clear()
+        unfinished = [work.generation for work in (*self._rows, *self._prompts)]
+        unfinished.append(self._next)
         while not self._waiting.empty():
             unfinished.append(self._waiting.get())
         for generation in filter(None, unfinished):
@@ -90,54 +118,121 @@ class TransformersEngine:
 
     def _admit(self) -> None:
         """Take waiting generations while there is room; wait for one when there is nothing to do."""
-        while len(self._active) < MAX_ACTIVE:
-            try:
-                generation = self._waiting.get(block=not self._active)
-            except queue.Empty:
+        while len(self._rows) + len(self._prompts) < self._max_batch_size:
+            if self._next is None:
+                try:
+                    self._next = self._waiting.get(block=not self._rows and not self._prompts)
+                except queue.Empty:
+                    return
+                if self._next is None:  # put there by close, to end the wait
+                    return
+            if not self._has_room(self._next):
                 return
-            if generation is None:  # put there by close, to end the wait
-                return
-            self._active.append((generation, self._steps(generation)))
+            generation, self._next = self._next, None
+            if generation.cancelled:
+                logger.info("dropped a cancelled generation")
+                continue
+            generation.start()
+            self._prompts.append(_Work(generation, self._decoder, self._codec))
 
-    def _steps(self, generation: Generation) -> Iterator[None]:
-        """Generate a token at each turn, until the last."""
-        generation.start()
-        cache = DynamicCache(config=self._model.config)
-        choice = TokenChoice(generation.sampling)
-        stream = TokenStream(self._codec, generation.prompt_ids, generation.sampling)
-        seen_ids = list(generation.prompt_ids)
-        num_cached = 0
-        while True:
-            output = self._model(
-                input_ids=torch.tensor([seen_ids[num_cached:]]),
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
+    def _has_room(self, generation: Generation) -> bool:
+        """Tell whether the rows would fit into memory, each as long as the longest may become."""
+        in_work = [*self._rows, *self._prompts]
+        longest = max([max_tokens_of(generation), *(work.max_tokens for work in in_work)])
+        return not in_work or (len(in_work) + 1) * longest <= self._max_cached_tokens
+
+    def _drop_cancelled(self) -> None:
+        for row in reversed(range(len(self._rows))):
+            if self._rows[row].generation.cancelled:
+                logger.info("dropped a cancelled generation")
+                self._remove(row)
+        for work in [work for work in self._prompts if work.generation.cancelled]:
+            logger.info("dropped a cancelled generation")
+            self._prompts.remove(work)
+
+    def _read_part(self) -> None:
+        """Read a part of one prompt; the prompts take turns."""
+        work = self._prompts.popleft()
+        try:
+            scores = work.read_part()
+            if scores is None:
+                self._prompts.append(work)
+                return
+            if not self._add_token(work, *work.choice.choose(scores, work.seen_ids)):
+                self._cache.add(work.prompt_cache)
+                work.prompt_cache = None
+                self._rows.append(work)
+            deliver([work.generation])
+        except Exception as error:  # one request must not end the others
+            _fail(work, error)
+
+    def _step(self) -> None:
+        """Give every row its next token."""
+        try:
+            scores = self._decoder.next_tokens(
+                self._cache,
+                [work.seen_ids[-1] for work in self._rows],
+                [work.generation.adapter for work in self._rows],
             )
-            num_cached = len(seen_ids)
-            scores = output.logits[:, -1, :].to(torch.float32, copy=True)
-            id_, logprob = choice.choose(scores, seen_ids)
-            seen_ids.append(id_)
-            token = stream.add(id_, logprob)
-            generation.put(token)
-            if token.finish_reason:
-                return
-            yield
+        except Exception as error:  # of memory, for one: none of the rows can go on
+            for work in self._rows:
+                _fail(work, error)
+            self._rows.clear()
+            self._cache.clear()
+            return
+        in_step = list(self._rows)
+        chosen = choose_all(scores, [work.choice for work in in_step], [work.seen_ids for work in in_step])
+        for row in reversed(range(len(self._rows))):
+            work, choice = self._rows[row], chosen[row]
+            if isinstance(choice, RequestError):
+                _fail(work, choice)
+                self._remove(row)
+            elif self._add_token(work, *choice):
+                self._remove(row)
+        deliver(work.generation for work in in_step)
+
+    def _add_token(self, work: _Work, id_: int, logprob: float) -> bool:
+        """Hand a token over; return whether it was the last."""
+        work.seen_ids.append(id_)
+        token = work.stream.add(id_, logprob)
+        work.generation.put(token)
+        return token.finish_reason is not None
+
+    def _remove(self, row: int) -> None:
+        self._cache.remove(row)
+        last = self._rows.pop()
+        if row < len(self._rows):
+            self._rows[row] = last
 
 
-def _advance(generation: Generation, steps: Iterator[None]) -> bool:
-    """Generate one token; return whether there is more to come."""
-    if generation.cancelled:
-        logger.info("dropped a cancelled generation")
-        return False
-    try:
-        next(steps)
-        return True
-    except StopIteration:
-        return False
-    except RequestError as error:
-        generation.fail(error)
-    except Exception as error:  # one request must not end the others
-        logger.exception("a generation failed")
-        generation.fail(generation_failed(str(error)))
-    return False
+class _Work:
+    """A generation that the engine has taken."""
+
+    def __init__(self, generation: Generation, decoder: Decoder, codec: TextCodec) -> None:
+        self.generation = generation
+        self.seen_ids = list(generation.prompt_ids)
+        self.choice = TokenChoice(generation.sampling)
+        self.stream = TokenStream(codec, generation.prompt_ids, generation.sampling)
+        self.prompt_cache = decoder.new_prompt()
+        self.max_tokens = max_tokens_of(generation)
+        self._decoder = decoder
+        self._num_read = 0
+
+    def read_part(self) -> torch.Tensor | None:
+        """Read the next part of the prompt; return the scores after its end, None before."""
+        part = self.seen_ids[self._num_read : self._num_read + PROMPT_PART_TOKENS]
+        scores = self._decoder.read_prompt(self.prompt_cache, part, self.generation.adapter)
+        self._num_read += len(part)
+        return scores if self._num_read == len(self.seen_ids) else None
+
+
+def max_tokens_of(generation: Generation) -> int:
+    """Return how many tokens a generation may have in the end, its prompt included."""
+    return len(generation.prompt_ids) + generation.sampling.max_new_tokens
+
+
+def _fail(work: _Work, error: Exception) -> None:
+    if not isinstance(error, RequestError):
+        logger.error("a generation failed", exc_info=error)
+        error = generation_failed(str(error))
+    work.generation.fail(error)
