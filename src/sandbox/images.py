@@ -14,19 +14,20 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 VARIABLE = "SANDBOX_IMAGES"
 SERVE = ("{python}", "-m", "serve")
-# Text Generation Inference, DJL Serving / LMI, vLLM and SGLang. `serve` stands for all of them and speaks
-# TGI's interface only: requests in another one's form are refused.
+# Text Generation Inference, DJL Serving / LMI, vLLM and SGLang: `serve` stands for each in its own dialect.
+# SGLang's containers answer OpenAI's bodies on /invocations, as vLLM's do.
 BUILT_IN = {
-    "*huggingface-pytorch-tgi*": SERVE,
-    "*text-generation-inference*": SERVE,
-    "*djl-inference*": SERVE,
-    "*vllm*": SERVE,
-    "*sglang*": SERVE,
+    "*huggingface-pytorch-tgi*": (*SERVE, "--dialect", "tgi"),
+    "*text-generation-inference*": (*SERVE, "--dialect", "tgi"),
+    "*djl-inference*": (*SERVE, "--dialect", "lmi"),
+    "*vllm*": (*SERVE, "--dialect", "vllm"),
+    "*sglang*": (*SERVE, "--dialect", "vllm"),
 }
 
 
@@ -45,8 +46,22 @@ def command_for(image: str) -> list[str] | None:
     """
     for pattern, command in (_given() | BUILT_IN).items():
         if fnmatchcase(image, pattern):
-            return [sys.executable if word == "{python}" else word for word in command]
+            return _filled(command)
     return None
+
+
+def serve_command(*arguments: str) -> list[str]:
+    """Return the command of `serve`, which stands for the built-in images."""
+    return _filled((*SERVE, *arguments))
+
+
+def is_serve(command: Sequence[str]) -> bool:
+    """Tell whether a command runs `serve` with the sandbox's interpreter."""
+    return list(command[: len(SERVE)]) == serve_command()
+
+
+def _filled(command: Sequence[str]) -> list[str]:
+    return [sys.executable if word == "{python}" else word for word in command]
 
 
 def _given() -> dict[str, tuple[str, ...]]:

@@ -2,24 +2,57 @@
 
 python -m serve --model FOLDER --port 8080
 HF_MODEL_ID=FOLDER PORT=0 python -m serve serve
+
+Start a parent from which servers are forked (see preload.py), and a server from it:
+
+python -m serve preload --socket FOLDER/serve.socket
+SERVE_PRELOADED=FOLDER/serve.socket python -m serve --model FOLDER --port 8080
 """
 
 from __future__ import annotations
 
-import logging
+import os
 import sys
 from collections.abc import Sequence
 
-from serve.errors import UserError
-from serve.server import exit_with, serve
-from serve.settings import read_settings
+from serve.handover import VARIABLE, NotForkedError, hand_over
 
 
 def main(argv: Sequence[str]) -> int:
-    """Return the exit status: 0 after a signal, 2 when something given cannot be served."""
+    """Return the exit status: 0 after a signal, 2 when something given cannot be served.
+
+    It is negative, for the signal, when the server was forked and ended by one.
+    """
+    if argv[:1] == ["preload"]:
+        from serve.preload import preload
+
+        return preload(argv[1:])
+    if not os.environ.get(VARIABLE):
+        return start(argv)
+    try:
+        return hand_over(os.environ[VARIABLE], argv)
+    except NotForkedError as refusal:
+        return start(argv, note=f"started without preloaded libraries: {refusal}")
+
+
+def start(argv: Sequence[str], note: str = "") -> int:
+    """Serve in this process and return the exit status.
+
+    Args:
+        argv: Arguments.
+        note: Logged first.
+    """
+    import logging
+
+    from serve.errors import UserError
+    from serve.server import serve
+    from serve.settings import read_settings
+
     logging.basicConfig(
         level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    if note:
+        logging.getLogger("serve").info(note)
     try:
         return serve(read_settings(argv))
     except UserError as error:
@@ -27,6 +60,22 @@ def main(argv: Sequence[str]) -> int:
         return 2
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
+
+
+def exit_with(status: int) -> None:
+    """End the process at once, as the server ended: by its exit status, or by its signal when negative."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if status < 0:
+        import resource
+        import signal
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the server has left one, if any is wanted
+        if -status != signal.SIGKILL:
+            signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    # A thread that still loads a model would crash in torch's destructors.
+    os._exit(status)
 
 
 if __name__ == "__main__":

@@ -20,20 +20,27 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    "image",
+    ("image", "dialect"),
     [
-        f"{REGISTRY}/huggingface-pytorch-tgi-inference:2.7.0-tgi3.3.6-gpu-py311-cu124-ubuntu22.04",
-        f"{REGISTRY}/djl-inference:0.38.0-lmi29.0.0-cu130",
-        f"{REGISTRY}/vllm:0.30.0-gpu-py312-cu130-ubuntu24.04-sagemaker",
-        f"{REGISTRY}/sglang:0.5.20-gpu-py312-cu130-ubuntu24.04-sagemaker",
-        "ghcr.io/huggingface/text-generation-inference:3.3.7",
+        (f"{REGISTRY}/huggingface-pytorch-tgi-inference:2.7.0-tgi3.3.6-gpu-py311-cu124-ubuntu22.04", "tgi"),
+        ("ghcr.io/huggingface/text-generation-inference:3.3.7", "tgi"),
+        (f"{REGISTRY}/djl-inference:0.38.0-lmi29.0.0-cu130", "lmi"),
+        (f"{REGISTRY}/vllm:0.30.0-gpu-py312-cu130-ubuntu24.04-sagemaker", "vllm"),
+        (f"{REGISTRY}/sglang:0.5.20-gpu-py312-cu130-ubuntu24.04-sagemaker", "vllm"),
     ],
 )
-def test_serving_images_run_the_server_with_this_interpreter(
-    image: str, monkeypatch: pytest.MonkeyPatch
+def test_serving_images_run_the_server_with_this_interpreter_in_their_dialect(
+    image: str, dialect: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(images.VARIABLE, raising=False)
-    assert images.command_for(image) == [sys.executable, "-m", "serve"]
+    command = images.command_for(image)
+    assert command == [sys.executable, "-m", "serve", "--dialect", dialect]
+    assert images.is_serve(command)
+
+
+def test_another_program_is_not_taken_for_the_server(table: Path) -> None:
+    table.write_text('a: ["{python}", -m, server]\nb: ["{python}"]\n')
+    assert [images.is_serve(images.command_for(image)) for image in ("a", "b")] == [False, False]
 
 
 def test_an_image_that_does_not_serve_text_has_no_program(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,7 +55,7 @@ def test_a_given_pattern_comes_before_a_built_in_one(table: Path) -> None:
         "mine.py",
     ]
     assert images.command_for("my/echo:latest") == ["/bin/echo", "{python}x"]
-    assert images.command_for(f"{REGISTRY}/djl-inference:1") == [sys.executable, "-m", "serve"]
+    assert images.command_for(f"{REGISTRY}/djl-inference:1")[:3] == [sys.executable, "-m", "serve"]
 
 
 def test_the_file_is_read_again_every_time(table: Path) -> None:

@@ -25,13 +25,9 @@ def container_environment(
         region: AWS region.
     """
     return {
-        **{name: os.environ[name] for name in _HANDED_ON if name in os.environ},
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
+        **machine_environment(),
         "HOME": str(paths.tmp),
         "TMPDIR": str(paths.tmp),
-        "LANG": "C.UTF-8",
-        "LC_ALL": "C.UTF-8",
-        "PYTHONUNBUFFERED": "1",
         "SM_MODEL_DIR": paths.inside("/opt/ml/model"),
         **{name: paths.inside(value) for name, value in given.items()},
         "AWS_REGION": region,
@@ -42,4 +38,15 @@ def container_environment(
         # Nothing in the sandbox reaches outside of this machine.
         "HF_HUB_OFFLINE": "1",
         "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def machine_environment() -> dict[str, str]:
+    """Return what is the same for every server: where programs and libraries are, and how text is written."""
+    return {
+        **{name: os.environ[name] for name in _HANDED_ON if name in os.environ},
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
     }

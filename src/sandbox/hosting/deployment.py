@@ -48,6 +48,10 @@ class Variant:
         return self.container.get("Image", "")
 
     @property
+    def environment(self) -> dict[str, str]:
+        return self.container.get("Environment", {})
+
+    @property
     def container_name(self) -> str:
         """The name that AWS gives the container in its messages."""
         return self.container.get("ContainerHostname", "primary")

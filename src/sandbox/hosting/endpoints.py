@@ -16,6 +16,7 @@ from sandbox.api.tags import tags_of
 from sandbox.hosting.deployment import Variant, variants_of
 from sandbox.hosting.endpoint_configs import found_config
 from sandbox.hosting.instance import remove_scratch
+from sandbox.hosting.preloaded import preloaded_parent
 from sandbox.hosting.running_endpoint import STOP_GRACE_S, RunningEndpoint
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ def end_all(context: Context) -> None:
     deadline_s = time.monotonic() + END_GRACE_S
     for endpoint in ending:
         endpoint.stop(max(deadline_s - time.monotonic(), 0.01))
+    preloaded_parent.end()
     recover(context)
 
 

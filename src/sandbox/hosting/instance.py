@@ -14,6 +14,7 @@ from sandbox.container_paths import ContainerPaths
 from sandbox.hosting.connections import Connections, Exchange
 from sandbox.hosting.container_environment import container_environment
 from sandbox.hosting.deployment import Variant
+from sandbox.hosting.preloaded import is_forked, preloaded_parent
 from sandbox.hosting.server_process import ServerProcess, free_port
 from sandbox.logs import LogStream
 
@@ -65,6 +66,7 @@ class Instance:
         self.model_folder = self._paths.local("/opt/ml/model")
         self.num_in_flight = 0
         self._region, self._variant, self._command = region, variant, command
+        self._home = context.home
         self._log = LogStream(
             context,
             region=region,
@@ -87,13 +89,15 @@ class Instance:
 
     def start(self) -> bool:
         """Start the server process; False when it cannot be started or the instance is no longer wanted."""
-        port = free_port()
+        port, given = free_port(), self._variant.environment
         env = container_environment(
-            self._variant.container.get("Environment", {}),
+            given,
             paths=self._paths,
             port=port,
             region=self._region,
         )
+        if is_forked(self._command, given):
+            env |= preloaded_parent.variables(self._home)
         with self._lock:  # not beside stop(), which would miss the process
             if self._stopped.is_set():
                 return False

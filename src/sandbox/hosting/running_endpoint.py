@@ -16,6 +16,7 @@ from sandbox.api.faults import Fault
 from sandbox.hosting import model_files
 from sandbox.hosting.deployment import Variant
 from sandbox.hosting.instance import Instance
+from sandbox.hosting.preloaded import is_forked, preloaded_parent
 
 if TYPE_CHECKING:
     from sandbox.context import Context
@@ -154,6 +155,8 @@ class RunningEndpoint:
         """Bring a variant's files to its instances and start them."""
         variant, folder = running.variant, self._folder / running.variant.name
         command = _command(variant.image)
+        if is_forked(command, variant.environment):
+            preloaded_parent.start(self._context.home)  # it imports while the files are brought
         for _ in range(variant.num_instances):
             if self._stopped.is_set():
                 return

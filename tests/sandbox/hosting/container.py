@@ -1,7 +1,7 @@
 """A container program for the tests: it does what a request's JSON, or its environment, asks for.
 
 Request: {"status": 422, "text": "...", "sleep_s": 1, "print": "...", "die": true, "tell": 1, "chunks":
-[["data", pause_s], ...]}; whatever else arrives is sent back.
+[["data", pause_s], ...], "stream_type": "application/jsonlines"}; whatever else arrives is sent back.
 """
 
 import json
@@ -68,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
         num_open_streams += 1
         try:
             self.send_response(200)
-            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Content-Type", asked.get("stream_type", "text/event-stream"))
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             self.wfile.flush()
@@ -76,7 +76,7 @@ class Handler(BaseHTTPRequestHandler):
                 time.sleep(pause_s)
                 if data == "DIE":
                     os._exit(4)
-                raw = data.encode()
+                raw = data.encode(asked.get("encoding", "utf-8"))
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(raw), raw))
                 self.wfile.flush()
             self.wfile.write(b"0\r\n\r\n")

@@ -173,6 +173,37 @@ def test_a_stream_tells_who_answers_and_with_what(hosting: Any, served: str) -> 
     assert list(answer["Body"]) == []
 
 
+OPENAI = (
+    'data: {"choices":[{"delta":{"role":"assistant","content":""},"index":0}]}\n\n'
+    'data: {"choices":[{"delta":{"content":"요약 🙂"},"index":0}]}\r\n\r\n'
+    ": keep-alive\n\n"
+    "data: [DONE]\n\n"
+)
+JSON_LINES = (
+    '{"token": {"id": 1, "text": "요약 🙂"}}\n{"token": {"id": 2, "text": ""}, "generated_text": "요약"}\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("text/event-stream; charset=utf-8", OPENAI.encode()),
+        ("application/jsonlines", JSON_LINES.encode()),
+        ("application/octet-stream", bytes(range(256))),
+    ],
+)
+@pytest.mark.parametrize("num_bytes", [1, 7, 10_000])
+def test_a_stream_keeps_type_and_bytes_in_every_dialect_wherever_it_is_cut(
+    hosting: Any, served: str, content_type: str, body: bytes, num_bytes: int
+) -> None:
+    text = body.decode("latin-1")  # a character a byte
+    chunks = [[text[start : start + num_bytes], 0] for start in range(0, len(text), num_bytes)]
+    asked = {"chunks": chunks, "stream_type": content_type, "encoding": "latin-1"}
+    answer = hosting.runtime.invoke_endpoint_with_response_stream(EndpointName=served, Body=json.dumps(asked))
+    assert answer["ContentType"] == content_type
+    assert b"".join(event["PayloadPart"]["Bytes"] for event in answer["Body"]) == body
+
+
 def test_an_answer_that_is_no_stream_comes_as_a_stream_too(hosting: Any, served: str) -> None:
     assert b"".join(content for _, content in events_of(hosting, served, text="whole")) == b"whole"
     assert list(events_of(hosting, served, text="")) == []
