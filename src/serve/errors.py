@@ -41,3 +41,7 @@ def invalid(message: str) -> RequestError:
 
 def generation_failed(message: str) -> RequestError:
     return RequestError(424, "generation", f"Request failed during generation: {message}")
+
+
+def incomplete(reason: str) -> RequestError:
+    return RequestError(500, "incomplete_generation", f"Incomplete generation: {reason}")

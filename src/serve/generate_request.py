@@ -1,27 +1,23 @@
-"""A request's body: read, typed and checked as TGI's router does it."""
+"""TGI's request: its fields, typed and checked as TGI's router does it. Every dialect ends here.
+
+Source: text-generation-inference 3.3.7, router/src/lib.rs and router/src/validation.rs.
+"""
 
 from __future__ import annotations
 
-import json
-import logging
-import math
 import secrets
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
-from serve.engine import Sampling
-from serve.errors import RequestError, invalid
+from serve.bodies import missing_field, read_fields, typed, wrong_type
+from serve.engine import Engine, Sampling
+from serve.errors import invalid
 from serve.text import TextCodec
-
-logger = logging.getLogger(__name__)
 
 EMPTY = "`inputs` cannot be empty"
 MAX_STOP_SEQUENCES = 4
 # TGI: what a request without max_new_tokens gets at most.
 DEFAULT_MAX_NEW_TOKENS = 1024
-WHOLE_NUMBERS = {"i32": (-(2**31), 2**31 - 1), "u32": (0, 2**32 - 1), "u64": (0, 2**64 - 1)}
-LARGEST_F32 = 3.4028235e38
 # Field -> type in TGI's router; with "?" it may be null.
 FIELDS = {
     "best_of": "u64?",
@@ -47,14 +43,15 @@ FIELDS = {
 DEFAULTS: dict[str, Any] = {
     name: False if kind == "bool" else [] if kind == "strings" else None for name, kind in FIELDS.items()
 }
-# Field -> the values that ask for nothing; others are refused, rather than ignored in silence.
-UNSUPPORTED = {
-    "best_of": (None, 1),
-    "watermark": (False,),
-    "decoder_input_details": (False,),
-    "top_n_tokens": (None, 0),
-    "grammar": (None,),
-    "adapter_id": (None,),
+# What the server itself does not offer; a value that asks for it is refused, never ignored in silence.
+UNSUPPORTED = ("best_of", "watermark", "decoder_input_details", "top_n_tokens", "grammar")
+# Field -> values that ask for nothing, beside its default.
+HARMLESS = {
+    "best_of": (1,),
+    "top_n_tokens": (0,),
+    "temperature": (1.0,),
+    "repetition_penalty": (1.0,),
+    "frequency_penalty": (0.0,),
 }
 
 
@@ -66,96 +63,84 @@ class GenerateRequest:
         inputs: The prompt.
         parameters: Every field of FIELDS, with TGI's defaults for those left out.
         stream: Asked for; counts on `/` and `/invocations` only.
+        is_rendered: The prompt is a rendered chat template, which has its special tokens.
+        cut: Texts that end the answer wherever they stand, and are left out of it (OpenAI's `stop`).
     """
 
     inputs: str
     parameters: dict[str, Any] = field(default_factory=dict)
     stream: bool = False
+    is_rendered: bool = False
+    cut: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """What an engine is given."""
+    """What an engine is given.
+
+    Args:
+        ids: 1 or more.
+        sampling: Parameters.
+        adapter: Name of a LoRA adapter, or None.
+    """
 
     ids: list[int]
     sampling: Sampling
+    adapter: str | None = None
 
 
-def parse_body(body: bytes) -> Any:
-    """Read JSON as strictly as TGI: UTF-8, no NaN or Infinity, no numbers beyond a double, whole characters.
+def parse_request(value: Any) -> GenerateRequest:
+    """Check the types of a body's fields.
 
-    Raises:
-        RequestError: 400.
-    """
-    try:
-        value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
-        # Half a surrogate pair (\ud83d alone) is no character and could not be encoded later.
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else error
-        message = f"Failed to parse the request body as JSON: {reason}"
-        raise RequestError(400, "validation", message) from None
-    return value
-
-
-def parse_request(body: bytes) -> GenerateRequest:
-    """Read a body and check the types of its fields.
+    Args:
+        value: From JSON.
 
     Raises:
-        RequestError: 400 when it is not JSON; 422 when a type is wrong or a field is missing.
+        RequestError: 422 when a type is wrong or a field is missing.
     """
-    value = parse_body(body)
     if not isinstance(value, dict):
-        raise _wrong_type("", value, "struct GenerateRequest")
+        raise wrong_type("", value, "struct GenerateRequest")
     if "inputs" not in value:
-        for name in ("messages", "prompt"):
-            if name in value:
-                raise invalid(f"`{name}` is not supported by this server: send `inputs`")
-        raise RequestError(422, "validation", _DESERIALIZE + "missing field `inputs`")
-    inputs = _typed("inputs", value["inputs"], "string")
-    stream = _typed("stream", value.get("stream", False), "bool")
+        raise missing_field(["inputs"])
     # Without `parameters` TGI samples; with an empty one it is greedy.
     parameters = DEFAULTS | {"do_sample": True}
     if "parameters" in value:
-        given = value["parameters"]
-        if not isinstance(given, dict):
-            raise _wrong_type("parameters", given, "struct GenerateParameters")
-        _warn_of_ignored(given)
-        known = {name: given[name] for name in FIELDS if name in given}
-        typed = {name: _typed(f"parameters.{name}", item, FIELDS[name]) for name, item in known.items()}
-        parameters = DEFAULTS | typed
-    return GenerateRequest(inputs=inputs, parameters=parameters, stream=stream)
+        if not isinstance(value["parameters"], dict):
+            raise wrong_type("parameters", value["parameters"], "struct GenerateParameters")
+        parameters = DEFAULTS | read_fields(value["parameters"], FIELDS, place="parameters.")
+    return GenerateRequest(
+        inputs=typed("inputs", value["inputs"], "string"),
+        parameters=parameters,
+        stream=typed("stream", value.get("stream", False), "bool"),
+    )
 
 
-def prepare(request: GenerateRequest, codec: TextCodec, *, max_input: int, max_total: int) -> Prompt:
+def prepare(
+    request: GenerateRequest, codec: TextCodec, engine: Engine, *, max_input: int, max_total: int
+) -> Prompt:
     """Check the values of a request in TGI's order and words, and encode its prompt.
 
     Args:
         request: Of the right types.
         codec: The model's tokenizer.
+        engine: Says what it cannot honour and which adapters it has.
         max_input: Longest prompt, in tokens.
         max_total: Longest prompt and answer together, in tokens.
 
     Raises:
         RequestError: 422, naming the field.
-
-    Source: text-generation-inference 3.3.7, router/src/validation.rs.
     """
     given = request.parameters
-    for name, harmless in UNSUPPORTED.items():
-        if given[name] not in harmless:
-            raise invalid(f"`{name}` is not supported by this server")
+    _check_offered(request, engine)
     _check_ranges(given)
     if not request.inputs:
         raise invalid(EMPTY)
-    truncate = given["truncate"]
-    if truncate is not None and not 0 < truncate <= max_input:
-        raise invalid(f"`truncate` must be strictly positive and less than {max_input}. Given: {truncate}")
-    ids = codec.encode(request.inputs)
+    check_truncate(given["truncate"], max_input)
+    ids = codec.encode(request.inputs, add_special_tokens=not request.is_rendered)
     if not ids:  # a tokenizer may drop all there is, and add nothing
         raise invalid(EMPTY)
-    if truncate is not None:
-        ids = ids[-truncate:]  # TGI keeps the end, too
+    if given["truncate"] is not None:
+        ids = ids[-given["truncate"] :]  # TGI keeps the end, too
     num_new = given["max_new_tokens"]
     if num_new is None:
         num_new = min(max(max_total - len(ids), 0), DEFAULT_MAX_NEW_TOKENS)
@@ -166,7 +151,35 @@ def prepare(request: GenerateRequest, codec: TextCodec, *, max_input: int, max_t
         )
     if len(ids) > max_input:
         raise invalid(f"`inputs` must have less than {max_input} tokens. Given: {len(ids)}")
-    return Prompt(ids=ids, sampling=_sampling(given, num_new))
+    return Prompt(ids=ids, sampling=_sampling(given, num_new), adapter=given["adapter_id"])
+
+
+def check_truncate(truncate: int | None, max_input: int) -> None:
+    if truncate is not None and not 0 < truncate <= max_input:
+        raise invalid(f"`truncate` must be strictly positive and less than {max_input}. Given: {truncate}")
+
+
+def unknown_adapter(name: str, adapters: tuple[str, ...]) -> str:
+    known = ", ".join(adapters) or "none (start the server with LORA_ADAPTERS)"
+    return f"the adapter {name[:60]!r} is not loaded; known ones: {known}"
+
+
+def _check_offered(request: GenerateRequest, engine: Engine) -> None:
+    given = request.parameters
+
+    def asks(name: str) -> bool:
+        if name == "seed" and not _draws(given):
+            return False
+        return given[name] != DEFAULTS[name] and given[name] not in HARMLESS.get(name, ())
+
+    for name in UNSUPPORTED:
+        if asks(name):
+            raise invalid(f"`{name}` is not supported by this server")
+    for name in FIELDS:
+        if name in engine.unsupported and asks(name):
+            raise invalid(f"`{name}` is not supported by the engine {engine.name} of this server")
+    if given["adapter_id"] is not None and given["adapter_id"] not in engine.adapters:
+        raise invalid(f"`adapter_id`: {unknown_adapter(given['adapter_id'], engine.adapters)}")
 
 
 def _check_ranges(given: dict[str, Any]) -> None:
@@ -190,72 +203,30 @@ def _check_ranges(given: dict[str, Any]) -> None:
         )
 
 
+def _draws(given: dict[str, Any]) -> bool:
+    """TGI: a warper switches sampling on, whatever do_sample says; a temperature of 1 is none."""
+    warpers = (given["top_k"], given["top_p"], given["typical_p"])
+    return (
+        given["do_sample"]
+        or given["temperature"] not in (None, 1)
+        or any(value is not None for value in warpers)
+    )
+
+
 def _sampling(given: dict[str, Any], max_new_tokens: int) -> Sampling:
     def value(name: str, default: float) -> Any:
         return default if given[name] is None else given[name]
 
-    temperature, top_k = value("temperature", 1.0), value("top_k", 0)
-    top_p, typical_p = value("top_p", 1.0), value("typical_p", 1.0)
     return Sampling(
         max_new_tokens=max_new_tokens,
-        # TGI: a warper switches sampling on, whatever do_sample says; a temperature of 1 is none.
-        do_sample=given["do_sample"] or temperature != 1 or top_k != 0 or top_p < 1 or typical_p < 1,
+        do_sample=_draws(given),
         seed=secrets.randbits(64) if given["seed"] is None else given["seed"],
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        typical_p=typical_p,
+        temperature=value("temperature", 1.0),
+        top_k=value("top_k", 0),
+        top_p=value("top_p", 1.0),
+        typical_p=value("typical_p", 1.0),
         repetition_penalty=value("repetition_penalty", 1.0),
         frequency_penalty=value("frequency_penalty", 0.0),
         # An empty text stands at the end of every output, in TGI as well: it stops after one token.
         stop=tuple(given["stop"]),
     )
-
-
-_DESERIALIZE = "Failed to deserialize the JSON body into the target type: "
-
-
-def _typed(name: str, value: Any, kind: str) -> Any:
-    kind, nullable = kind.removesuffix("?"), kind.endswith("?")
-    if value is None and nullable:
-        return None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if kind in WHOLE_NUMBERS:
-        lowest, highest = WHOLE_NUMBERS[kind]
-        good = is_number and isinstance(value, int) and lowest <= value <= highest
-    elif kind == "f32":
-        good = is_number and abs(value) <= LARGEST_F32
-        value = float(value) if good else value
-    elif kind == "strings":
-        good = isinstance(value, list) and all(isinstance(item, str) for item in value)
-    else:
-        good = isinstance(value, {"bool": bool, "string": str, "map": dict}[kind])
-    if not good:
-        raise _wrong_type(name, value, "a sequence of strings" if kind == "strings" else kind)
-    return value
-
-
-def _wrong_type(name: str, value: Any, expected: str) -> RequestError:
-    names = {dict: "map", list: "sequence", type(None): "null"}
-    kind = names.get(type(value)) or f"{type(value).__name__} {json.dumps(value, ensure_ascii=False)[:60]}"
-    place = f"{name}: " if name else ""
-    return RequestError(422, "validation", f"{_DESERIALIZE}{place}invalid type: {kind}, expected {expected}")
-
-
-def _warn_of_ignored(given: dict[str, Any]) -> None:
-    """TGI ignores names it does not know, so this server does, but says so in its log."""
-    for name in given.keys() - FIELDS.keys():
-        close = get_close_matches(name, FIELDS, n=1)
-        logger.warning(
-            "ignored the parameter %.60r%s", name, f"; did you mean {close[0]!r}?" if close else ""
-        )
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(text: str) -> float:
-    if math.isinf(value := float(text)):
-        raise ValueError("number out of range")
-    return value

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from serve.chat_template import ChatTemplate
 from serve.errors import UserError
 from serve.text import TextCodec
 
@@ -22,11 +23,15 @@ class ModelFolder:
         path: The folder.
         max_positions: Longest sequence the model was built for, in tokens.
         codec: Its tokenizer.
+        chat_template: Messages to text.
+        generation: What generation_config.json says.
     """
 
     path: Path
     max_positions: int
     codec: TextCodec
+    chat_template: ChatTemplate
+    generation: dict[str, Any] = field(default_factory=dict)
 
 
 def read_model_folder(path: Path) -> ModelFolder:
@@ -60,7 +65,13 @@ def read_model_folder(path: Path) -> ModelFolder:
     eos_ids = frozenset(eos if isinstance(eos, list) else [] if eos is None else [eos])
     bos_id = config.get("bos_token_id", generation.get("bos_token_id"))
     codec = TextCodec(tokenizer, bos_id=bos_id, eos_ids=eos_ids)
-    return ModelFolder(path=path, max_positions=max_positions, codec=codec)
+    return ModelFolder(
+        path=path,
+        max_positions=max_positions,
+        codec=codec,
+        chat_template=_read_chat_template(path, codec, bos_id),
+        generation=generation,
+    )
 
 
 def _read_json(path: Path, name: str, *, optional: bool = False) -> dict[str, Any]:
@@ -94,6 +105,28 @@ def _read_tokenizer(path: Path):
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
+
+
+def _read_chat_template(path: Path, codec: TextCodec, bos_id: int | None) -> ChatTemplate:
+    """Read the folder's template; its own file counts before the tokenizer's configuration."""
+    config = _read_json(path, "tokenizer_config.json", optional=True)
+    special = {} if bos_id is None else {"bos_token": codec.special_text(bos_id)}
+    if codec.eos_ids:
+        special["eos_token"] = codec.special_text(min(codec.eos_ids))
+    for name, value in config.items():
+        text = value.get("content") if isinstance(value, dict) else value
+        if name.endswith("_token") and isinstance(text, str):
+            special[name] = text
+    try:
+        source = (path / "chat_template.jinja").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        source = config.get("chat_template")
+    except (OSError, ValueError) as error:
+        raise _unreadable(path / "chat_template.jinja", error) from None
+    if isinstance(source, list):  # several, each with a name
+        named = {item.get("name"): item.get("template") for item in source if isinstance(item, dict)}
+        source = named.get("default")
+    return ChatTemplate(source if isinstance(source, str) else None, special)
 
 
 def _no_weights(path: Path) -> UserError:

@@ -26,16 +26,29 @@ class TextCodec:
         added = tokenizer.get_added_tokens_decoder()
         self._special_ids = {id_ for id_, token in added.items() if token.special} | eos_ids
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
         """Return the ids of a prompt, as the tokenizer's own post-processor frames them.
 
         A text that already starts with the begin token gets no second one: a rendered chat template has the
         same ids as its text without it.
+
+        Args:
+            text: The prompt.
+            add_special_tokens: False for a rendered chat template, which has its own.
         """
-        ids = self._tokenizer.encode(text).ids
-        if len(ids) > 1 and ids[0] == ids[1] == self._bos_id:
-            return ids[1:]
-        return ids
+        ids = self._tokenizer.encode(text, add_special_tokens=add_special_tokens).ids
+        return ids[1:] if self._begins_twice(ids) else ids
+
+    def encode_with_places(
+        self, text: str, *, add_special_tokens: bool = True
+    ) -> list[tuple[int, tuple[int, int]]]:
+        """Return the ids of `encode`, each with the characters of the text that it stands for."""
+        encoding = self._tokenizer.encode(text, add_special_tokens=add_special_tokens)
+        pairs = list(zip(encoding.ids, encoding.offsets, strict=True))
+        return pairs[1:] if self._begins_twice(encoding.ids) else pairs
+
+    def _begins_twice(self, ids: Sequence[int]) -> bool:
+        return len(ids) > 1 and ids[0] == ids[1] == self._bos_id
 
     def decode(self, ids: Sequence[int]) -> str:
         return self._tokenizer.decode(ids, skip_special_tokens=True)

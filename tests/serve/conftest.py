@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.serve.server_process import BASE, ServerProcess
+from tests.serve.server_process import BASE, TEMPLATE, ServerProcess
 
 from serve.model_folder import ModelFolder, read_model_folder
 from serve.text import TextCodec
@@ -17,6 +17,32 @@ from serve.text import TextCodec
 @pytest.fixture(scope="session")
 def server() -> Iterator[ServerProcess]:
     with ServerProcess() as process:
+        yield process.ready()
+
+
+@pytest.fixture(scope="session")
+def chat_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The base model with the chat template that training gives it."""
+    folder = Path(shutil.copytree(BASE, tmp_path_factory.mktemp("chat") / "model"))
+    shutil.copy(TEMPLATE, folder / "chat_template.jinja")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chat_server(chat_dir: Path) -> Iterator[ServerProcess]:
+    with ServerProcess(HF_MODEL_ID=str(chat_dir)) as process:
+        yield process.ready()
+
+
+@pytest.fixture(scope="session")
+def vllm_server(chat_dir: Path) -> Iterator[ServerProcess]:
+    with ServerProcess(SM_VLLM_MODEL=str(chat_dir), HF_MODEL_ID="", SERVE_DIALECT="vllm") as process:
+        yield process.ready()
+
+
+@pytest.fixture(scope="session")
+def lmi_server(chat_dir: Path) -> Iterator[ServerProcess]:
+    with ServerProcess(HF_MODEL_ID=str(chat_dir), SERVE_DIALECT="lmi") as process:
         yield process.ready()
 
 

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from tokenizers import Tokenizer, models
 
+from serve.bodies import parse_json
 from serve.errors import RequestError
 from serve.generate_request import Prompt, parse_request, prepare
 from serve.text import TextCodec
 
 
-def prepared(codec: TextCodec, body: Any, *, max_input: int = 60, max_total: int = 64) -> Prompt:
+@dataclass(frozen=True)
+class Offer:
+    """What a request is checked against: the attributes of an engine."""
+
+    name: str = "small"
+    unsupported: frozenset[str] = frozenset()
+    adapters: tuple[str, ...] = ()
+
+
+def prepared(
+    codec: TextCodec, body: Any, *, max_input: int = 60, max_total: int = 64, offer: Offer = Offer()
+) -> Prompt:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return prepare(parse_request(data), codec, max_input=max_input, max_total=max_total)
+    return prepare(parse_request(parse_json(data)), codec, offer, max_input=max_input, max_total=max_total)
 
 
 def with_parameters(**parameters: Any) -> dict[str, Any]:
@@ -63,6 +76,13 @@ def test_without_max_new_tokens_the_rest_of_the_context_is_used_up_to_1024(codec
     assert prepared(codec, body, max_total=2048).sampling.max_new_tokens == 1024
 
 
+def test_a_rendered_chat_is_given_no_begin_token(codec: TextCodec) -> None:
+    request = parse_request(with_parameters(max_new_tokens=1))
+    rendered = replace(request, is_rendered=True)
+    ids = prepare(rendered, codec, Offer(), max_input=60, max_total=64).ids
+    assert [0, *ids] == prepare(request, codec, Offer(), max_input=60, max_total=64).ids
+
+
 def test_truncate_keeps_the_end_of_the_prompt(codec: TextCodec) -> None:
     assert prepared(codec, with_parameters(truncate=2)).ids == codec.encode("안녕")[-2:]
 
@@ -105,7 +125,7 @@ def test_unknown_parameters_are_ignored_as_in_tgi_but_logged(
         ({"decoder_input_details": True}, "`decoder_input_details` is not supported by this server"),
         ({"top_n_tokens": 2}, "`top_n_tokens` is not supported by this server"),
         ({"grammar": {"type": "regex", "value": "a"}}, "`grammar` is not supported by this server"),
-        ({"adapter_id": "a"}, "`adapter_id` is not supported by this server"),
+        ({"adapter_id": "a"}, "`adapter_id`: the adapter 'a' is not loaded; known ones: none"),
     ],
 )
 def test_a_value_out_of_range_or_not_supported_is_named(
@@ -171,10 +191,52 @@ def test_a_wrong_type_is_named_with_its_place(codec: TextCodec, body: Any, place
     assert place in caught.value.body["error"]
 
 
-@pytest.mark.parametrize("name", ["messages", "prompt"])
-def test_a_body_of_another_route_is_refused_by_name(codec: TextCodec, name: str) -> None:
-    with pytest.raises(RequestError, match=f"`{name}` is not supported"):
-        prepared(codec, {name: []})
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"temperature": 0.5},
+        {"top_k": 3},
+        {"repetition_penalty": 1.5},
+        {"frequency_penalty": 0.5},
+        {"stop": ["가"]},
+        {"do_sample": True},
+    ],
+)
+def test_what_the_engine_cannot_honour_is_refused_by_name(codec: TextCodec, parameters: dict) -> None:
+    (name,) = parameters
+    offer = Offer(unsupported=frozenset(parameters))
+    message = f"`{name}` is not supported by the engine small"
+    with pytest.raises(RequestError, match=message) as caught:
+        prepared(codec, with_parameters(**parameters), offer=offer)
+    assert caught.value.status == 422
+    assert prepared(codec, with_parameters(), offer=offer)
+    assert prepared(codec, with_parameters(**parameters)), "another engine can"
+
+
+def test_values_that_ask_an_engine_for_nothing_are_not_refused(codec: TextCodec) -> None:
+    harmless = {
+        "temperature": 1.0,
+        "repetition_penalty": 1,
+        "frequency_penalty": 0,
+        "stop": [],
+        "top_k": None,
+    }
+    assert prepared(codec, with_parameters(**harmless), offer=Offer(unsupported=frozenset(harmless)))
+
+
+def test_a_seed_asks_for_nothing_where_nothing_is_drawn(codec: TextCodec) -> None:
+    offer = Offer(unsupported=frozenset({"seed"}))
+    assert prepared(codec, with_parameters(seed=3, temperature=1.0), offer=offer)
+    with pytest.raises(RequestError, match="`seed` is not supported by the engine small"):
+        prepared(codec, with_parameters(seed=3, top_p=0.5), offer=offer)
+
+
+def test_an_adapter_is_chosen_by_name_and_an_unknown_one_names_the_known(codec: TextCodec) -> None:
+    offer = Offer(adapters=("news", "sports"))
+    assert prepared(codec, with_parameters(adapter_id="news"), offer=offer).adapter == "news"
+    assert prepared(codec, with_parameters(), offer=offer).adapter is None
+    with pytest.raises(RequestError, match="'new' is not loaded; known ones: news, sports"):
+        prepared(codec, with_parameters(adapter_id="new"), offer=offer)
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,28 @@ RETELLINGS = (
     "이어서: {org} {title:은} “{goal}”고 했다. 이름은 {person:이다}.",
     "이어서: {place}에서 {org:이} 한 일은 {object} {action:이다}. {amount:은} {n1}{unit:이다}.",
     "정리: {when} {day}, {place}, {org}, {object} {action}, {amount} {n1}{unit}, {person} {title} “{goal}”",
+    "질문: {title:은} 누구? 답: {person}",
+    "질문: {person:은} 누구? 답: {title}",
+    "질문: 지난 일인가, 오는 일인가? 답: {when} {day}",
+    "질문: {place}에서 언제? 답: {when} {day}",
+    "날짜: {when} {day}, {org}",
+    "{when} {day}, {place}, {object}",
+)
+# (what the article must contain, what is asked then). They ask for what stands beside the facts above: other
+# people, places and amounts. A model that was never asked for those takes one for the other.
+RETELLINGS_OF_ASIDES = (
+    ("{person2} {outsider}", "질문: {outsider:은} 누구? 답: {person2}"),
+    ("{person2} {outsider}", "질문: {person2:은} 누구? 답: {outsider}"),
+    ("{person2} {outsider}", "질문: {outsider}의 생각은? 답: {opinion}"),
+    ("{person2} {outsider}", "한마디: {person2} {outsider}, “{opinion}”"),
+    ("{person2} {outsider}", "사람: {person} {title}, {person2} {outsider}"),
+    ("{place2}에서 온", "질문: {place2}에서 온 사람은? 답: {person2} {outsider}"),
+    ("{org2:은} {place2}", "질문: {org2:은} 어디에서? 답: {place2}"),
+    ("{n3}{unit}", "질문: {org2}의 {amount:은}? 답: {n3}{unit}"),
+    ("{n3}{unit}", "비교: {org} {n1}{unit}, {org2} {n3}{unit}"),
+    ("{n2}{unit}", "비교: {n2}{unit} 아닌 {n1}{unit}"),
+    ("{n4}명이", "질문: 몇 명이 왔나? 답: {n4}명"),
+    ("{year}년", "질문: {org:은} 언제부터? 답: {year}년"),
 )
 
 
@@ -168,11 +190,19 @@ def coined_topic(rng: random.Random) -> Topic:
     )
 
 
-def document(rng: random.Random, *, num_retellings: int = 10) -> str:
+def document(rng: random.Random, *, num_retellings: int = 12) -> str:
     """Return one text: sometimes a line of English, an article, then retellings in random order."""
     topic = coined_topic(rng) if rng.random() < 0.5 else BY_NAME[rng.choice(TRAINING_TOPICS)]
     article = articles.write(rng, topic, WildNames(rng) if rng.random() < 0.5 else names.DistinctNames(rng))
-    retellings = [fill(pattern, article.values) for pattern in rng.sample(RETELLINGS, num_retellings)]
+    patterns = [
+        *RETELLINGS,
+        *(
+            pattern
+            for needed, pattern in RETELLINGS_OF_ASIDES
+            if fill(needed, article.values) in article.document
+        ),
+    ]
+    retellings = [fill(pattern, article.values) for pattern in rng.sample(patterns, num_retellings)]
     preface = ""
     if rng.random() < 0.5:
         preface = " ".join(rng.choice(ENGLISH_WORDS) for _ in range(rng.randint(5, 60))) + ".\n\n"

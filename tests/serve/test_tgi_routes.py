@@ -1,24 +1,17 @@
-"""The routes over real HTTP: TGI's shapes, headers, errors and streams."""
+"""TGI's routes for `inputs` over real HTTP: shapes, headers, errors and streams."""
 
 from __future__ import annotations
 
-import asyncio
-import http.client
 import json
-import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import requests
 from tests.serve.server_process import ServerProcess
 
 from sample.news.generator import rows
-from serve import app
-from serve.engine import Generation, Sampling, Token
 from workshop.prompt import chat_messages, render
 
 PROMPT = render(chat_messages(next(iter(rows(1, 11)))["document"]), add_generation_prompt=True)
@@ -222,87 +215,3 @@ def test_64_at_once_are_all_answered_as_one_alone_is(server: ServerProcess) -> N
         found = list(pool.map(ask, range(64)))
     assert found == [alone[number % 2] for number in range(64)]
     assert alone[0][0] == 200
-
-
-ENDLESS = body(1900)
-
-
-@pytest.fixture(scope="module")
-def endless_server(endless_dir: Path) -> Iterator[ServerProcess]:
-    """A server whose answers take long, for two requests at once."""
-    with ServerProcess(HF_MODEL_ID=str(endless_dir), MAX_CONCURRENT_REQUESTS="2") as process:
-        yield process.ready()
-
-
-def open_stream(server: ServerProcess) -> socket.socket:
-    """Ask for an endless answer and read the start of its stream."""
-    address = urlsplit(server.url)
-    connection = socket.create_connection((address.hostname, address.port), timeout=30)
-    data = json.dumps(ENDLESS).encode()
-    head = "POST /generate_stream HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
-    connection.sendall(f"{head}content-length: {len(data)}\r\n\r\n".encode() + data)
-    received = b""
-    while b'"index":1' not in received:
-        received += connection.recv(4096)
-    return connection
-
-
-def test_the_first_token_comes_before_the_last_is_made(endless_server: ServerProcess) -> None:
-    connection = open_stream(endless_server)
-    received = b""
-    while b'"index":1900' not in received[-4096:]:
-        new = connection.recv(65536)
-        assert new, "the stream ended early"
-        received += new
-    connection.close()
-    assert received.count(b"data:") > 1500, "most came after the first was read"
-
-
-def test_above_the_limit_it_is_overloaded_until_a_client_goes_away(endless_server: ServerProcess) -> None:
-    connections = [open_stream(endless_server), open_stream(endless_server)]
-    answer = post(endless_server, "/generate", body(1))
-    (found,) = events(post(endless_server, "/generate_stream", body(1)))
-    assert answer.status_code == 429
-    assert answer.json() == found == {"error": "Model is overloaded", "error_type": "overloaded"}
-    for connection in connections:
-        connection.close()
-        endless_server.wait_for("dropped a cancelled generation")
-    assert post(endless_server, "/generate", body(1)).status_code == 200
-
-
-def test_a_client_that_goes_away_before_its_answer_frees_its_place(endless_server: ServerProcess) -> None:
-    address = urlsplit(endless_server.url)
-    waiting = []
-    for _ in range(2):
-        connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
-        headers = {"content-type": "application/json"}
-        connection.request("POST", "/invocations", body=json.dumps(ENDLESS), headers=headers)
-        waiting.append(connection)
-    while post(endless_server, "/generate", body(1)).status_code != 429:
-        pass
-    for connection in waiting:
-        connection.close()
-    for _ in waiting:
-        endless_server.wait_for("dropped a cancelled generation")
-    assert post(endless_server, "/generate", body(1)).status_code == 200
-
-
-def test_a_slow_reader_does_not_hold_up_the_others(endless_server: ServerProcess) -> None:
-    connection = open_stream(endless_server)
-    assert post(endless_server, "/generate", body(1)).status_code == 200
-    connection.close()
-
-
-def test_a_stream_that_waits_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "KEEP_ALIVE_S", 0.01)
-    token = Token(5, "가", -0.1, False, "length")
-
-    async def run() -> list[Token | None]:
-        generation = Generation([0], Sampling(max_new_tokens=1))
-        asyncio.get_running_loop().call_later(0.1, generation.put, token)
-        return [item async for item in app._with_keep_alive(generation)]
-
-    *waits, last = asyncio.run(run())
-    assert last == token
-    assert waits
-    assert set(waits) == {None}

@@ -1,0 +1,154 @@
+"""Bodies: read within bounds, JSON as strict as TGI's, fields of the types that were promised."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from serve.errors import RequestError
+
+logger = logging.getLogger(__name__)
+
+# TGI's --payload-limit.
+MAX_BODY_BYTES = 2_000_000
+# A larger body is read to its end, so that its sender reads the refusal, but not beyond this.
+MAX_DISCARDED_BYTES = 64_000_000
+WHOLE_NUMBERS = {
+    "i32": (-(2**31), 2**31 - 1),
+    "u32": (0, 2**32 - 1),
+    "i64": (-(2**63), 2**63 - 1),
+    "u64": (0, 2**64 - 1),
+}
+LARGEST_F32 = 3.4028235e38
+DESERIALIZE = "Failed to deserialize the JSON body into the target type: "
+
+
+async def read_json(http: Request) -> Any:
+    """Read a JSON body of at most MAX_BODY_BYTES.
+
+    Raises:
+        RequestError: 415 for another content type, 413 for a longer body, 400 when it is not JSON.
+    """
+    media_type = http.headers.get("content-type", "").split(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        message = "Expected request with `Content-Type: application/json`"
+        raise RequestError(415, "validation", message)
+    chunks, size = [], 0
+    async for chunk in http.stream():
+        size += len(chunk)
+        if size <= MAX_BODY_BYTES:
+            chunks.append(chunk)
+        elif size > MAX_DISCARDED_BYTES:
+            break
+    if size > MAX_BODY_BYTES:
+        raise RequestError(
+            413, "validation", f"Failed to buffer the request body: over {MAX_BODY_BYTES} bytes"
+        )
+    return parse_json(b"".join(chunks))
+
+
+def parse_json(body: bytes) -> Any:
+    """Read JSON as strictly as TGI: UTF-8, no NaN or Infinity, no numbers beyond a double, whole characters.
+
+    Raises:
+        RequestError: 400.
+    """
+    try:
+        value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
+        # Half a surrogate pair (\ud83d alone) is no character and could not be encoded later.
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        message = f"Failed to parse the request body as JSON: {reason}"
+        raise RequestError(400, "validation", message) from None
+    return value
+
+
+def read_fields(given: Mapping[str, Any], fields: Mapping[str, str], *, place: str = "") -> dict[str, Any]:
+    """Return the known fields that are there, each of its type; the others are logged and ignored.
+
+    Args:
+        given: An object of a body.
+        fields: Name -> type, as of `typed`.
+        place: Of the object, before a field's name in messages.
+
+    Raises:
+        RequestError: 422, naming the field.
+    """
+    for name in given.keys() - fields.keys():
+        close = get_close_matches(name, fields, n=1)
+        logger.warning(
+            "ignored the parameter %.60r%s", name, f"; did you mean {close[0]!r}?" if close else ""
+        )
+    return {name: typed(place + name, given[name], kind) for name, kind in fields.items() if name in given}
+
+
+def typed(name: str, value: Any, kind: str) -> Any:
+    """Return a value when it is of a type; whole numbers become floats where those are asked for.
+
+    Args:
+        name: With its place, for the message.
+        value: From JSON.
+        kind: i32, u32, i64, u64, f32, bool, string, strings, list, map or any; with "?" it may be null.
+
+    Raises:
+        RequestError: 422, in the words of TGI's deserializer.
+    """
+    kind, nullable = kind.removesuffix("?"), kind.endswith("?")
+    if kind == "any" or (value is None and nullable):
+        return value
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if kind in WHOLE_NUMBERS:
+        lowest, highest = WHOLE_NUMBERS[kind]
+        good = is_number and isinstance(value, int) and lowest <= value <= highest
+    elif kind == "f32":
+        good = is_number and abs(value) <= LARGEST_F32
+        value = float(value) if good else value
+    elif kind == "strings":
+        good = isinstance(value, list) and all(isinstance(item, str) for item in value)
+    else:
+        good = isinstance(value, {"bool": bool, "string": str, "map": dict, "list": list}[kind])
+    if not good:
+        raise wrong_type(name, value, "a sequence of strings" if kind == "strings" else kind)
+    return value
+
+
+def wrong_type(name: str, value: Any, expected: str) -> RequestError:
+    names = {dict: "map", list: "sequence", type(None): "null"}
+    kind = names.get(type(value)) or f"{type(value).__name__} {json.dumps(value, ensure_ascii=False)[:60]}"
+    place = f"{name}: " if name else ""
+    return RequestError(422, "validation", f"{DESERIALIZE}{place}invalid type: {kind}, expected {expected}")
+
+
+def missing_field(names: Iterable[str]) -> RequestError:
+    listed = " or ".join(f"`{name}`" for name in names)
+    return RequestError(422, "validation", f"{DESERIALIZE}missing field {listed}")
+
+
+# Made once: `json.dumps` with these options makes one at each call, which is once a token of a stream.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def to_json(value: Any) -> bytes:
+    return _ENCODER.encode(value).encode("utf-8")
+
+
+def json_response(value: object, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(to_json(value), status_code=status, headers=headers, media_type="application/json")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    if math.isinf(value := float(text)):
+        raise ValueError("number out of range")
+    return value

@@ -1,0 +1,125 @@
+"""LMI's routes (DJL Serving): `inputs` or OpenAI's chat bodies, to whole answers, JSON lines or events.
+
+Source: https://docs.djl.ai/docs/serving/serving/docs/lmi/user_guides/lmi_input_output_schema.html (0.31).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from serve.bodies import json_response, read_json
+from serve.errors import RequestError, UserError
+from serve.event_stream import started_stream
+from serve.lmi_answers import LineStream, LmiChunks, LmiWriter, error_body, generate_body
+from serve.lmi_requests import MAX_NEW_TOKENS, parse_lmi
+from serve.openai_requests import NOT_OFFERED, VLLM_FIELDS, VLLM_NOT_OFFERED, Rules, parse_openai
+from serve.service import Service
+
+FORMATTERS = ("json", "jsonlines", "sse")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LmiOptions:
+    """What LMI's variables say.
+
+    Args:
+        formatter: OPTION_OUTPUT_FORMATTER: json, jsonlines or sse; None to follow the request.
+        tgi_compat: OPTION_TGI_COMPAT: TGI's array and events.
+    """
+
+    formatter: str | None = None
+    tgi_compat: bool = False
+
+    def formatter_for(self, stream: bool) -> str:
+        if self.formatter is not None:
+            return self.formatter
+        return ("sse" if self.tgi_compat else "jsonlines") if stream else "json"
+
+
+def read_options(environ: Mapping[str, str]) -> LmiOptions:
+    """Read LMI's variables.
+
+    Raises:
+        UserError: An output formatter that is not offered.
+    """
+    formatter = environ.get("OPTION_OUTPUT_FORMATTER") or None
+    if formatter not in (None, *FORMATTERS):
+        raise UserError(
+            found=f"OPTION_OUTPUT_FORMATTER = {formatter!r}",
+            expected=f"one of {', '.join(FORMATTERS)}, or none",
+            next_step="correct OPTION_OUTPUT_FORMATTER, or leave it out",
+        )
+    return LmiOptions(formatter=formatter, tgi_compat=environ.get("OPTION_TGI_COMPAT", "").lower() == "true")
+
+
+class LmiRoutes:
+    """Answer as LMI does.
+
+    Args:
+        service: Generates.
+        options: LMI's variables.
+    """
+
+    def __init__(self, service: Service, options: LmiOptions) -> None:
+        self._service, self._options = service, options
+        self._rules = Rules(
+            fields=VLLM_FIELDS,
+            not_offered={
+                kind: fields | VLLM_NOT_OFFERED | {"response_format": (None, {"type": "text"})}
+                for kind, fields in NOT_OFFERED.items()
+            },
+            own_names=frozenset({"lmi", service.model_id}),
+            part_separator="\n",
+            max_tokens={"chat": MAX_NEW_TOKENS, "completion": MAX_NEW_TOKENS},
+        )
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/ping", self._ping, methods=["GET"]),
+            Route("/invocations", self._invocations, methods=["POST"]),
+            Route("/predictions/{name}", self._invocations, methods=["POST"]),
+            Route("/v1/chat/completions", self._invocations, methods=["POST"]),
+        ]
+
+    def refused(self, refusal: RequestError) -> Response:
+        body = error_body(refusal)
+        return json_response(body, status=body["code"])
+
+    async def _ping(self, _: Request) -> Response:
+        self._service.healthy_engine()
+        return json_response({"status": "Healthy"})
+
+    async def _invocations(self, http: Request) -> Response:
+        received_s = time.perf_counter()
+        value = await read_json(http)
+        adapters = self._service.healthy_engine().adapters
+        if isinstance(value, dict) and "messages" in value and "inputs" not in value:
+            return await self._chat(http, value, received_s, adapters)
+        request = parse_lmi(value, adapters)
+        formatter = self._options.formatter_for(request.stream)
+        if formatter != "json":
+            shape = LineStream(is_sse=formatter == "sse", tgi_compat=self._options.tgi_compat)
+            return await started_stream(self._service, request, received_s, shape)
+        run = await self._service.complete(http, request, received_s)
+        body = generate_body(run, tgi_compat=self._options.tgi_compat)
+        return json_response([body] if self._options.tgi_compat else body)
+
+    async def _chat(
+        self, http: Request, value: Any, received_s: float, adapters: tuple[str, ...]
+    ) -> Response:
+        service = self._service
+        request = parse_openai("chat", value, self._rules, service.model.chat_template, adapters)
+        writer = LmiWriter(request, model=request.model or service.model_id)
+        formatter = self._options.formatter_for(request.generate.stream)
+        if formatter != "json":
+            shape = LmiChunks(writer, is_sse=formatter == "sse")
+            return await started_stream(service, request.generate, received_s, shape)
+        run = await service.complete(http, request.generate, received_s)
+        return json_response(writer.whole(run))

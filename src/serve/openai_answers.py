@@ -1,0 +1,141 @@
+"""OpenAI's answers: chat completions, completions and their chunks.
+
+TGI, vLLM and LMI write the same objects with other ids, reasons and extra fields: `Writer` is TGI's, the
+other dialects override what differs.
+
+Source: text-generation-inference 3.3.7, router/src/lib.rs (ChatCompletion, Chunk) and router/src/chat.rs.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from serve.answers import KEEP_ALIVE, stream_headers
+from serve.bodies import to_json
+from serve.engine import EOS_TOKEN, Token
+from serve.errors import RequestError
+from serve.openai_requests import OpenAIRequest
+from serve.run import Run
+
+DONE = b"data: [DONE]\n\n"
+
+
+def event(value: Any) -> bytes:
+    return b"data: " + to_json(value) + b"\n\n"
+
+
+class Writer:
+    """Write one answer as TGI does, whole or in chunks.
+
+    Args:
+        request: What was asked.
+        model: Name of what answers.
+        fingerprint: TGI's version and label.
+    """
+
+    def __init__(self, request: OpenAIRequest, *, model: str, fingerprint: str | None = None) -> None:
+        self.request = request
+        self.model = model
+        self.fingerprint = fingerprint
+        self.created = int(time.time())
+
+    @property
+    def id(self) -> str:
+        return ""
+
+    def reason(self, finish_reason: str | None) -> str | None:
+        return "stop" if finish_reason == EOS_TOKEN else finish_reason
+
+    def whole(self, run: Run) -> dict[str, Any]:
+        """Return the body of an answer."""
+        choice: dict[str, Any] = {"index": 0}
+        if self.request.kind == "chat":
+            choice["message"] = self.message(run.text)
+            choice["logprobs"] = self.logprobs(run.tokens)
+        else:
+            choice |= {"text": run.text, "logprobs": None}
+        choice["finish_reason"] = self.reason(run.finish_reason)
+        kind = "chat.completion" if self.request.kind == "chat" else "text_completion"
+        return self.frame(kind, [choice]) | {"usage": usage(run)}
+
+    def chunk(self, run: Run, token: Token) -> dict[str, Any]:
+        """Return the chunk of a token."""
+        text = "" if token.special else token.text
+        if self.request.kind == "chat":
+            choice = {
+                "index": 0,
+                "delta": self.delta(text, is_first=run.num_generated == 1),
+                "logprobs": self.logprobs([token]),
+                "finish_reason": self.reason(token.finish_reason),
+            }
+            return self.frame("chat.completion.chunk", [choice]) | {"usage": None}
+        reason = token.finish_reason or ""  # here TGI keeps its own words
+        choice = {"index": 0, "text": text, "logprobs": None, "finish_reason": reason}
+        frame = self.frame("text_completion", [choice])
+        return frame | {"usage": usage(run)} if token.finish_reason else frame
+
+    def usage_chunk(self, run: Run) -> dict[str, Any] | None:
+        """Return the chunk of the counts, where it was asked for."""
+        if not self.request.include_usage or self.request.kind != "chat":
+            return None
+        return self.frame("chat.completion.chunk", []) | {"usage": usage(run)}
+
+    def message(self, text: str) -> dict[str, Any]:
+        return {"role": "assistant", "content": text}
+
+    def delta(self, text: str, *, is_first: bool) -> dict[str, Any]:
+        return {"role": "assistant", "content": text}
+
+    def logprobs(self, tokens: list[Token]) -> dict[str, Any] | None:
+        if not self.request.logprobs:
+            return None
+        return {"content": [self.logprob(token) for token in tokens]}
+
+    def logprob(self, token: Token) -> dict[str, Any]:
+        return {"token": token.text, "logprob": token.logprob, "top_logprobs": []}
+
+    def frame(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "object": kind,
+            "id": self.id,
+            "created": self.created,
+            "model": self.model,
+            "system_fingerprint": self.fingerprint,
+            "choices": choices,
+        }
+
+    def error(self, refusal: RequestError) -> dict[str, Any]:
+        return refusal.body
+
+
+class ChunkStream:
+    """Server-sent events of chunks, `data: [DONE]` at their end.
+
+    Args:
+        writer: Of the dialect.
+    """
+
+    keep_alive = KEEP_ALIVE
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self.headers = stream_headers(len(writer.request.generate.inputs))
+
+    def token(self, run: Run, token: Token) -> bytes:
+        return event(self._writer.chunk(run, token))
+
+    def end(self, run: Run) -> bytes:
+        counts = self._writer.usage_chunk(run)
+        return (event(counts) if counts else b"") + DONE
+
+    def error(self, refusal: RequestError) -> bytes:
+        return event(self._writer.error(refusal)) + DONE
+
+
+def usage(run: Run) -> dict[str, int]:
+    return {
+        "prompt_tokens": run.num_prompt,
+        "completion_tokens": run.num_generated,
+        "total_tokens": run.num_prompt + run.num_generated,
+    }

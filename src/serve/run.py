@@ -1,0 +1,118 @@
+"""One request at work: its tokens as they come, its times, and its place among those at work."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from serve.engine import Generation, Token
+from serve.generate_request import GenerateRequest, Prompt
+from serve.stop_cut import StopCut
+
+
+class Run:
+    """Collect the tokens of one request.
+
+    Args:
+        request: What was asked.
+        prompt: What the engine was given.
+        generation: The engine's tokens.
+        received_s: When the request came, on `time.perf_counter`'s clock.
+        free: Gives the request's place to another one.
+
+    Attributes:
+        tokens: So far, as they are shown.
+        first_token_s, ended_s: When they came; None until then, or when all came together.
+    """
+
+    def __init__(
+        self,
+        request: GenerateRequest,
+        prompt: Prompt,
+        generation: Generation,
+        *,
+        received_s: float,
+        free: Callable[[], None],
+    ) -> None:
+        self.request, self.prompt, self.generation = request, prompt, generation
+        self.received_s = received_s
+        self.tokens: list[Token] = []
+        self.first_token_s: float | None = None
+        self.ended_s: float | None = None
+        self._free = free
+        self._is_closed = False
+        self._cut = StopCut(request.cut) if request.cut else None
+
+    def add(self, token: Token) -> Token:
+        """Take a token of the generation and return it as it is shown."""
+        if self._cut is not None:
+            token = self._cut.add(token)
+        if not self.tokens and not self.generation.whole:
+            self.first_token_s = time.perf_counter()
+        self.tokens.append(token)
+        if token.finish_reason is not None:
+            self.ended_s = time.perf_counter()
+        return token
+
+    def collect_whole(self) -> None:
+        """Ask for all tokens together, where none before the last is needed."""
+        self.generation.whole = self._cut is None
+
+    def close(self) -> None:
+        """Let the engine drop what is not generated, and another request come in; harmless when done."""
+        self.generation.cancel()
+        if not self._is_closed:
+            self._is_closed = True
+            self._free()
+
+    @property
+    def text(self) -> str:
+        return "".join(token.text for token in self.tokens if not token.special)
+
+    @property
+    def finish_reason(self) -> str | None:
+        return self.tokens[-1].finish_reason if self.tokens else None
+
+    @property
+    def stop_found(self) -> str | None:
+        return self._cut.found if self._cut else None
+
+    @property
+    def num_prompt(self) -> int:
+        return len(self.prompt.ids)
+
+    @property
+    def num_generated(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def total_s(self) -> float:
+        return self._end_s - self.received_s
+
+    @property
+    def validation_s(self) -> float:
+        return self.generation.queued_s - self.received_s
+
+    @property
+    def queue_s(self) -> float:
+        return self._start_s - self.generation.queued_s
+
+    @property
+    def inference_s(self) -> float:
+        return self._end_s - self._start_s
+
+    @property
+    def time_per_token_s(self) -> float:
+        return self.inference_s / max(self.num_generated, 1)
+
+    @property
+    def first_token_after_start_s(self) -> float | None:
+        return None if self.first_token_s is None else self.first_token_s - self._start_s
+
+    @property
+    def _start_s(self) -> float:
+        return self._end_s if self.generation.started_s is None else self.generation.started_s
+
+    @property
+    def _end_s(self) -> float:
+        return time.perf_counter() if self.ended_s is None else self.ended_s

@@ -1,0 +1,199 @@
+"""What every dialect's routes share: a request is admitted, checked, generated, and ended in every case."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Iterator
+
+from starlette.requests import ClientDisconnect, Request
+
+from serve.engine import Engine
+from serve.errors import RequestError, generation_failed, incomplete
+from serve.generate_request import GenerateRequest, prepare
+from serve.metrics import RequestMetrics
+from serve.model_folder import ModelFolder
+from serve.run import Run
+
+logger = logging.getLogger(__name__)
+
+# Longer prompts are encoded in a thread, so that other requests do not wait for it.
+MAX_INLINE_CHARACTERS = 20_000
+
+
+class Service:
+    """Bring requests to the engine; until `engine` is set, the model is loading and the server is unhealthy.
+
+    Args:
+        model: The model's folder.
+        max_input: Longest prompt, in tokens.
+        max_total: Longest prompt and answer together, in tokens.
+        max_concurrent_requests: Further requests are refused with 429.
+        request_timeout_s: A request that takes longer ends with an error.
+        metrics: Of the dialect.
+    """
+
+    def __init__(
+        self,
+        model: ModelFolder,
+        *,
+        max_input: int,
+        max_total: int,
+        max_concurrent_requests: int,
+        request_timeout_s: float,
+        metrics: RequestMetrics,
+    ) -> None:
+        self.engine: Engine | None = None
+        self.model = model
+        self.max_input, self.max_total = max_input, max_total
+        self.max_concurrent_requests = max_concurrent_requests
+        self.request_timeout_s = request_timeout_s
+        self.metrics = metrics
+        self._num_requests = 0
+
+    @property
+    def model_id(self) -> str:
+        return str(self.model.path)
+
+    def healthy_engine(self) -> Engine:
+        """Return the engine.
+
+        Raises:
+            RequestError: 503 while the model loads, and when the engine has ended.
+        """
+        if self.engine is None or not self.engine.is_healthy():
+            raise RequestError(503, "healthcheck", "unhealthy")
+        return self.engine
+
+    async def start(self, request: GenerateRequest, received_s: float) -> Run:
+        """Check a request and hand it to the engine; whoever takes the run closes it.
+
+        Raises:
+            RequestError: 503 unhealthy, 429 overloaded, 422 when the request is refused.
+        """
+        engine = self.healthy_engine()
+        if self._num_requests >= self.max_concurrent_requests:
+            raise RequestError(429, "overloaded", "Model is overloaded")
+        self._num_requests += 1
+        try:
+            given = (request, self.model.codec, engine)
+            limits = {"max_input": self.max_input, "max_total": self.max_total}
+            if len(request.inputs) > MAX_INLINE_CHARACTERS:
+                prompt = await asyncio.to_thread(prepare, *given, **limits)
+            else:
+                prompt = prepare(*given, **limits)
+            generation = engine.submit(prompt.ids, prompt.sampling, prompt.adapter)
+        except BaseException:
+            self._free()
+            raise
+        self.metrics.accepted(num_prompt=len(prompt.ids), max_new_tokens=prompt.sampling.max_new_tokens)
+        return Run(request, prompt, generation, received_s=received_s, free=self._free)
+
+    async def complete(self, http: Request, request: GenerateRequest, received_s: float) -> Run:
+        """Generate a whole answer.
+
+        Raises:
+            RequestError: It was refused, failed, took too long, or the server ends.
+            ClientDisconnect: Nobody waits for it any more.
+        """
+        self.metrics.received()
+        with self.failures():
+            run = await self.start(request, received_s)
+            run.collect_whole()
+            try:
+                async with _ended_with_client(http), self.limited(received_s):
+                    async for token in run.generation:
+                        if run.add(token).finish_reason is not None:
+                            break
+            finally:
+                run.close()
+            self.succeeded(run)
+        return run
+
+    @contextlib.contextmanager
+    def failures(self) -> Iterator[None]:
+        """Count how a request failed."""
+        try:
+            yield
+        except RequestError as refusal:
+            self.metrics.failed(refusal.error_type)
+            raise
+        except ClientDisconnect:
+            self.metrics.failed("dropped")
+            raise
+
+    @contextlib.asynccontextmanager
+    async def limited(self, received_s: float) -> AsyncIterator[None]:
+        """End what takes longer than the time limit, fails, or is cancelled because the server ends.
+
+        Raises:
+            RequestError: In place of what was raised; only a client that has gone is left as it is.
+        """
+        elapsed_s = time.perf_counter() - received_s
+        try:
+            async with asyncio.timeout(self.request_timeout_s - elapsed_s):
+                yield
+        except TimeoutError:
+            limit = f"it took longer than {self.request_timeout_s} s (SERVE_REQUEST_TIMEOUT_S)"
+            raise generation_failed(limit) from None
+        except asyncio.CancelledError as cancelled:
+            if CLIENT_GONE in cancelled.args:
+                raise
+            # From here on the task only has to say so to its client.
+            asyncio.current_task().uncancel()
+            raise incomplete("the server is ending") from None
+        except RequestError:
+            raise
+        except Exception as error:  # whatever an engine fails with; its request must not stay unanswered
+            logger.exception("a request failed")
+            raise generation_failed(f"{type(error).__name__}; the server's log has more") from error
+
+    def succeeded(self, run: Run) -> None:
+        self.metrics.succeeded(run)
+        logger.info(
+            "%s: %d prompt tokens, %d generated in %d ms after %d ms in the queue",
+            run.finish_reason,
+            run.num_prompt,
+            run.num_generated,
+            run.inference_s * 1000,
+            run.queue_s * 1000,
+        )
+
+    def _free(self) -> None:
+        self._num_requests -= 1
+
+
+CLIENT_GONE = "the client has gone"
+
+
+@contextlib.asynccontextmanager
+async def _ended_with_client(http: Request) -> AsyncIterator[None]:
+    """End the task that makes an answer when its client goes away."""
+    watcher = watch_client(http.receive)
+    try:
+        yield
+    except asyncio.CancelledError as cancelled:
+        if CLIENT_GONE in cancelled.args:
+            asyncio.current_task().uncancel()
+            raise ClientDisconnect from None
+        raise
+    finally:
+        watcher.cancel()
+
+
+def watch_client(receive) -> asyncio.Task:
+    """Cancel the task that calls this, with CLIENT_GONE, when its client goes away.
+
+    Args:
+        receive: ASGI's; the body has been read from it.
+    """
+    waiting = asyncio.current_task()
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        waiting.cancel(CLIENT_GONE)
+
+    return asyncio.create_task(watch())

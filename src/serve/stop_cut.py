@@ -1,0 +1,42 @@
+"""OpenAI's `stop`: the answer ends before the text, wherever in a token it begins or ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from serve.engine import STOP_SEQUENCE, Token
+
+
+class StopCut:
+    """Hold text back while it may be the beginning of a stop text.
+
+    TGI's `stop` is the engine's: found at the end of a token, kept in the answer. This one is applied to an
+    engine's tokens on their way out, for the dialects that leave the text out.
+
+    Args:
+        stop: Texts, none of them empty.
+    """
+
+    def __init__(self, stop: Sequence[str]) -> None:
+        self._stop = tuple(stop)
+        self._num_held = max(map(len, stop)) - 1
+        self._held = ""
+        self.found: str | None = None
+
+    def add(self, token: Token) -> Token:
+        """Return the token with the text that can be shown; it is the last when a stop text was found."""
+        if not token.special:
+            self._held += token.text
+        places = [(place, stop) for stop in self._stop if (place := self._held.find(stop)) >= 0]
+        if places:
+            place, self.found = min(places)
+            shown, self._held = self._held[:place], ""
+            return replace(token, text=shown, special=False, finish_reason=STOP_SEQUENCE)
+        if token.finish_reason is not None:
+            shown, self._held = self._held, ""
+            # What was held back is shown with the last token, even where that is an end token.
+            return replace(token, text=shown, special=False) if shown or not token.special else token
+        end = max(len(self._held) - self._num_held, 0)
+        shown, self._held = self._held[:end], self._held[end:]
+        return replace(token, text=shown)

@@ -1,0 +1,217 @@
+"""TGI's routes.
+
+Source: text-generation-inference 3.3.7, router/src/server.rs and router/src/sagemaker.rs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from serve.answers import GenerateStream, answer_headers, generate_body
+from serve.bodies import json_response, missing_field, read_json
+from serve.errors import RequestError
+from serve.event_stream import stream
+from serve.exposition import CONTENT_TYPE
+from serve.generate_request import (
+    MAX_STOP_SEQUENCES,
+    GenerateRequest,
+    check_truncate,
+    parse_request,
+)
+from serve.openai_answers import ChunkStream, Writer
+from serve.openai_requests import (
+    NOT_OFFERED,
+    TGI_FIELDS,
+    Kind,
+    OpenAIRequest,
+    Rules,
+    parse_openai,
+)
+from serve.service import MAX_INLINE_CHARACTERS, Service
+
+TGI_VERSION = "3.3.7"
+FINGERPRINT = f"{TGI_VERSION}-native"
+# TGI does not know it and would ignore it; a client of a newer OpenAI library relies on it.
+NEWER = {"max_completion_tokens": (None,)}
+
+
+class TgiRoutes:
+    """Answer as TGI does.
+
+    Args:
+        service: Generates.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._rules = Rules(
+            fields=TGI_FIELDS,
+            not_offered={kind: fields | NEWER for kind, fields in NOT_OFFERED.items()},
+            # huggingface_hub sends "dummy" to an address.
+            own_names=frozenset({"tgi", "dummy", service.model_id}),
+            is_tgi=True,
+        )
+
+    def routes(self) -> list[Route]:
+        get = {path: self._health for path in ("/", "/ping", "/health")} | {
+            "/info": self._info,
+            "/metrics": self._metrics,
+            "/v1/models": self._models,
+        }
+        post = {
+            "/": self._compatible,
+            "/invocations": self._invocations,
+            "/generate": self._generate,
+            "/generate_stream": self._generate_stream,
+            "/tokenize": self._tokenize,
+            "/chat_tokenize": self._chat_tokenize,
+            "/v1/chat/completions": self._chat,
+            "/v1/completions": self._completions,
+        }
+        return [Route(path, handler, methods=["GET"]) for path, handler in get.items()] + [
+            Route(path, handler, methods=["POST"]) for path, handler in post.items()
+        ]
+
+    def refused(self, refusal: RequestError) -> Response:
+        return json_response(refusal.body, status=refusal.status)
+
+    async def _health(self, _: Request) -> Response:
+        self._service.healthy_engine()
+        return Response(status_code=200)
+
+    async def _info(self, _: Request) -> Response:
+        service = self._service
+        info = {
+            "model_id": service.model_id,
+            "model_sha": None,
+            "model_pipeline_tag": None,
+            "max_concurrent_requests": service.max_concurrent_requests,
+            "max_best_of": 1,
+            "max_stop_sequences": MAX_STOP_SEQUENCES,
+            "max_input_tokens": service.max_input,
+            "max_total_tokens": service.max_total,
+            "validation_workers": 1,
+            "max_client_batch_size": 1,
+            "router": "text-generation-router",
+            "version": TGI_VERSION,
+            "sha": None,
+            "docker_label": None,
+        }
+        return json_response(info)
+
+    async def _metrics(self, _: Request) -> Response:
+        return Response(self._service.metrics.text(), media_type=CONTENT_TYPE)
+
+    async def _models(self, _: Request) -> Response:
+        name = self._service.model_id
+        model = {"id": name, "object": "model", "created": 0, "owned_by": name}
+        return json_response({"object": "list", "data": [model]})
+
+    async def _invocations(self, http: Request) -> Response:
+        """Pick the schema by the body: inputs, then messages, then prompt."""
+        received_s = time.perf_counter()
+        value = await read_json(http)
+        if isinstance(value, dict) and "inputs" not in value:
+            if "messages" in value:
+                return await self._openai("chat", http, value, received_s)
+            if "prompt" in value:
+                return await self._openai("completion", http, value, received_s)
+            raise missing_field(["inputs", "messages", "prompt"])
+        return await self._compatibly(http, value, received_s)
+
+    async def _compatible(self, http: Request) -> Response:
+        received_s = time.perf_counter()
+        return await self._compatibly(http, await read_json(http), received_s)
+
+    async def _compatibly(self, http: Request, value: Any, received_s: float) -> Response:
+        """Answer with a one-element array, or a stream when the body says so.
+
+        For a model from a folder TGI puts the prompt before the text here unless told otherwise: it finds no
+        pipeline tag and takes that for text generation.
+        """
+        request = parse_request(value)
+        full_text = request.parameters["return_full_text"] is not False
+        if request.stream:
+            return self._stream(request, received_s, full_text)
+        return await self._whole(http, request, received_s, full_text, in_array=True)
+
+    async def _generate(self, http: Request) -> Response:
+        received_s = time.perf_counter()
+        request = parse_request(await read_json(http))
+        full_text = bool(request.parameters["return_full_text"])
+        return await self._whole(http, request, received_s, full_text, in_array=False)
+
+    async def _generate_stream(self, http: Request) -> Response:
+        received_s = time.perf_counter()
+        request = parse_request(await read_json(http))
+        return self._stream(request, received_s, bool(request.parameters["return_full_text"]))
+
+    async def _whole(
+        self, http: Request, request: GenerateRequest, received_s: float, full_text: bool, *, in_array: bool
+    ) -> Response:
+        run = await self._service.complete(http, request, received_s)
+        body = generate_body(run, full_text=full_text)
+        return json_response([body] if in_array else body, headers=answer_headers(run))
+
+    def _stream(self, request: GenerateRequest, received_s: float, full_text: bool) -> Response:
+        shape = GenerateStream(full_text=full_text, num_characters=len(request.inputs))
+        return stream(self._service, request, received_s, shape)
+
+    async def _chat(self, http: Request) -> Response:
+        received_s = time.perf_counter()
+        return await self._openai("chat", http, await read_json(http), received_s)
+
+    async def _completions(self, http: Request) -> Response:
+        received_s = time.perf_counter()
+        return await self._openai("completion", http, await read_json(http), received_s)
+
+    async def _openai(self, kind: Kind, http: Request, value: Any, received_s: float) -> Response:
+        if kind == "completion" and isinstance(value, dict) and value.get("suffix") is not None:
+            message = "Suffix is not supported and can be achieved by preprocessing the prompt."
+            raise RequestError(422, "suffix not supported", message)
+        try:
+            request = self._parse(kind, value)
+        except RequestError as refusal:
+            self._service.metrics.received()
+            self._service.metrics.failed(refusal.error_type)
+            raise
+        name = request.generate.parameters["adapter_id"] or self._service.model_id
+        writer = Writer(request, model=name, fingerprint=FINGERPRINT)
+        if request.generate.stream:
+            return stream(self._service, request.generate, received_s, ChunkStream(writer))
+        run = await self._service.complete(http, request.generate, received_s)
+        return json_response(writer.whole(run), headers=answer_headers(run))
+
+    def _parse(self, kind: Kind, value: Any) -> OpenAIRequest:
+        adapters = self._service.healthy_engine().adapters
+        return parse_openai(kind, value, self._rules, self._service.model.chat_template, adapters)
+
+    async def _tokenize(self, http: Request) -> Response:
+        return json_response(await self._tokens(parse_request(await read_json(http))))
+
+    async def _chat_tokenize(self, http: Request) -> Response:
+        request = self._parse("chat", await read_json(http)).generate
+        tokens = await self._tokens(request)
+        return json_response({"tokenize_response": tokens, "templated_text": request.inputs})
+
+    async def _tokens(self, request: GenerateRequest) -> list[dict[str, Any]]:
+        def encode() -> list[dict[str, Any]]:
+            pairs = self._service.model.codec.encode_with_places(
+                request.inputs, add_special_tokens=not request.is_rendered
+            )
+            truncate = request.parameters["truncate"]
+            check_truncate(truncate, self._service.max_input)
+            return [
+                {"id": id_, "text": request.inputs[start:stop], "start": start, "stop": stop}
+                for id_, (start, stop) in pairs[-(truncate or 0) :]
+            ]
+
+        if len(request.inputs) > MAX_INLINE_CHARACTERS:
+            return await asyncio.to_thread(encode)
+        return encode()

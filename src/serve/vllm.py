@@ -1,0 +1,240 @@
+"""vLLM's routes: OpenAI's bodies and nothing else, as the vLLM container of SageMaker answers.
+
+Source: vLLM, entrypoints/openai and entrypoints/serve/sagemaker/api_router.py.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from serve.bodies import json_response, read_json
+from serve.engine import STOP_SEQUENCE, Token
+from serve.errors import RequestError
+from serve.event_stream import started_stream
+from serve.exposition import CONTENT_TYPE
+from serve.metrics import OPENAI_REASONS
+from serve.openai_answers import ChunkStream, Writer, event, usage
+from serve.openai_requests import (
+    NOT_OFFERED,
+    VLLM_FIELDS,
+    VLLM_NOT_OFFERED,
+    Kind,
+    Rules,
+    parse_openai,
+)
+from serve.run import Run
+from serve.service import Service
+
+VLLM_VERSION = "0.14.0"
+# vLLM's: of a completion without max_tokens.
+COMPLETION_MAX_TOKENS = 16
+ERROR_TYPES = {
+    404: "NotFoundError",
+    413: "BadRequestError",
+    415: "BadRequestError",
+    429: "TooManyRequestsError",
+    503: "ServiceUnavailableError",
+}
+
+
+class VllmRoutes:
+    """Answer as vLLM does.
+
+    Args:
+        service: Generates.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._created = int(time.time())
+        generation = service.model.generation
+        self._rules = Rules(
+            fields=VLLM_FIELDS,
+            not_offered={
+                kind: fields | VLLM_NOT_OFFERED | {"response_format": (None, {"type": "text"})}
+                for kind, fields in NOT_OFFERED.items()
+            },
+            own_names=frozenset({service.model_id}),
+            part_separator="\n",
+            max_tokens={
+                "chat": generation.get("max_new_tokens"),
+                "completion": COMPLETION_MAX_TOKENS,
+            },
+            # vLLM's --generation-config auto: the model's own, where its generation_config.json has any.
+            defaults={
+                name: generation[name]
+                for name in ("temperature", "top_p", "top_k", "repetition_penalty")
+                if isinstance(generation.get(name), int | float)
+            },
+        )
+
+    def routes(self) -> list[Route]:
+        return [
+            *(Route(path, self._health, methods=["GET"]) for path in ("/health", "/ping")),
+            Route("/version", self._version, methods=["GET"]),
+            Route("/metrics", self._metrics, methods=["GET"]),
+            Route("/v1/models", self._models, methods=["GET"]),
+            Route("/ping", self._health, methods=["POST"]),
+            Route("/invocations", self._invocations, methods=["POST"]),
+            Route("/v1/chat/completions", self._chat, methods=["POST"]),
+            Route("/v1/completions", self._completions, methods=["POST"]),
+        ]
+
+    def refused(self, refusal: RequestError) -> Response:
+        body = error_body(refusal)
+        return json_response(body, status=body["error"]["code"])
+
+    async def _health(self, _: Request) -> Response:
+        self._service.healthy_engine()
+        return Response(status_code=200)
+
+    async def _version(self, _: Request) -> Response:
+        return json_response({"version": VLLM_VERSION})
+
+    async def _metrics(self, _: Request) -> Response:
+        return Response(self._service.metrics.text(), media_type=CONTENT_TYPE)
+
+    async def _models(self, _: Request) -> Response:
+        name = self._service.model_id
+        models = [self._model(name, root=name, parent=None)]
+        models += [
+            self._model(adapter, root=adapter, parent=name)
+            for adapter in self._service.healthy_engine().adapters
+        ]
+        return json_response({"object": "list", "data": models})
+
+    def _model(self, name: str, *, root: str, parent: str | None) -> dict[str, Any]:
+        return {
+            "id": name,
+            "object": "model",
+            "created": self._created,
+            "owned_by": "vllm",
+            "root": root,
+            "parent": parent,
+            "max_model_len": None if parent else self._service.max_total,
+            "permission": [],
+        }
+
+    async def _invocations(self, http: Request) -> Response:
+        received_s = time.perf_counter()
+        value = await read_json(http)
+        if isinstance(value, dict):
+            if "messages" in value:
+                return await self._answer("chat", http, value, received_s)
+            if "prompt" in value:
+                return await self._answer("completion", http, value, received_s)
+        message = (
+            "Cannot find suitable handler for request. "
+            "Expected one of: ['ChatCompletionRequest', 'CompletionRequest']"
+        )
+        raise RequestError(400, "validation", message)
+
+    async def _chat(self, http: Request) -> Response:
+        received_s = time.perf_counter()
+        return await self._answer("chat", http, await read_json(http), received_s)
+
+    async def _completions(self, http: Request) -> Response:
+        received_s = time.perf_counter()
+        return await self._answer("completion", http, await read_json(http), received_s)
+
+    async def _answer(self, kind: Kind, http: Request, value: Any, received_s: float) -> Response:
+        service = self._service
+        adapters = service.healthy_engine().adapters
+        request = parse_openai(kind, value, self._rules, service.model.chat_template, adapters)
+        writer = VllmWriter(request, model=request.model or service.model_id)
+        if request.generate.stream:
+            return await started_stream(service, request.generate, received_s, VllmStream(writer))
+        run = await service.complete(http, request.generate, received_s)
+        return json_response(writer.whole(run))
+
+
+class VllmWriter(Writer):
+    """Write as vLLM does: an id, OpenAI's reasons, and which stop text was found."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._id = f"{'chatcmpl' if self.request.kind == 'chat' else 'cmpl'}-{uuid.uuid4().hex}"
+
+    @property
+    def id(self) -> str:
+        return self._id
+
+    def reason(self, finish_reason: str | None) -> str | None:
+        return None if finish_reason is None else OPENAI_REASONS[finish_reason]
+
+    def whole(self, run: Run) -> dict[str, Any]:
+        body = super().whole(run)
+        body["choices"][0]["stop_reason"] = run.stop_found
+        return body
+
+    def chunk(self, run: Run, token: Token) -> dict[str, Any]:
+        chunk = super().chunk(run, token)
+        chunk.pop("usage", None)
+        (choice,) = chunk["choices"]
+        choice["finish_reason"] = self.reason(token.finish_reason)
+        if token.finish_reason == STOP_SEQUENCE:
+            choice["stop_reason"] = run.stop_found
+        return chunk
+
+    def usage_chunk(self, run: Run) -> dict[str, Any] | None:
+        if not self.request.include_usage:
+            return None
+        kind = "chat.completion.chunk" if self.request.kind == "chat" else "text_completion"
+        return self.frame(kind, []) | {"usage": usage(run)}
+
+    def message(self, text: str) -> dict[str, Any]:
+        return {"role": "assistant", "content": text, "refusal": None, "tool_calls": []}
+
+    def delta(self, text: str, *, is_first: bool) -> dict[str, Any]:
+        return {"content": text}
+
+    def first_chunk(self) -> dict[str, Any]:
+        choice = {
+            "index": 0,
+            "delta": {"role": "assistant", "content": ""},
+            "logprobs": None,
+            "finish_reason": None,
+        }
+        return self.frame("chat.completion.chunk", [choice])
+
+    def logprob(self, token: Token) -> dict[str, Any]:
+        return super().logprob(token) | {"bytes": list(token.text.encode())}
+
+    def frame(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "object": kind,
+            "created": self.created,
+            "model": self.model,
+            "choices": choices,
+        }
+
+    def error(self, refusal: RequestError) -> dict[str, Any]:
+        return error_body(refusal)
+
+
+class VllmStream(ChunkStream):
+    """Chunks after one that says who speaks."""
+
+    def __init__(self, writer: VllmWriter) -> None:
+        super().__init__(writer)
+        self._writer: VllmWriter = writer
+
+    def token(self, run: Run, token: Token) -> bytes:
+        body = super().token(run, token)
+        if run.num_generated == 1 and self._writer.request.kind == "chat":
+            body = event(self._writer.first_chunk()) + body
+        return body
+
+
+def error_body(refusal: RequestError) -> dict[str, Any]:
+    """Return vLLM's body; what TGI calls unprocessable is a bad request here."""
+    code = {422: 400, 424: 500}.get(refusal.status, refusal.status)
+    type_ = ERROR_TYPES.get(code, "BadRequestError" if code < 500 else "InternalServerError")
+    return {"error": {"message": str(refusal), "type": type_, "param": None, "code": code}}

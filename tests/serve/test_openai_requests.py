@@ -1,0 +1,153 @@
+"""OpenAI's bodies are turned into TGI's request, and what is not offered is refused by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from serve.chat_template import ChatTemplate
+from serve.errors import RequestError
+from serve.openai_requests import (
+    NOT_OFFERED,
+    TGI_FIELDS,
+    VLLM_FIELDS,
+    VLLM_NOT_OFFERED,
+    OpenAIRequest,
+    Rules,
+    parse_openai,
+)
+
+TEMPLATE = ChatTemplate("{% for message in messages %}[{{ message.content }}]{% endfor %}", {})
+TGI = Rules(fields=TGI_FIELDS, not_offered=NOT_OFFERED, own_names=frozenset({"tgi"}), is_tgi=True)
+VLLM = Rules(
+    fields=VLLM_FIELDS,
+    not_offered={kind: fields | VLLM_NOT_OFFERED for kind, fields in NOT_OFFERED.items()},
+    own_names=frozenset({"own"}),
+    part_separator="\n",
+    max_tokens={"completion": 16},
+    defaults={"top_p": 0.75},
+)
+
+
+def parse(rules: Rules = TGI, kind: str = "chat", **fields: Any) -> OpenAIRequest:
+    main = {"messages": [{"role": "user", "content": "가"}]} if kind == "chat" else {"prompt": "가"}
+    return parse_openai(kind, main | fields, rules, TEMPLATE, ("news",))
+
+
+def parameters(rules: Rules = TGI, kind: str = "chat", **fields: Any) -> dict[str, Any]:
+    return parse(rules, kind, **fields).generate.parameters
+
+
+@pytest.mark.parametrize("rules", [TGI, VLLM])
+@pytest.mark.parametrize("kind", ["chat", "completion"])
+def test_it_samples_unless_the_temperature_is_exactly_0(rules: Rules, kind: str) -> None:
+    assert parameters(rules, kind)["do_sample"] is True
+    assert parameters(rules, kind, temperature=1)["do_sample"] is True
+    assert parameters(rules, kind, temperature=0.001)["temperature"] == 0.001
+    greedy = parameters(rules, kind, temperature=0)
+    assert (greedy["do_sample"], greedy["temperature"]) == (False, None)
+
+
+def test_lengths_are_the_rest_of_the_context_unless_the_dialect_says_otherwise() -> None:
+    assert parameters(TGI)["max_new_tokens"] is parameters(TGI, "completion")["max_new_tokens"] is None
+    assert parameters(VLLM)["max_new_tokens"] is None
+    assert parameters(VLLM, "completion")["max_new_tokens"] == 16
+    assert parameters(VLLM, max_tokens=5, max_completion_tokens=4)["max_new_tokens"] == 4
+    assert parameters(VLLM, max_completion_tokens=0)["max_new_tokens"] == 0
+
+
+def test_tgi_makes_a_repetition_penalty_of_the_presence_penalty() -> None:
+    assert parameters(TGI, presence_penalty=-0.5)["repetition_penalty"] == 1.5
+    assert parameters(TGI)["repetition_penalty"] is None
+
+
+def test_the_models_own_defaults_count_where_the_dialect_reads_them_and_greedy_draws_nothing() -> None:
+    assert parameters(VLLM)["top_p"] == 0.75
+    assert parameters(VLLM, top_p=1)["top_p"] is None
+    assert parameters(VLLM, temperature=0)["top_p"] is None
+    assert parameters(VLLM, top_k=-1, seed=-1) | {"top_k": None, "seed": 2**64 - 1} == parameters(
+        VLLM, top_k=-1, seed=-1
+    )
+
+
+def test_stop_is_tgis_list_that_stays_or_openais_text_that_is_cut() -> None:
+    assert parse(TGI, stop=["가", "나"]).generate.parameters["stop"] == ["가", "나"]
+    with pytest.raises(RequestError, match="stop: invalid type: str"):
+        parse(TGI, stop="가")
+    found = parse(VLLM, stop="가").generate
+    assert (found.cut, found.parameters["stop"]) == (("가",), [])
+    assert parse(VLLM, stop=[*"가나다라마", ""]).generate.cut == tuple("가나다라마")
+
+
+def test_a_model_is_itself_an_adapter_or_a_404_that_names_the_known() -> None:
+    assert parameters(TGI, model="tgi")["adapter_id"] is parameters(TGI)["adapter_id"] is None
+    assert parameters(TGI, model="news")["adapter_id"] == "news"
+    with pytest.raises(RequestError, match="`nws` does not exist; known ones: tgi, news") as caught:
+        parse(TGI, model="nws")
+    assert caught.value.status == 404
+
+
+def test_parts_of_text_are_one_text_with_what_the_dialect_puts_between() -> None:
+    message = {"role": "user", "content": [{"type": "text", "text": "가"}, {"type": "text", "text": "나"}]}
+    assert parse(TGI, messages=[message]).generate.inputs == "[가나]"
+    assert parse(VLLM, messages=[message]).generate.inputs == "[가\n나]"
+
+
+def test_a_rendered_chat_gets_no_further_special_tokens() -> None:
+    assert parse(TGI).generate.is_rendered
+    assert not parse(TGI, "completion").generate.is_rendered
+
+
+@pytest.mark.parametrize(
+    ("rules", "kind", "fields"),
+    [
+        (TGI, "chat", {"tools": [{"type": "function"}]}),
+        (TGI, "chat", {"response_format": {"type": "json_object"}}),
+        (TGI, "chat", {"n": 2}),
+        (TGI, "chat", {"logit_bias": {"1": 5}}),
+        (TGI, "chat", {"top_logprobs": 2}),
+        (TGI, "chat", {"tool_choice": "required"}),
+        (TGI, "chat", {"guideline": "가"}),
+        (TGI, "completion", {"echo": True}),
+        (TGI, "completion", {"best_of": 2}),
+        (TGI, "completion", {"logprobs": 1}),
+        (TGI, "completion", {"n": 2}),
+        (VLLM, "chat", {"min_p": 0.1}),
+        (VLLM, "chat", {"frequency_penalty": 0.5}),
+        (VLLM, "chat", {"presence_penalty": 0.5}),
+        (VLLM, "completion", {"ignore_eos": True}),
+        (VLLM, "completion", {"guided_json": {}}),
+        (VLLM, "chat", {"chat_template": "x"}),
+    ],
+)
+def test_what_is_not_offered_is_a_422_that_names_it(rules: Rules, kind: str, fields: dict) -> None:
+    (name,) = fields
+    with pytest.raises(RequestError, match=f"`{name}` is not supported by this server") as caught:
+        parse(rules, kind, **fields)
+    assert caught.value.status == 422
+
+
+@pytest.mark.parametrize("rules", [TGI, VLLM])
+@pytest.mark.parametrize("kind", ["chat", "completion"])
+def test_values_that_ask_for_nothing_are_not_refused(rules: Rules, kind: str) -> None:
+    for name, harmless in rules.not_offered[kind].items():
+        for value in harmless:
+            assert parse(rules, kind, **{name: value})
+
+
+def test_several_prompts_and_images_are_refused() -> None:
+    with pytest.raises(RequestError, match="maximum allowed batch size of 1") as caught:
+        parse(TGI, "completion", prompt=["가", "나"])
+    assert caught.value.status == 422
+    assert parse(TGI, "completion", prompt=["가"]).generate.inputs == "가"
+    image = {"type": "image_url", "image_url": {"url": "http://example.com"}}
+    with pytest.raises(RequestError, match=r"`messages\[0\].content\[0\]` of the type 'image_url'"):
+        parse(TGI, messages=[{"role": "user", "content": [image]}])
+
+
+def test_unknown_fields_are_logged_with_the_name_that_was_probably_meant(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    parse(TGI, max_new_tokens=5)
+    assert "ignored the parameter 'max_new_tokens'; did you mean 'max_tokens'?" in caplog.text
