@@ -94,7 +94,8 @@ class Generation:
         whole: Nobody reads the tokens before the last: they are handed over together. Waking the event loop
             for each token costs as much as the fast engine needs to make it.
         cancelled: Nobody wants the rest.
-        queued_s, started_s: When it was submitted and taken, on `time.perf_counter`'s clock.
+        queued_s, started_s, first_token_s: When it was submitted, taken, and given its first token, on
+            `time.perf_counter`'s clock.
     """
 
     def __init__(self, prompt_ids: Sequence[int], sampling: Sampling, adapter: str | None = None) -> None:
@@ -105,6 +106,7 @@ class Generation:
         self.cancelled = False
         self.queued_s = time.perf_counter()
         self.started_s: float | None = None
+        self.first_token_s: float | None = None
         self._loop = asyncio.get_running_loop()
         self._made: list[Token | Exception] = []  # of the engine's thread
         self._arrived: deque[Token | Exception] = deque()  # of the event loop
@@ -116,6 +118,8 @@ class Generation:
 
     def put(self, token: Token) -> None:
         """Take a token; `deliver` hands it over."""
+        if self.first_token_s is None:
+            self.first_token_s = time.perf_counter()
         self._made.append(token)
 
     def fail(self, error: Exception) -> None:

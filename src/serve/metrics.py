@@ -136,8 +136,7 @@ class TgiMetrics:
         self._batch_success.add(1, PREFILL)
         self._batch_count.add(num_decoded, DECODE)
         self._batch_success.add(num_decoded, DECODE)
-        # Tokens that came together do not say when the first was made.
-        prefill_s = run.time_per_token_s if run.first_token_s is None else run.first_token_after_start_s
+        prefill_s = run.first_token_after_start_s
         self._batch_duration.observe(prefill_s, PREFILL)
         if num_decoded:
             self._batch_duration.observe(
@@ -204,10 +203,7 @@ class VllmMetrics:
         self._success.add(1, OPENAI_REASONS[run.finish_reason])
         self._generation.add(run.num_generated)
         self._latency.observe(run.total_s)
-        # Tokens that came together do not say when the first was made: then the mean stands for each.
-        first_s, num_later = run.time_per_token_s, run.num_generated - 1
-        if run.first_token_s is not None:
-            first_s = run.first_token_after_start_s
+        first_s, num_later = run.first_token_after_start_s, run.num_generated - 1
         self._ttft.observe(run.validation_s + run.queue_s + first_s)
         if num_later:
             self._inter_token.observe((run.inference_s - first_s) / num_later, times=num_later)

@@ -22,7 +22,7 @@ class Run:
 
     Attributes:
         tokens: So far, as they are shown.
-        first_token_s, ended_s: When they came; None until then, or when all came together.
+        ended_s: When the last one came; None until then.
     """
 
     def __init__(
@@ -37,7 +37,6 @@ class Run:
         self.request, self.prompt, self.generation = request, prompt, generation
         self.received_s = received_s
         self.tokens: list[Token] = []
-        self.first_token_s: float | None = None
         self.ended_s: float | None = None
         self._free = free
         self._is_closed = False
@@ -47,8 +46,6 @@ class Run:
         """Take a token of the generation and return it as it is shown."""
         if self._cut is not None:
             token = self._cut.add(token)
-        if not self.tokens and not self.generation.whole:
-            self.first_token_s = time.perf_counter()
         self.tokens.append(token)
         if token.finish_reason is not None:
             self.ended_s = time.perf_counter()
@@ -106,8 +103,9 @@ class Run:
         return self.inference_s / max(self.num_generated, 1)
 
     @property
-    def first_token_after_start_s(self) -> float | None:
-        return None if self.first_token_s is None else self.first_token_s - self._start_s
+    def first_token_after_start_s(self) -> float:
+        """Of a run at its end."""
+        return self.generation.first_token_s - self._start_s
 
     @property
     def _start_s(self) -> float:

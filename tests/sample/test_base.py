@@ -21,7 +21,7 @@ MODEL = Path(corpus.__file__).parent / "model"
 
 @pytest.fixture(scope="module")
 def texts() -> list[str]:
-    return list(itertools.islice(corpus.documents(seed=3), 2_000))
+    return [document.text for document in itertools.islice(corpus.documents(seed=3), 2_000)]
 
 
 def test_the_text_has_no_summary_no_prompt_and_no_held_out_topic(texts: list[str]) -> None:
@@ -48,6 +48,28 @@ def test_the_text_is_the_same_for_the_same_seed() -> None:
     )
     assert ours == again
     assert ours != other
+
+
+def test_most_articles_are_read_and_not_trained_on() -> None:
+    tokenizer = AutoTokenizer.from_pretrained(MODEL)
+    settings = Pretraining(batch_size=4, hidden_article_share=0.5)
+    documents = {
+        tuple(tokenizer(document.text)["input_ids"]): document
+        for document in itertools.islice(corpus.documents(seed=5), 4 * 32)
+    }
+    num_hidden = num_whole = 0
+    for ids, labels in itertools.islice(pretrain.batches(tokenizer, 5, settings), 32):
+        for row, row_labels in zip(ids.tolist(), labels.tolist(), strict=True):
+            length = row.index(tokenizer.eos_token_id) + 1
+            document = documents[tuple(row[: length - 1])]
+            trained = [id_ for id_, label in zip(row, row_labels, strict=True) if label != -100]
+            whole = row[:length]
+            rest = [*tokenizer(document.rest, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+            assert trained in (whole, rest)
+            num_whole += trained == whole and bool(document.article)
+            num_hidden += trained != whole
+    assert num_hidden > 20
+    assert num_whole > 20
 
 
 def test_pretraining_twice_gives_the_same_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from tests.serve.requests_to_server import open_stream, post
 from tests.serve.server_process import ServerProcess
 
 from serve import event_stream
-from serve.answers import GenerateStream
+from serve.dialects.tgi_answers import GenerateStream
 from serve.engine import Generation, Sampling, Token, deliver
 from serve.event_stream import EventStream
 from serve.generate_request import DEFAULTS, GenerateRequest, Prompt

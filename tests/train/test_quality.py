@@ -17,8 +17,7 @@ def test_summaries_of_unseen_articles_are_right(scores: dict) -> None:
     tuned = scores["all topics"]["tuned"]
     assert tuned["word_rouge_l"] >= 0.85
     assert tuned["numbers_right"] >= 0.90
-    # The aim is 0.95, which benchmarks hold three seeds against; measured: 0.947 to 0.960.
-    assert tuned["names"] >= 0.94
+    assert tuned["names"] >= 0.95
 
 
 def test_the_model_learns_to_stop(scores: dict) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from sample.news import articles, names
 from sample.news.josa import fill
@@ -190,7 +191,24 @@ def coined_topic(rng: random.Random) -> Topic:
     )
 
 
-def document(rng: random.Random, *, num_retellings: int = 12) -> str:
+@dataclass(frozen=True)
+class Document:
+    """One text for pre-training.
+
+    Args:
+        article: Its first part, which mostly cannot be foreseen; empty for a drill.
+        rest: What follows from it: questions and retellings, or the drill.
+    """
+
+    article: str
+    rest: str
+
+    @property
+    def text(self) -> str:
+        return self.article + self.rest
+
+
+def document(rng: random.Random, *, num_retellings: int = 12) -> Document:
     """Return one text: sometimes a line of English, an article, then retellings in random order."""
     topic = coined_topic(rng) if rng.random() < 0.5 else BY_NAME[rng.choice(TRAINING_TOPICS)]
     article = articles.write(rng, topic, WildNames(rng) if rng.random() < 0.5 else names.DistinctNames(rng))
@@ -206,10 +224,10 @@ def document(rng: random.Random, *, num_retellings: int = 12) -> str:
     preface = ""
     if rng.random() < 0.5:
         preface = " ".join(rng.choice(ENGLISH_WORDS) for _ in range(rng.randint(5, 60))) + ".\n\n"
-    return preface + "\n".join([article.document, *retellings])
+    return Document(f"{preface}{article.document}\n", "\n".join(retellings))
 
 
-def documents(seed: int, *, num_drills_first: int = 0) -> Iterator[str]:
+def documents(seed: int, *, num_drills_first: int = 0) -> Iterator[Document]:
     """Yield pre-training texts without end; the same seed gives the same texts.
 
     Args:
@@ -218,6 +236,6 @@ def documents(seed: int, *, num_drills_first: int = 0) -> Iterator[str]:
     """
     rng = random.Random(f"base {seed}")
     for _ in range(num_drills_first):
-        yield drill(rng)
+        yield Document("", drill(rng))
     while True:
-        yield drill(rng) if rng.random() < 0.1 else document(rng)
+        yield Document("", drill(rng)) if rng.random() < 0.1 else document(rng)

@@ -37,6 +37,7 @@ class Pretraining:
     batch_size: int = 8  # documents a step; 32 learned copying later than 8 in trials
     muon_learning_rate: float = 0.006
     adam_learning_rate: float = 0.003
+    hidden_article_share: float = 0.75  # of documents: only what follows from the article is trained on
     num_warmup_steps: int = 100
     decay_share: float = 0.6  # of all steps: constant before, linear to nearly zero then
     num_rounded_steps: int = 3_000  # of them, last: matrices rounded to what 4 bits can hold
@@ -74,31 +75,39 @@ def new_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
 
 
 def batches(
-    tokenizer: PreTrainedTokenizerFast, seed: int, batch_size: int, *, num_drill_steps: int = 0
+    tokenizer: PreTrainedTokenizerFast, seed: int, settings: Pretraining, *, num_drill_steps: int = 0
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield (input_ids, labels), both (batch_size, num_tokens); padding is -100 in the labels.
 
-    Documents are grouped by length, 32 batches at a time, so that little is padded.
+    Documents are grouped by length, 32 batches at a time, so that little is padded. In most of them the
+    article's own tokens are -100 too: its names and numbers cannot be foreseen, and their noise hid what
+    questions and retellings teach.
     """
     import random
 
     import torch
 
-    rng = random.Random(f"batches {seed}")
-    texts = corpus.documents(seed, num_drills_first=num_drill_steps * batch_size)
+    rng, batch_size = random.Random(f"batches {seed}"), settings.batch_size
+    documents = corpus.documents(seed, num_drills_first=num_drill_steps * batch_size)
     while True:
-        group = list(itertools.islice(texts, batch_size * 32))
-        rows = [[*ids, tokenizer.eos_token_id] for ids in tokenizer(group)["input_ids"]]
-        rows.sort(key=len)
+        rows = []
+        for document in itertools.islice(documents, batch_size * 32):
+            ids = [*tokenizer(document.text)["input_ids"], tokenizer.eos_token_id]
+            is_hidden = document.article and rng.random() < settings.hidden_article_share
+            rows.append((ids, len(tokenizer(document.article)["input_ids"]) if is_hidden else 0))
+        rows.sort(key=lambda row: len(row[0]))
         starts = list(range(0, len(rows), batch_size))
         rng.shuffle(starts)
         for start in starts:
             batch = rows[start : start + batch_size]
-            width = math.ceil(max(map(len, batch)) / 32) * 32  # oneDNN keeps a kernel for each width
+            width = (
+                math.ceil(max(len(row) for row, _ in batch) / 32) * 32
+            )  # oneDNN keeps a kernel for each width
             ids = torch.full((batch_size, width), tokenizer.pad_token_id)
             labels = torch.full((batch_size, width), -100)
-            for index, row in enumerate(batch):
+            for index, (row, num_hidden) in enumerate(batch):
                 ids[index, : len(row)] = labels[index, : len(row)] = torch.tensor(row)
+                labels[index, :num_hidden] = -100
             yield ids, labels
 
 
@@ -131,18 +140,16 @@ def pretrain(settings: Pretraining, *, output_dir: Path) -> float:
 
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    tokenizer = train_tokenizer(
-        itertools.islice(
-            corpus.documents(TOKENIZER_SEED, num_drills_first=NUM_TOKENIZER_DRILLS), NUM_TOKENIZER_DOCUMENTS
-        ),
-        model_max_length=CONTEXT_TOKENS,
+    read_first = itertools.islice(
+        corpus.documents(TOKENIZER_SEED, num_drills_first=NUM_TOKENIZER_DRILLS), NUM_TOKENIZER_DOCUMENTS
     )
+    tokenizer = train_tokenizer((one.text for one in read_first), model_max_length=CONTEXT_TOKENS)
     model = new_model(tokenizer)
     optimizers, schedules = new_optimizers(model, settings)
     started = time.monotonic()
     num_tokens, losses = 0, []
     source = itertools.islice(
-        batches(tokenizer, TRAINING_SEED, settings.batch_size, num_drill_steps=settings.num_drill_steps),
+        batches(tokenizer, TRAINING_SEED, settings, num_drill_steps=settings.num_drill_steps),
         settings.num_steps,
     )
     for step, (ids, labels) in enumerate(source, 1):
@@ -171,7 +178,7 @@ def pretrain(settings: Pretraining, *, output_dir: Path) -> float:
     round_to_4_bits(model)
     model.to(torch.bfloat16)
     save(model, tokenizer, output_dir)
-    return validation_loss(model, tokenizer)
+    return validation_loss(model, tokenizer, settings)
 
 
 def round_to_4_bits(model: LlamaForCausalLM) -> dict[torch.nn.Parameter, torch.Tensor]:
@@ -194,16 +201,20 @@ def round_to_4_bits(model: LlamaForCausalLM) -> dict[torch.nn.Parameter, torch.T
 
 
 def validation_loss(
-    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, *, num_batches: int = 32
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    settings: Pretraining,
+    *,
+    num_batches: int = 32,
 ) -> float:
-    """Return the mean loss in nats per token on documents that were not trained on."""
+    """Return the mean loss in nats per trained token on documents that were not trained on."""
     import torch
 
     model.eval()
     with torch.no_grad():
         losses = [
             model(input_ids=ids, labels=labels).loss.float().item()
-            for ids, labels in itertools.islice(batches(tokenizer, VALIDATION_SEED, 8), num_batches)
+            for ids, labels in itertools.islice(batches(tokenizer, VALIDATION_SEED, settings), num_batches)
         ]
     return sum(losses) / len(losses)
 

@@ -12,9 +12,9 @@ import requests
 from tests.serve.requests_to_server import chat, chunks, lines, post
 from tests.serve.server_process import ServerProcess
 
+from serve.dialects.lmi import LmiOptions, UserError, read_options
+from serve.dialects.lmi_requests import parse_lmi
 from serve.errors import RequestError
-from serve.lmi import LmiOptions, UserError, read_options
-from serve.lmi_requests import parse_lmi
 
 
 def generate(*, num_tokens: int = 6, stream: bool = False, **parameters: Any) -> dict[str, Any]:

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from serve.chat_template import ChatTemplate
-from serve.errors import RequestError
-from serve.openai_requests import (
+from serve.dialects.openai_requests import (
     NOT_OFFERED,
     TGI_FIELDS,
     VLLM_FIELDS,
@@ -17,6 +16,7 @@ from serve.openai_requests import (
     Rules,
     parse_openai,
 )
+from serve.errors import RequestError
 
 TEMPLATE = ChatTemplate("{% for message in messages %}[{{ message.content }}]{% endfor %}", {})
 TGI = Rules(fields=TGI_FIELDS, not_offered=NOT_OFFERED, own_names=frozenset({"tgi"}), is_tgi=True)

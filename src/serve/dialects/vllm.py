@@ -14,13 +14,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serve.bodies import json_response, read_json
-from serve.engine import STOP_SEQUENCE, Token
-from serve.errors import RequestError
-from serve.event_stream import started_stream
-from serve.exposition import CONTENT_TYPE
-from serve.metrics import OPENAI_REASONS
-from serve.openai_answers import ChunkStream, Writer, event, usage
-from serve.openai_requests import (
+from serve.dialects.openai_answers import ChunkStream, Writer, event, usage
+from serve.dialects.openai_requests import (
     NOT_OFFERED,
     VLLM_FIELDS,
     VLLM_NOT_OFFERED,
@@ -28,10 +23,15 @@ from serve.openai_requests import (
     Rules,
     parse_openai,
 )
+from serve.engine import STOP_SEQUENCE, Token
+from serve.errors import RequestError
+from serve.event_stream import started_stream
+from serve.exposition import CONTENT_TYPE
+from serve.metrics import OPENAI_REASONS
 from serve.run import Run
 from serve.service import Service
 
-VLLM_VERSION = "0.14.0"
+VLLM_VERSION = "0.30.0"
 # vLLM's: of a completion without max_tokens.
 COMPLETION_MAX_TOKENS = 16
 ERROR_TYPES = {

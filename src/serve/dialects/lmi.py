@@ -15,11 +15,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serve.bodies import json_response, read_json
+from serve.dialects.lmi_answers import LineStream, LmiChunks, LmiWriter, error_body, generate_body
+from serve.dialects.lmi_requests import MAX_NEW_TOKENS, parse_lmi
+from serve.dialects.openai_requests import NOT_OFFERED, VLLM_FIELDS, VLLM_NOT_OFFERED, Rules, parse_openai
 from serve.errors import RequestError, UserError
 from serve.event_stream import started_stream
-from serve.lmi_answers import LineStream, LmiChunks, LmiWriter, error_body, generate_body
-from serve.lmi_requests import MAX_NEW_TOKENS, parse_lmi
-from serve.openai_requests import NOT_OFFERED, VLLM_FIELDS, VLLM_NOT_OFFERED, Rules, parse_openai
 from serve.service import Service
 
 FORMATTERS = ("json", "jsonlines", "sse")
@@ -83,6 +83,7 @@ class LmiRoutes:
     def routes(self) -> list[Route]:
         return [
             Route("/ping", self._ping, methods=["GET"]),
+            Route("/models", self._models, methods=["GET"]),
             Route("/invocations", self._invocations, methods=["POST"]),
             Route("/predictions/{name}", self._invocations, methods=["POST"]),
             Route("/v1/chat/completions", self._invocations, methods=["POST"]),
@@ -95,6 +96,22 @@ class LmiRoutes:
     async def _ping(self, _: Request) -> Response:
         self._service.healthy_engine()
         return json_response({"status": "Healthy"})
+
+    async def _models(self, _: Request) -> Response:
+        """List the model as DJL Serving's management API does, on the same port.
+
+        Source: https://docs.djl.ai/docs/serving/serving/docs/management_api.html
+        """
+        is_loaded = self._service.engine is not None
+        model = {
+            "modelName": "model",
+            "modelUrl": self._service.model_id,
+            "minWorkers": 1,
+            "maxWorkers": 1,
+            "loadedAtStartup": True,
+            "modelStatus": "Healthy" if is_loaded else "Starting",
+        }
+        return json_response({"models": [model]})
 
     async def _invocations(self, http: Request) -> Response:
         received_s = time.perf_counter()

@@ -11,11 +11,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from serve.answers import KEEP_ALIVE, stream_headers
 from serve.bodies import to_json
+from serve.dialects.openai_requests import OpenAIRequest
+from serve.dialects.tgi_answers import KEEP_ALIVE, stream_headers
 from serve.engine import EOS_TOKEN, Token
 from serve.errors import RequestError
-from serve.openai_requests import OpenAIRequest
 from serve.run import Run
 
 DONE = b"data: [DONE]\n\n"

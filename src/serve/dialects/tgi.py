@@ -13,8 +13,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serve.answers import GenerateStream, answer_headers, generate_body
 from serve.bodies import json_response, missing_field, read_json
+from serve.dialects.openai_answers import ChunkStream, Writer
+from serve.dialects.openai_requests import (
+    NOT_OFFERED,
+    TGI_FIELDS,
+    Kind,
+    OpenAIRequest,
+    Rules,
+    parse_openai,
+)
+from serve.dialects.tgi_answers import GenerateStream, answer_headers, generate_body
 from serve.errors import RequestError
 from serve.event_stream import stream
 from serve.exposition import CONTENT_TYPE
@@ -23,15 +32,6 @@ from serve.generate_request import (
     GenerateRequest,
     check_truncate,
     parse_request,
-)
-from serve.openai_answers import ChunkStream, Writer
-from serve.openai_requests import (
-    NOT_OFFERED,
-    TGI_FIELDS,
-    Kind,
-    OpenAIRequest,
-    Rules,
-    parse_openai,
 )
 from serve.service import MAX_INLINE_CHARACTERS, Service
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from serve.answers import EVENT_HEADERS, KEEP_ALIVE, token_object
 from serve.bodies import to_json
+from serve.dialects.openai_answers import DONE, Writer, event
+from serve.dialects.tgi_answers import EVENT_HEADERS, KEEP_ALIVE, token_object
 from serve.engine import Token
 from serve.errors import RequestError
-from serve.openai_answers import DONE, Writer, event
 from serve.run import Run
 
 

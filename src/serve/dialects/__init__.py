@@ -1,0 +1,1 @@
+"""Whose routes and bodies the server speaks: a dialect reads requests into one form and writes one answer."""
