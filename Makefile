@@ -34,7 +34,7 @@ format: $(NOTEBOOKS) ## put code into the house style and strip notebook outputs
 	$(PY) -m ruff format .
 	find notebook -name '*.ipynb' -exec $(PY) -m nbstripout --keep-id {} +
 
-base: $(NOTEBOOKS) ## rebuild the small base model in src/sample/base/model (about half an hour)
+base: $(NOTEBOOKS) ## rebuild the small base model in src/sample/base/model (30 to 60 minutes)
 	$(PY) -m sample.base
 
 bench: $(NOTEBOOKS) ## print timings measured on this machine (they are never asserted)

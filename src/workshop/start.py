@@ -57,7 +57,8 @@ def summary(settings: Settings) -> dict[str, str]:
         "data": f"{settings.news_source}, {settings.dataset_name} data set",
         "training": f"{settings.training_instance_count} x {settings.training_instance_type}, "
         f"{settings.recipe}; locally {settings.num_processes} {processes}",
-        "endpoint": settings.endpoint_instance_type,
+        "serving": f"{settings.serving_engine} on {settings.endpoint_instance_type};"
+        f" on this machine by a {settings.serve_with}",
         "AWS": aws,
         "results in": str(settings.home),
         "cost so far": _cost_so_far(settings),

@@ -1,4 +1,4 @@
-"""Rebuild the small base model: `python -m sample.base` (about half an hour on one CPU core)."""
+"""Rebuild the small base model: `python -m sample.base` (30 to 60 minutes on one CPU core)."""
 
 from __future__ import annotations
 
