@@ -29,6 +29,8 @@ _TGI_TOTAL = re.compile(
 _TGI_INPUT = re.compile(r"`inputs` must have less than (\d+) tokens\. Given: (\d+)")
 _VLLM_TOTAL = re.compile(r"context length (?:is|of) (?:only )?(\d+)")
 _NO_TEMPLATE = re.compile(r"template not found|chat template", re.IGNORECASE)
+# TGI's words for every value that it refuses, in a stream too, where there is no status.
+_INVALID = "Input validation error"
 _OVERLOADED = re.compile(r"overloaded|out of capacity|queue is full", re.IGNORECASE)
 _MAX_SHOWN_CHARS = 400
 
@@ -71,11 +73,11 @@ def _advice(engine: str, status: int | None, message: str, kind: str) -> tuple[s
     """Return what was expected, and what to do next."""
     if match := _TGI_TOTAL.search(message):
         limit, num_prompt, num_new = map(int, match.groups())
-        name = LIMITS["total"][engine]
+        name, num_left = LIMITS["total"][engine], limit - num_prompt
+        lower = f"lower max_new_tokens to {num_left} or less, " if num_left > 0 else ""
         return (
             f"prompt and answer within {name} = {limit}; here {num_prompt} + {num_new} tokens",
-            f"lower max_new_tokens to {max(limit - num_prompt, 0)} or less, shorten the article, "
-            f"or serve with a larger {name}",
+            f"{lower}shorten the article, or serve with a larger {name}",
         )
     if match := _TGI_INPUT.search(message):
         name = LIMITS["input"][engine]
@@ -100,7 +102,7 @@ def _advice(engine: str, status: int | None, message: str, kind: str) -> tuple[s
             "a model folder with chat_template.jinja, which chat messages are rendered by",
             "send the prompt as text, prompt_text(messages); or serve the folder that training has left",
         )
-    if status in (400, 422):
+    if status in (400, 422) or message.startswith(_INVALID):
         return (
             f"a body in {TITLES[engine]}'s form, with values in its ranges",
             "correct what it names; if it names every field, another engine is serving: compare "

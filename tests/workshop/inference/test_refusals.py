@@ -47,6 +47,9 @@ def openai(message: str) -> str:
         ("tgi", 422, tgi("`temperature` must be strictly positive"),
          ["`temperature`", "values in its ranges"]),
         ("tgi", 422, tgi("Template error: template not found", "template_error"), ["prompt_text(messages)"]),
+        ("tgi", None, tgi("Input validation error: `inputs` cannot be empty"), ["values in its ranges"]),
+        ("lmi", 424, '{"error": "Input validation error: `top_p` must be > 0.0 and < 1.0", "code": 424}',
+         ["LMI answered 424", "`top_p`", "values in its ranges"]),
         ("vllm", 400, openai("Field required: messages"), ["Field required", "another engine"]),
         ("tgi", 424, tgi("Request failed during generation", "generation"), ["during generation", "log"]),
         ("tgi", 404, "", ["nothing", "/invocations"]),
@@ -87,6 +90,15 @@ def test_an_endpoints_refusal_is_read_from_boto3s_error() -> None:
     error = refusal_of_endpoint("tgi", ClientError(response, "InvokeEndpoint"))
     assert error.status == 422
     assert "MAX_TOTAL_TOKENS = 2048" in error.expected
+
+
+def test_a_prompt_that_fills_the_context_is_not_told_to_ask_for_no_tokens() -> None:
+    for num_prompt in (2048, 9002):
+        told = (
+            f"`inputs` tokens + `max_new_tokens` must be <= 2048. Given: {num_prompt} `inputs` tokens and 4"
+        )
+        error = refusal("tgi", 422, tgi(f"{told} `max_new_tokens`"))
+        assert error.next_step == "shorten the article, or serve with a larger MAX_TOTAL_TOKENS"
 
 
 def test_bytes_that_are_no_utf_8_are_shown() -> None:
