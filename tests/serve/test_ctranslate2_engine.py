@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import random
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType, FunctionType, ModuleType
 
 import pytest
 import torch
@@ -129,6 +132,41 @@ def test_a_cancelled_request_ends_and_a_closed_engine_ends_all(endless_dir: Path
 
     asyncio.run(asyncio.wait_for(run(), timeout=60))
     assert not engine.is_healthy()
+
+
+def test_the_librarys_thread_never_holds_the_engine(engine: CTranslate2Engine) -> None:
+    """Else the engine's end may come in that thread, which then waits for itself: the process aborts."""
+    seen = []
+
+    async def run() -> None:
+        generation = engine.submit([0, 5], Sampling(max_new_tokens=2))
+        work = generation.put
+
+        def put(token: Token) -> None:
+            batch = sys._getframe(1).f_locals["self"]
+            seen.extend(id(value) for value in reachable(batch))
+            work(token)
+
+        generation.put = put
+        await collect(generation)
+
+    asyncio.run(run())
+    assert len(seen) > 10
+    assert id(engine) not in seen
+    assert id(engine._generator) not in seen
+
+
+def reachable(start: object, depth: int = 3) -> list[object]:
+    """Return what an object refers to, up to some steps; modules, classes and functions are the program."""
+    found, level = [start], [start]
+    for _ in range(depth):
+        level = [
+            value
+            for value in gc.get_referents(*level)
+            if not isinstance(value, type | ModuleType | FunctionType | FrameType)
+        ]
+        found += level
+    return found
 
 
 def test_int8_is_a_variant_that_agrees_nearly_everywhere(model: ModelFolder, cache_dir: Path) -> None:

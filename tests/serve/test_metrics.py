@@ -15,6 +15,8 @@ from tests.serve.prometheus import samples
 from tests.serve.requests_to_server import chat, completion, open_stream, post
 from tests.serve.server_process import ServerProcess
 
+from serve.text import TextCodec
+
 TGI_HISTOGRAMS = {
     "tgi_request_duration", "tgi_request_validation_duration", "tgi_request_queue_duration",
     "tgi_request_inference_duration", "tgi_request_mean_time_per_token_duration",
@@ -117,7 +119,7 @@ def test_a_refusal_is_a_failure_by_its_error(measured_server: ServerProcess, rou
 
 
 def test_what_is_at_work_and_what_waits_are_shown_and_a_client_that_goes_is_a_failure(
-    measured_server: ServerProcess,
+    measured_server: ServerProcess, codec: TextCodec
 ) -> None:
     body = {"inputs": "안녕하세요", "parameters": {"max_new_tokens": 1900}}
     first = open_stream(measured_server, "/generate_stream", body)
@@ -126,7 +128,7 @@ def test_what_is_at_work_and_what_waits_are_shown_and_a_client_that_goes_is_a_fa
     second.request("POST", "/generate", json.dumps(body), {"content-type": "application/json"})
     while (found := read(measured_server))["tgi_queue_size",] == 0:
         assert found["tgi_batch_current_size",] == 1, "the first ended before the second came"
-    assert found["tgi_batch_current_max_tokens",] == 1900 + 8
+    assert found["tgi_batch_current_max_tokens",] == 1900 + len(codec.encode(body["inputs"]))
     first.close()
     second.close()
     while read(measured_server)["tgi_request_failure", "dropped"] < 2:

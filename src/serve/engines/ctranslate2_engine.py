@@ -21,6 +21,7 @@ from serve.engine import Capacity, Generation, Sampling, deliver
 from serve.engines.ctranslate2_conversion import PARITY_FILE, converted
 from serve.errors import RequestError, UserError, generation_failed
 from serve.model_folder import ModelFolder
+from serve.text import TextCodec
 from serve.token_stream import TokenStream
 
 logger = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class CTranslate2Engine:
         self._waiting: list[Generation] = []
         self._active: list[Generation] = []
         self._changed = threading.Condition()
-        self._closing = False
+        self._closing = threading.Event()
         self._threads = [
             threading.Thread(target=self._work, name=f"engine {number}", daemon=True)
             for number in range(NUM_WORKERS)
@@ -102,7 +103,7 @@ class CTranslate2Engine:
 
     def close(self) -> None:
         with self._changed:
-            self._closing = True
+            self._closing.set()
             unfinished = self._waiting + self._active
             self._waiting = []
             self._changed.notify_all()
@@ -114,7 +115,7 @@ class CTranslate2Engine:
     def _work(self) -> None:
         while batch := self._next_batch():
             try:
-                _Batch(batch, self._codec, self._is_closing).run(self._generator, self._tokens)
+                _Batch(batch, self._codec, self._closing).run(self._generator, self._tokens)
             except Exception as error:  # a batch that fails must not end the engine
                 logger.exception("a batch failed")
                 for generation in batch:
@@ -122,20 +123,17 @@ class CTranslate2Engine:
             with self._changed:
                 self._active = [generation for generation in self._active if generation not in batch]
 
-    def _is_closing(self) -> bool:
-        return self._closing
-
     def _next_batch(self) -> list[Generation]:
         """Wait for requests and take those that fit together; none when the engine closes."""
         with self._changed:
             while True:
-                self._changed.wait_for(lambda: self._waiting or self._closing)
-                if self._active and not self._closing:
+                self._changed.wait_for(lambda: self._waiting or self._closing.is_set())
+                if self._active and not self._closing.is_set():
                     self._gather()
                 for generation in [generation for generation in self._waiting if generation.cancelled]:
                     logger.info("dropped a cancelled generation")
                     self._waiting.remove(generation)
-                if self._closing:
+                if self._closing.is_set():
                     return []
                 if self._waiting:
                     break
@@ -156,14 +154,18 @@ class CTranslate2Engine:
 
 
 class _Batch:
-    """Requests that are generated together."""
+    """Requests that are generated together.
 
-    def __init__(self, generations: list[Generation], codec, is_closing) -> None:
+    It does not know the engine: CTranslate2's own thread lets go of it last, and an engine that ended there
+    would wait for the thread that it is ended by.
+    """
+
+    def __init__(self, generations: list[Generation], codec: TextCodec, closing: threading.Event) -> None:
         self._generations = generations
         self._streams = [
             TokenStream(codec, generation.prompt_ids, generation.sampling) for generation in generations
         ]
-        self._is_closing = is_closing
+        self._closing = closing
         self._step = 0
         self._new: list[Generation] = []
 
@@ -197,7 +199,7 @@ class _Batch:
             deliver(self._new)
             self._new = []
         generation = self._generations[result.batch_id]
-        if generation.cancelled or self._is_closing():
+        if generation.cancelled or self._closing.is_set():
             if generation.cancelled:
                 logger.info("dropped a cancelled generation")
             return True
