@@ -15,6 +15,8 @@ import torch
 from transformers import AutoModelForCausalLM, DynamicCache
 from transformers.utils import logging as transformers_logging
 
+from serve.engines.fused_norms import fuse_norms
+from serve.engines.lean_forward import lean_forward
 from serve.engines.slot_cache import SlotCache, prompt_mask, within_window
 from serve.errors import UserError
 
@@ -41,6 +43,7 @@ class Decoder:
         model = AutoModelForCausalLM.from_pretrained(
             model_dir, dtype=dtype if dtype == "auto" else getattr(torch, dtype), local_files_only=True
         ).eval()
+        fuse_norms(model)
         config = model.config.get_text_config()
         kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
         if not kinds <= KNOWN_LAYERS:
@@ -58,6 +61,9 @@ class Decoder:
         self._mask_by_kind = "sliding_attention" in kinds
         self._dtype = model.dtype
         self._adapters = bool(adapters)
+        # Masks by kind of layer and adapters need the model's own forward pass.
+        is_plain = model.dtype == torch.float32 and not self._window and not adapters
+        self._lean = lean_forward(model) if is_plain else None
         self._model = with_adapters(model, adapters) if adapters else model
 
     def new_prompt(self) -> DynamicCache:
@@ -95,18 +101,17 @@ class Decoder:
         cache: DynamicCache | SlotCache,
         adapters: Sequence[str | None],
     ) -> torch.Tensor:
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {
+            "input_ids": ids,
+            "attention_mask": self._masks(mask, positions),
+            "position_ids": positions,
+            "past_key_values": cache,
+        }
+        if self._lean is not None:
+            return self._lean(**options)
         if self._adapters:
             options["adapter_names"] = [adapter or BASE for adapter in adapters]
-        output = self._model(
-            input_ids=ids,
-            attention_mask=self._masks(mask, positions),
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-            **options,
-        )
+        output = self._model(**options, use_cache=True, logits_to_keep=1)
         return output.logits[:, -1].to(torch.float32, copy=True)
 
     def _masks(self, mask: torch.Tensor, positions: torch.Tensor) -> torch.Tensor | dict[str, torch.Tensor]:

@@ -92,8 +92,9 @@ def choose_all(
     """
     best = logprobs = None
     if any(choice.is_plain for choice in choices):
-        best_scores, best_ids = scores.max(dim=-1)
-        logprobs = (best_scores - scores.logsumexp(dim=-1)).tolist()
+        every = scores.log_softmax(dim=-1)
+        best_ids = every.argmax(dim=-1)
+        logprobs = every.gather(1, best_ids[:, None])[:, 0].tolist()
         best = best_ids.tolist()
     chosen: list[tuple[int, float] | RequestError] = []
     for row, choice in enumerate(choices):

@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 # Of a prompt between two steps: 256 tokens take about as long as three steps (sample model, one core).
 PROMPT_PART_TOKENS = 256
+# Between two steps: rows wait for so many parts at most.
+MAX_PARTS = 8
 # Of the memory that is free when the model has been loaded, for keys and values.
 CACHE_SHARE = 0.5
 
@@ -103,8 +105,7 @@ class TransformersEngine:
         while not self._closing:
             self._admit()
             self._drop_cancelled()
-            if self._prompts:
-                self._read_part()
+            self._read_parts()
             if self._rows:
                 self._step()
             elif not self._prompts:
@@ -149,6 +150,16 @@ class TransformersEngine:
         for work in [work for work in self._prompts if work.generation.cancelled]:
             logger.info("dropped a cancelled generation")
             self._prompts.remove(work)
+
+    def _read_parts(self) -> None:
+        """Read a part of a prompt; of several while more generations wait for one than are at work.
+
+        A step costs nearly as much for one row as for eight.
+        """
+        for _ in range(min(MAX_PARTS, len(self._prompts))):
+            self._read_part()
+            if len(self._prompts) <= len(self._rows):
+                return
 
     def _read_part(self) -> None:
         """Read a part of one prompt; the prompts take turns."""
