@@ -52,10 +52,10 @@ class Decoder:
                 expected=f"a decoder whose layers are {' or '.join(sorted(KNOWN_LAYERS))}",
                 next_step="serve it with the container of its engine, on a GPU",
             )
-        self.num_layers = config.num_hidden_layers
+        num_layers = config.num_hidden_layers
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        self.bytes_per_token = 2 * self.num_layers * heads * head_size * model.dtype.itemsize
+        self.bytes_per_token = 2 * num_layers * heads * head_size * model.dtype.itemsize
         self._window = getattr(config, "sliding_window", None)
         # Models with layers of both kinds take a mask for each; others take one.
         self._mask_by_kind = "sliding_attention" in kinds
@@ -65,11 +65,6 @@ class Decoder:
         is_plain = model.dtype == torch.float32 and not self._window and not adapters
         self._lean = lean_forward(model) if is_plain else None
         self._model = with_adapters(model, adapters) if adapters else model
-
-    def new_prompt(self) -> DynamicCache:
-        """Return an empty cache for one prompt."""
-        # Without the configuration: layers with a window keep all tokens too, and the mask hides them.
-        return DynamicCache()
 
     def read_prompt(self, cache: DynamicCache, ids: Sequence[int], adapter: str | None) -> torch.Tensor:
         """Read the next part of a prompt.

@@ -16,14 +16,10 @@ class SlotCache:
 
     It is given to a transformers model as `past_key_values`: each layer calls `update` with one new token a
     row. `begin_step` says before where in its row each token belongs.
-
-    Args:
-        num_layers: Of the model.
     """
 
-    def __init__(self, num_layers: int) -> None:
+    def __init__(self) -> None:
         self._layers: list[tuple[torch.Tensor, torch.Tensor]] = []
-        self._num_layers = num_layers
         self.lengths: list[int] = []
         self._rows = self._places = torch.empty(0, dtype=torch.long)
         self._width = 0

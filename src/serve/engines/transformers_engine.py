@@ -17,9 +17,11 @@ from pathlib import Path
 
 import psutil
 import torch
+from transformers import DynamicCache
 
 from serve.engine import Capacity, Generation, Sampling, deliver
 from serve.engines.decoder import Decoder
+from serve.engines.prefix_cache import NUM_PROMPTS, PrefixCache
 from serve.engines.slot_cache import SlotCache
 from serve.engines.token_choice import TokenChoice, choose_all
 from serve.errors import RequestError, generation_failed
@@ -73,7 +75,8 @@ class TransformersEngine:
         self._next: Generation | None = None  # taken from the queue, and no room for it yet
         self._prompts: deque[_Work] = deque()
         self._rows: list[_Work] = []
-        self._cache = SlotCache(self._decoder.num_layers)
+        self._cache = SlotCache()
+        self._prefixes = PrefixCache(max_tokens=self._max_cached_tokens // (4 * NUM_PROMPTS))
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
         self._thread.start()
@@ -134,7 +137,7 @@ class TransformersEngine:
                 logger.info("dropped a cancelled generation")
                 continue
             generation.start()
-            self._prompts.append(_Work(generation, self._decoder, self._codec))
+            self._prompts.append(_Work(generation, self._decoder, self._codec, self._prefixes))
 
     def _has_room(self, generation: Generation) -> bool:
         """Tell whether the rows would fit into memory, each as long as the longest may become."""
@@ -170,8 +173,7 @@ class TransformersEngine:
                 self._prompts.append(work)
                 return
             if not self._add_token(work, *work.choice.choose(scores, work.seen_ids)):
-                self._cache.add(work.prompt_cache)
-                work.prompt_cache = None
+                self._cache.add(work.take_cache())
                 self._rows.append(work)
             deliver([work.generation])
         except Exception as error:  # one request must not end the others
@@ -219,22 +221,35 @@ class TransformersEngine:
 class _Work:
     """A generation that the engine has taken."""
 
-    def __init__(self, generation: Generation, decoder: Decoder, codec: TextCodec) -> None:
+    def __init__(
+        self, generation: Generation, decoder: Decoder, codec: TextCodec, prefixes: PrefixCache
+    ) -> None:
         self.generation = generation
         self.seen_ids = list(generation.prompt_ids)
         self.choice = TokenChoice(generation.sampling)
         self.stream = TokenStream(codec, generation.prompt_ids, generation.sampling)
-        self.prompt_cache = decoder.new_prompt()
         self.max_tokens = max_tokens_of(generation)
-        self._decoder = decoder
+        self._decoder, self._prefixes = decoder, prefixes
+        self._prompt_cache: DynamicCache | None = None
         self._num_read = 0
 
     def read_part(self) -> torch.Tensor | None:
         """Read the next part of the prompt; return the scores after its end, None before."""
+        adapter = self.generation.adapter
+        if self._prompt_cache is None:
+            self._prompt_cache, self._num_read = self._prefixes.begin(self.seen_ids, adapter)
         part = self.seen_ids[self._num_read : self._num_read + PROMPT_PART_TOKENS]
-        scores = self._decoder.read_prompt(self.prompt_cache, part, self.generation.adapter)
+        scores = self._decoder.read_prompt(self._prompt_cache, part, adapter)
         self._num_read += len(part)
-        return scores if self._num_read == len(self.seen_ids) else None
+        if self._num_read < len(self.seen_ids):
+            return None
+        self._prefixes.keep(self.seen_ids, adapter, self._prompt_cache)
+        return scores
+
+    def take_cache(self) -> DynamicCache:
+        """Return what the whole prompt left."""
+        cache, self._prompt_cache = self._prompt_cache, None
+        return cache
 
 
 def max_tokens_of(generation: Generation) -> int:
