@@ -6,6 +6,7 @@ pytest -s tests/benchmarks/bench_serve.py
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -35,6 +36,7 @@ ENGINES = {
     "ctranslate2": {"SERVE_ENGINE": "ctranslate2"},
     "ctranslate2 int8": {"SERVE_ENGINE": "ctranslate2", "HF_MODEL_QUANTIZE": "int8"},
 }
+MODELS = {"shipped": "the shipped model", "random": "a random model of 122 million parameters"}
 GENERATE_LOOP = """
 import json, sys, time, torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -85,34 +87,34 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         shutil.copy(BASE / name, large)
     for path in (shipped, large):
         (path / "generation_config.json").write_text(json.dumps({"eos_token_id": []}))
-    num_parameters = sum(weight.numel() for weight in model.parameters())
-    return {"shipped": shipped, f"random, {num_parameters / 1e6:.0f}M": large}
+    return {"shipped": shipped, "random": large}
 
 
-def test_engines_side_by_side(models: dict[str, Path], tmp_path: Path) -> None:
-    for name, folder in models.items():
-        is_small = name == "shipped"
-        num_new = NUM_NEW_TOKENS if is_small else NUM_NEW_TOKENS // 4
-        # The machine's speed drifts: the loop is timed before, between and after the engines.
-        loops = [generate_loop(folder, num_new, num_prompts=8 if is_small else 2)]
-        measured = {}
-        for engine, variables in ENGINES.items():
-            measured[engine] = measure(folder, num_new, is_small, SERVE_CACHE_DIR=str(tmp_path), **variables)
-            loops.append(generate_loop(folder, num_new, num_prompts=8 if is_small else 2))
-        loop = statistics.median(loops)
-        told = ", ".join(f"{one:,.0f}" for one in loops)
-        print(f"\n{name} model, {num_new} tokens an answer; generate() in a loop: {told} tokens/s")
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", ["shipped", "random"])
+def test_engines_side_by_side(models: dict[str, Path], name: str, tmp_path: Path) -> None:
+    folder, is_small = models[name], name == "shipped"
+    num_new = NUM_NEW_TOKENS if is_small else NUM_NEW_TOKENS // 4
+
+    def loop() -> float:
+        return generate_loop(folder, num_new, num_prompts=8 if is_small else 2)
+
+    print(
+        f"\n{MODELS[name]}, {num_new} tokens an answer, tokens/s and how many times those of generate() in a"
+        " loop; first token alone, behind an answer and behind a prompt of 900 tokens\n"
+        f"{'':<18}{'generate()':>11}{'1 stream':>10}{'ratio':>7}{f'{NUM_STREAMS} streams':>11}{'ratio':>7}"
+    )
+    before = loop()
+    for engine, variables in ENGINES.items():
+        found = measure(folder, num_new, is_small, SERVE_CACHE_DIR=str(tmp_path), **variables)
+        after = loop()
+        reference = (before + after) / 2  # the machine's speed drifts
+        before = after
         print(
-            f"{'':<18}{'1 stream':>10}{'ratio':>7}{f'{NUM_STREAMS} streams':>11}{'ratio':>7}"
-            "   first token: alone, behind an answer, behind a prompt of 900 tokens"
+            f"{engine:<18}{reference:>11,.0f}{found.one_stream:>10,.0f}{found.one_stream / reference:>6.1f}x"
+            f"{found.streams:>11,.0f}{found.streams / reference:>6.1f}x   {found.first_token_ms:.1f} ms,"
+            f" {found.behind_answer_ms:.1f} ms, {found.behind_prompt_ms:.1f} ms"
         )
-        for engine, found in measured.items():
-            print(
-                f"{engine:<18}{found.one_stream:>10,.0f}{found.one_stream / loop:>6.1f}x"
-                f"{found.streams:>11,.0f}{found.streams / loop:>6.1f}x"
-                f"   {found.first_token_ms:.1f} ms, {found.behind_answer_ms:.1f} ms,"
-                f" {found.behind_prompt_ms:.1f} ms"
-            )
 
 
 def prompts(count: int) -> list[str]:
@@ -134,7 +136,7 @@ def generate_loop(folder: Path, num_new: int, num_prompts: int) -> float:
 def measure(folder: Path, num_new: int, is_small: bool, **variables: str) -> Measured:
     with ServerProcess(HF_MODEL_ID=str(folder), OMP_NUM_THREADS="1", **variables) as server:
         address = urlsplit(server.ready().url)
-        texts = prompts(NUM_STREAMS)
+        texts = iter(prompts(256))  # none twice: a repeated prompt would be known
 
         def ask(text: str, num_tokens: int = num_new) -> int:
             with asked(address.port, text, num_tokens, is_stream=False) as answer:
@@ -145,14 +147,14 @@ def measure(folder: Path, num_new: int, is_small: bool, **variables: str) -> Mea
         def speed(num_users: int, num_requests: int) -> float:
             with ThreadPoolExecutor(num_users) as pool:
                 started_s = time.perf_counter()
-                total = sum(pool.map(ask, (texts * num_requests)[:num_requests]))
+                total = sum(pool.map(ask, itertools.islice(texts, num_requests)))
                 return total / (time.perf_counter() - started_s)
 
-        ask(texts[0])
+        ask(next(texts))
         one, many = speed(1, 8 if is_small else 2), speed(NUM_STREAMS, 96 if is_small else 8)
         alone = statistics.median(first_token_ms(address.port) for _ in range(9))
-        long_text = " ".join(texts)
-        with asked(address.port, texts[0], LONG_TOKENS if is_small else 60) as answer:
+        long_text = " ".join(itertools.islice(texts, 8))
+        with asked(address.port, next(texts), LONG_TOKENS if is_small else 60) as answer:
             answer.fp.readline()
             behind_answer = statistics.median(first_token_ms(address.port) for _ in range(5))
         with asked(address.port, long_text, 1, truncate=LONG_TOKENS):
