@@ -52,7 +52,7 @@ HELP = {
     "max_total_tokens": "prompt and answer together (the model's max_position_embeddings)",
     "max_concurrent_requests": f"more are answered with 429 ({MAX_CONCURRENT_REQUESTS})",
     "max_batch_size": f"generations that share a step of the model; more wait ({MAX_BATCH_SIZE})",
-    "max_batch_prefill_tokens": "at least max_input_tokens; one prompt is read at a time",
+    "max_batch_prefill_tokens": "at least max_input_tokens; prompts are read in parts",
     "request_timeout_s": f"a request that takes longer ends with an error ({REQUEST_TIMEOUT_S})",
     "dtype": f"of the weights: {', '.join(DTYPES)} (float32)",
 }

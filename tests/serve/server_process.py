@@ -21,17 +21,21 @@ class ServerProcess:
     Args:
         variables: The container's environment variables.
         flags: Command line after `serve`.
+
+    Attributes:
+        preloaded: Socket of a parent to be forked from; None to start alone.
     """
 
+    preloaded: Path | None = None
+
     def __init__(self, *flags: str, **variables: str) -> None:
-        inherited = {
-            name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ
-        }
+        inherited = inherited_environment()
+        own = {"PYTHONPATH": str(REPO / "src")}
+        if self.preloaded is not None:
+            own["SERVE_PRELOADED"] = str(self.preloaded)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "serve", "serve", *flags],
-            env=inherited
-            | {"PYTHONPATH": str(REPO / "src"), "HOST": "127.0.0.1", "PORT": "0", "HF_MODEL_ID": str(BASE)}
-            | variables,
+            env=inherited | own | {"HOST": "127.0.0.1", "PORT": "0", "HF_MODEL_ID": str(BASE)} | variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -81,3 +85,8 @@ class ServerProcess:
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.wait()
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return what a server gets of this process's environment."""
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}

@@ -58,8 +58,11 @@ def test_a_chat_has_the_ids_of_the_tokenizers_own_template_on_every_route(
         {"messages": messages, "max_tokens": 12, "temperature": 0, "logprobs": True},
     ).json()
     assert chat["choices"][0]["message"]["content"] == plain["generated_text"]
-    logprobs = [(item["token"], item["logprob"]) for item in chat["choices"][0]["logprobs"]["content"]]
-    assert logprobs == [(token["text"], token["logprob"]) for token in plain["details"]["tokens"]]
+    items, tokens = chat["choices"][0]["logprobs"]["content"], plain["details"]["tokens"]
+    assert [item["token"] for item in items] == [token["text"] for token in tokens]
+    # The second request read only the end of the prompt: rounding differs.
+    expected_logprobs = [token["logprob"] for token in tokens]
+    assert [item["logprob"] for item in items] == pytest.approx(expected_logprobs, abs=1e-4)
     assert chat["usage"]["prompt_tokens"] == len(expected)
 
 

@@ -76,7 +76,9 @@ def test_another_architecture_generates_what_its_generate_does(
 
 
 def test_a_model_without_attention_is_refused(tmp_path: Path) -> None:
-    config = AutoConfig.for_model("qwen3_next", **SIZES)
+    experts = {"num_experts": 2, "num_experts_per_tok": 1, "moe_intermediate_size": 64}
+    sizes = {"linear_num_key_heads": 2, "linear_num_value_heads": 2, "shared_expert_intermediate_size": 64}
+    config = AutoConfig.for_model("qwen3_next", **SIZES, **experts, **sizes)
     model = AutoModelForCausalLM.from_config(config)
     model.save_pretrained(tmp_path)
     with pytest.raises(UserError, match="linear_attention"):

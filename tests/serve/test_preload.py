@@ -22,7 +22,10 @@ from tests.serve.server_process import BASE, REPO, TIMEOUT_S, ServerProcess
 from processes.group import MARK_VARIABLE
 from serve.handover import VARIABLE, NotForkedError, hand_over
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere servers are not forked")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="elsewhere servers are not forked"),
+    pytest.mark.usefixtures("alone"),  # but for those that name a parent of this module's own
+]
 
 NAME = "SERVER_NAME"
 # Listens at once and has no libraries: its servers import them as they would alone.

@@ -16,6 +16,8 @@ from tests.serve.server_process import BASE, REPO, ServerProcess
 from serve.server import listen
 from serve.settings import read_settings
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 
 def assert_three_lines(output: str, found: str) -> None:
     lines = output.strip().splitlines()[-3:]

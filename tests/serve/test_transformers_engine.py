@@ -14,6 +14,7 @@ import torch
 from sample.news.generator import rows
 from serve.engine import Generation, Sampling, Token
 from serve.engines.transformers_engine import PROMPT_PART_TOKENS, TransformersEngine
+from serve.errors import RequestError
 from serve.model_folder import ModelFolder, read_model_folder
 from serve.text import TextCodec
 from workshop.prompt import chat_messages, render
@@ -250,3 +251,32 @@ def test_a_step_that_fails_ends_its_rows_and_not_the_engine(
         assert len(await collect(small_engine.submit([0, 5], Sampling(max_new_tokens=4)))) == 4
 
     asyncio.run(asyncio.wait_for(run(), timeout=60))
+
+
+def test_parameters_that_a_library_refuses_fail_one_generation(
+    small_engine: TransformersEngine,
+) -> None:
+    async def run() -> None:
+        refused = small_engine.submit([0, 5], Sampling(max_new_tokens=3, do_sample=True, top_k=-3))
+        good = small_engine.submit([0, 5], Sampling(max_new_tokens=3))
+        with pytest.raises(RequestError, match="generation"):
+            await collect(refused)
+        assert len(await collect(good)) == 3
+
+    asyncio.run(asyncio.wait_for(run(), timeout=60))
+    assert small_engine.is_healthy()
+
+
+def test_an_engine_that_ends_unforeseen_leaves_nobody_waiting(
+    small_engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> list[str]:
+        at_work = small_engine.submit([0, 5], Sampling(max_new_tokens=10**6))
+        await anext(at_work)
+        monkeypatch.setattr(small_engine, "_drop_cancelled", lambda: 1 / 0)
+        ends = await asyncio.gather(collect(at_work), return_exceptions=True)
+        return [end.error_type for end in ends]
+
+    assert asyncio.run(asyncio.wait_for(run(), timeout=60)) == ["incomplete_generation"]
+    small_engine._thread.join(timeout=10)
+    assert not small_engine.is_healthy()

@@ -97,7 +97,7 @@ def test_settings_cannot_be_changed(settings: Settings) -> None:
         ({"WORKSHOP_NEWS_SOURCE": " "}, ["news_source = ' '", "text"]),
         ({"WORKSHOP_SERVING_ENGINE": "vlm"}, ["serving_engine = 'vlm'", "closest: vllm"]),
         ({"WORKSHOP_SERVE_WITH": "containers"}, ["serve_with = 'containers'", "closest: container"]),
-        ({"WORKSHOP_SERVING_QUANTIZATION": "fp8"}, ["runs on a CPU: none, int8"]),
+        ({"WORKSHOP_SERVING_QUANTIZATION": "fp8"}, ["runs on a CPU: none"]),
         ({"WORKSHOP_NUM_LOAD_USERS": "0"}, ["num_load_users = 0", "1 or more"]),
         (
             {"WORKSHOP_MODE": "full", "WORKSHOP_SERVING_QUANTIZATION": "bitsandbytes-fn4"},
@@ -223,7 +223,7 @@ def test_sample_serves_in_a_process_and_aws_modes_in_a_container() -> None:
         ("tgi", "container", "bitsandbytes-nf4"),
         ("vllm", "container", "fp8"),
         ("lmi", "container", "bitsandbytes"),
-        ("vllm", "process", "int8"),
+        ("vllm", "process", "none"),
     ],
 )
 def test_each_engine_has_quantizations_of_its_own(

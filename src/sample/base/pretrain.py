@@ -45,7 +45,7 @@ class Pretraining:
 
 
 def new_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """Return a randomly initialised Llama of 0.5 million parameters.
+    """Return a randomly initialised Llama of 0.69 million parameters.
 
     Every dimension is a multiple of 64: bitsandbytes' 4-bit blocks need it.
     """
@@ -154,7 +154,7 @@ def pretrain(settings: Pretraining, *, output_dir: Path) -> float:
     )
     for step, (ids, labels) in enumerate(source, 1):
         exact = round_to_4_bits(model) if step > settings.num_steps - settings.num_rounded_steps else {}
-        with torch.autocast("cpu", torch.bfloat16):  # half the time of float32, where the CPU has it
+        with torch.autocast("cpu", torch.bfloat16):  # two thirds of the time, where the CPU has it
             loss = model(input_ids=ids, labels=labels).loss
         loss.backward()
         for weight, value in exact.items():

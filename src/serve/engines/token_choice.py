@@ -14,7 +14,7 @@ from transformers import (
 )
 
 from serve.engine import Sampling
-from serve.errors import RequestError, generation_failed
+from serve.errors import generation_failed
 
 
 class TokenChoice:
@@ -82,7 +82,7 @@ class TokenChoice:
 
 def choose_all(
     scores: torch.Tensor, choices: Sequence[TokenChoice], seen_ids: Sequence[list[int]]
-) -> list[tuple[int, float] | RequestError]:
+) -> list[tuple[int, float] | Exception]:
     """Choose the next token of every row; an error stands where a row's scores are not numbers.
 
     Args:
@@ -96,13 +96,13 @@ def choose_all(
         best_ids = every.argmax(dim=-1)
         logprobs = every.gather(1, best_ids[:, None])[:, 0].tolist()
         best = best_ids.tolist()
-    chosen: list[tuple[int, float] | RequestError] = []
+    chosen: list[tuple[int, float] | Exception] = []
     for row, choice in enumerate(choices):
         if choice.is_plain and math.isfinite(logprobs[row]):
             chosen.append((best[row], logprobs[row]))
             continue
         try:
             chosen.append(choice.choose(scores[row : row + 1], seen_ids[row]))
-        except RequestError as error:
+        except Exception as error:  # of one row's parameters: the others go on
             chosen.append(error)
     return chosen

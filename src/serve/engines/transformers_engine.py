@@ -24,7 +24,7 @@ from serve.engines.decoder import Decoder
 from serve.engines.prefix_cache import NUM_PROMPTS, PrefixCache
 from serve.engines.slot_cache import SlotCache
 from serve.engines.token_choice import TokenChoice, choose_all
-from serve.errors import RequestError, generation_failed
+from serve.errors import RequestError, generation_failed, incomplete
 from serve.text import TextCodec
 from serve.token_stream import TokenStream
 
@@ -103,8 +103,19 @@ class TransformersEngine:
         self._waiting.put(None)
         self._thread.join(timeout=2)
 
-    @torch.inference_mode()
     def _work(self) -> None:
+        try:
+            self._generate()
+        finally:  # also when something unforeseen ends the engine: nobody is left waiting
+            unfinished = [work.generation for work in (*self._rows, *self._prompts)]
+            unfinished.append(self._next)
+            while not self._waiting.empty():
+                unfinished.append(self._waiting.get())
+            for generation in filter(None, unfinished):
+                generation.fail(incomplete("the engine has ended"))
+
+    @torch.inference_mode()
+    def _generate(self) -> None:
         while not self._closing:
             self._admit()
             self._drop_cancelled()
@@ -113,12 +124,6 @@ class TransformersEngine:
                 self._step()
             elif not self._prompts:
                 self._cache.clear()
-        unfinished = [work.generation for work in (*self._rows, *self._prompts)]
-        unfinished.append(self._next)
-        while not self._waiting.empty():
-            unfinished.append(self._waiting.get())
-        for generation in filter(None, unfinished):
-            generation.fail(RequestError(500, "incomplete_generation", "Incomplete generation"))
 
     def _admit(self) -> None:
         """Take waiting generations while there is room; wait for one when there is nothing to do."""
@@ -137,7 +142,10 @@ class TransformersEngine:
                 logger.info("dropped a cancelled generation")
                 continue
             generation.start()
-            self._prompts.append(_Work(generation, self._decoder, self._codec, self._prefixes))
+            try:
+                self._prompts.append(_Work(generation, self._decoder, self._codec, self._prefixes))
+            except Exception as error:  # parameters that a library refuses
+                _fail(generation, error)
 
     def _has_room(self, generation: Generation) -> bool:
         """Tell whether the rows would fit into memory, each as long as the longest may become."""
@@ -177,7 +185,7 @@ class TransformersEngine:
                 self._rows.append(work)
             deliver([work.generation])
         except Exception as error:  # one request must not end the others
-            _fail(work, error)
+            _fail(work.generation, error)
 
     def _step(self) -> None:
         """Give every row its next token."""
@@ -189,7 +197,7 @@ class TransformersEngine:
             )
         except Exception as error:  # of memory, for one: none of the rows can go on
             for work in self._rows:
-                _fail(work, error)
+                _fail(work.generation, error)
             self._rows.clear()
             self._cache.clear()
             return
@@ -197,8 +205,8 @@ class TransformersEngine:
         chosen = choose_all(scores, [work.choice for work in in_step], [work.seen_ids for work in in_step])
         for row in reversed(range(len(self._rows))):
             work, choice = self._rows[row], chosen[row]
-            if isinstance(choice, RequestError):
-                _fail(work, choice)
+            if isinstance(choice, Exception):
+                _fail(work.generation, choice)
                 self._remove(row)
             elif self._add_token(work, *choice):
                 self._remove(row)
@@ -257,8 +265,8 @@ def max_tokens_of(generation: Generation) -> int:
     return len(generation.prompt_ids) + generation.sampling.max_new_tokens
 
 
-def _fail(work: _Work, error: Exception) -> None:
+def _fail(generation: Generation, error: Exception) -> None:
     if not isinstance(error, RequestError):
         logger.error("a generation failed", exc_info=error)
         error = generation_failed(str(error))
-    work.generation.fail(error)
+    generation.fail(error)

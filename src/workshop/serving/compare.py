@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workshop.inference import DIALECTS, Client
+from workshop.serving.docker import check_docker
 from workshop.serving.engines import ENGINES, NO_QUANTIZATION
 from workshop.serving.load_test import LoadResult, load_test
 from workshop.serving.plan import ServingPlan, serving_plan
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 NUM_COMPARED_ANSWERS = 8
+WARM_UP = "안녕하세요"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,16 +72,18 @@ def comparison_plans(settings: Settings, model_dir: Path) -> dict[str, ServingPl
     With containers the three engines; without, the CPU engines behind `python -m serve`.
 
     Args:
-        settings: serve_with decides; the chosen engine and quantization come first.
+        settings: serve_with decides; of containers the chosen engine and quantization come first.
         model_dir: A model that training has left.
     """
     plain = replace(settings, serving_quantization=NO_QUANTIZATION)
     if settings.serve_with == "process":
-        fast = {"SERVE_ENGINE": "ctranslate2"}
+        converted_dir = settings.home / "serving" / "converted"
+        fast = {"SERVE_ENGINE": "ctranslate2", "SERVE_CACHE_DIR": str(converted_dir)}
+        small = fast | {ENGINES[settings.serving_engine].quantize: "int8"}
         return {
             "transformers": serving_plan(plain, model_dir),
             "CTranslate2": serving_plan(plain, model_dir, extra_environment=fast),
-            "CTranslate2, int8": serving_plan(replace(settings, serving_quantization="int8"), model_dir),
+            "CTranslate2, int8": serving_plan(plain, model_dir, extra_environment=small),
         }
     plans = {_title(settings): serving_plan(settings, model_dir)}
     for engine in ENGINES:
@@ -98,7 +102,10 @@ def compare_engines(
     log_dir: Path,
     timeout_s: float,
 ) -> Comparison:
-    """Start each engine, let it warm up, test it under load, and stop it before the next one starts.
+    """Start each engine, let it warm up, test it under load, ask it, and stop it before the next one starts.
+
+    What containers need is looked for before the first one starts. The load test comes before the answers
+    that are compared: engines keep what they have read of a prompt, and would know the first ones already.
 
     Args:
         plans: Name -> what to start.
@@ -111,13 +118,17 @@ def compare_engines(
     Raises:
         WorkshopError: An engine does not start; what it needs is missing.
     """
+    for plan in plans.values():
+        if plan.container_name:
+            check_docker(plan.image)
     results = []
     for name, plan in plans.items():
         log_path = log_dir / f"compare-{len(results) + 1}.log"
         with start_server(plan, log_path=log_path, timeout_s=timeout_s) as server:
             client = Client(server.url, DIALECTS[plan.engine])
-            answers = tuple(client.invoke(prompt).text for prompt in prompts[:NUM_COMPARED_ANSWERS])
+            client.invoke(WARM_UP, max_new_tokens=8)
             load = load_test(client, prompts, num_users=num_users, num_requests=num_requests)
+            answers = tuple(client.invoke(prompt).text for prompt in prompts[:NUM_COMPARED_ANSWERS])
             client.close()
         results.append(EngineResult(name=name, ready_s=server.ready_s, load=load, answers=answers))
     return Comparison(tuple(results))

@@ -39,7 +39,8 @@ def check_docker(image: str) -> None:
         raise WorkshopError(
             found="serve_with: container, and no NVIDIA GPU that answers (`nvidia-smi` fails)",
             expected="a GPU: the serving images run on nothing else",
-            next_step=_NEXT_STEP + "use a machine with a GPU, for example ml.g5.2xlarge",
+            next_step=_NEXT_STEP
+            + "use a machine with a GPU, or endpoint_num_gpus of them: an ml.g5.12xlarge",
         )
     if "nvidia" not in runtimes and not any(map(shutil.which, _GPU_HOOKS)):
         raise WorkshopError(

@@ -132,7 +132,7 @@ def serving_plan(
         raise WorkshopError(
             found=f"no model in {model_dir}",
             expected="a folder with config.json, weights and tokenizer",
-            next_step="run the notebook 02-Train-Local-KR-News",
+            next_step="run 03-SageMaker-Training, and the cell of this notebook that downloads its model",
         )
     if not 0 < max_input_tokens < max_total_tokens:
         raise WorkshopError(
@@ -156,8 +156,6 @@ def serving_plan(
             "HOST": HOST,
             "PORT": str(port),
         }
-        if settings.serving_quantization != NO_QUANTIZATION:
-            command += ("--engine", "ctranslate2")
     return ServingPlan(
         engine=engine,
         place=place,

@@ -16,8 +16,7 @@ from workshop.settings import Settings
 PROMPTS = [prompt_text(chat_messages(f"서울시는 {day}일 새 공원을 열었다.")) for day in (3, 12, 20)]
 
 
-def test_the_cpu_engines_are_compared_for_real(settings: Settings, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setenv("SERVE_CACHE_DIR", str(tmp_path / "cache"))
+def test_the_cpu_engines_are_compared_for_real(settings: Settings, tmp_path: Path) -> None:
     plans = comparison_plans(settings, BASE)
     assert list(plans) == ["transformers", "CTranslate2", "CTranslate2, int8"]
     del plans["CTranslate2, int8"]  # of another kind only in its weights
@@ -28,7 +27,7 @@ def test_the_cpu_engines_are_compared_for_real(settings: Settings, tmp_path: Pat
     table = comparison.table()
     assert list(table.index) == list(plans)
     assert (table["tokens/s"] > 0).all()
-    assert list((tmp_path / "cache").iterdir()), "the second was not CTranslate2"
+    assert list((settings.home / "serving" / "converted").iterdir()), "the second was not CTranslate2"
 
 
 def test_with_containers_the_three_engines_are_compared_the_chosen_one_first(settings: Settings) -> None:

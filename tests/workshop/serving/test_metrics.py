@@ -89,7 +89,8 @@ def test_a_table_explains_in_both_languages() -> None:
         "count": 6, "value": 0.5,
     }  # fmt: skip
     assert rows["tgi_request_count"]["count"] is None
-    assert rows['tgi_batch_inference_count{method="decode"}']["meaning"] == "steps of the model"
+    meaning = rows['tgi_batch_inference_count{method="decode"}']["meaning"]
+    assert meaning == "steps of the model, one a request"
     assert "tgi_request_skipped_tokens" not in rows
     assert list(parse_metrics(VLLM_PAGE).table().columns) == ["의미", "meaning", "count", "value"]
     assert all(korean and english for korean, english in MEANINGS.values())

@@ -11,6 +11,7 @@ from tests.serve.server_process import BASE
 
 from serve.settings import read_settings
 from workshop.errors import WorkshopError
+from workshop.serving.compare import comparison_plans
 from workshop.serving.engines import ENGINES, REGISTRY_REGIONS, quantizations, serving_image
 from workshop.serving.plan import ServingPlan, serving_plan
 from workshop.settings import Settings
@@ -81,10 +82,13 @@ def test_a_process_is_told_the_same_and_reads_it_so(settings: Settings, engine: 
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_int8_on_a_cpu_is_ctranslate2s(settings: Settings, engine: str) -> None:
-    plan = planned(settings, engine, serving_quantization="int8")
-    read = read_settings(plan.command[3:], plan.command_environment)
-    assert (read.engine, read.quantize) == ("ctranslate2", "int8")
+def test_the_cpu_engines_to_compare_are_what_the_server_understands(settings: Settings, engine: str) -> None:
+    plans = comparison_plans(dataclasses.replace(settings, serving_engine=engine), BASE)
+    read = [read_settings(plan.command[3:], plan.command_environment) for plan in plans.values()]
+    assert [(one.engine, one.quantize) for one in read] == [
+        ("transformers", "none"), ("ctranslate2", "none"), ("ctranslate2", "int8"),
+    ]  # fmt: skip
+    assert all(settings.home in one.cache_dir.parents for one in read[1:])
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -102,7 +106,7 @@ def test_images_are_the_known_ones_in_the_regions_that_the_sdk_knows(engine: str
 
 
 def test_a_cpu_has_quantizations_of_its_own() -> None:
-    assert quantizations("tgi", "process") == ("none", "int8")
+    assert quantizations("tgi", "process") == ("none",)
     assert "int8" not in quantizations("tgi", "container")
     assert "none" in quantizations("vllm", "container")
 
