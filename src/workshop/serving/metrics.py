@@ -36,10 +36,7 @@ MEANINGS = {
     "tgi_queue_size": ("대기 중인 요청", "requests in the queue now"),
     "tgi_batch_current_size": ("지금 배치의 요청", "requests in the batch now"),
     "tgi_batch_current_max_tokens": ("지금 배치의 최대 토큰", "tokens of the batch at most"),
-    "tgi_batch_inference_count": (
-        "모델 계산 횟수(여기서는 요청마다 셈)",
-        "steps of the model (here for each request in them)",
-    ),
+    "tgi_batch_inference_count": ("모델 계산 횟수(요청마다)", "steps of the model, one a request"),
     "tgi_batch_inference_success": ("성공한 배치 계산", "steps that went well"),
     "tgi_batch_inference_duration": ("배치 계산 시간(초)", "a step of the model, s"),
     "vllm:num_requests_running": ("생성 중인 요청", "requests in the batch now"),

@@ -141,7 +141,7 @@ def test_a_free_port_is_taken_each_time(settings: Settings) -> None:
 
 
 def test_what_cannot_be_served_is_named(settings: Settings, tmp_path: Path) -> None:
-    with pytest.raises(WorkshopError, match="02-Train-Local-KR-News"):
+    with pytest.raises(WorkshopError, match="03-SageMaker-Training"):
         serving_plan(settings, tmp_path)
     with pytest.raises(WorkshopError, match="room for an answer"):
         serving_plan(settings, BASE, max_input_tokens=2048)
