@@ -38,14 +38,21 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(_home, ignore_errors=True)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run notebooks last and in their order, since each one reads what the one before it made."""
+    """Run notebooks in their order, since each one reads what the one before it made.
+
+    With several processes a file's tests stay together, and so do all notebooks; those begin first, because
+    they take longest.
+    """
     from workshop.notebooks import order_key
 
     def key(item: pytest.Item) -> tuple:
         if item.path.suffix != ".ipynb":
-            return (0,)
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(REPO_DIR))))
+            return (1,)
         item.add_marker(pytest.mark.timeout(NOTEBOOK_TIMEOUT_S))
-        return (1, order_key(item.path.relative_to(REPO_DIR)))
+        item.add_marker(pytest.mark.xdist_group("notebooks"))
+        return (0, order_key(item.path.relative_to(REPO_DIR)))
 
     items.sort(key=key)  # stable: the other tests keep their order
