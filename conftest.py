@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,21 +39,30 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(_home, ignore_errors=True)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run notebooks in their order, since each one reads what the one before it made.
 
-    With several processes a file's tests stay together, and so do all notebooks; those begin first, because
-    they take longest.
+    They come first: with two processes the longest begins soonest.
     """
     from workshop.notebooks import order_key
 
     def key(item: pytest.Item) -> tuple:
         if item.path.suffix != ".ipynb":
-            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(REPO_DIR))))
             return (1,)
         item.add_marker(pytest.mark.timeout(NOTEBOOK_TIMEOUT_S))
-        item.add_marker(pytest.mark.xdist_group("notebooks"))
         return (0, order_key(item.path.relative_to(REPO_DIR)))
 
     items.sort(key=key)  # stable: the other tests keep their order
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With several processes keep a file's tests together, and all notebooks, in the order of collection."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            scope = super()._split_scope(nodeid)
+            return "notebooks" if scope.endswith(".ipynb") else scope
+
+    return ByFile(config, log)
