@@ -58,11 +58,12 @@ class S3Files:
                 return
             query["continuation-token"] = token
 
-    def download(self, uri: str, folder: Path) -> int:
+    def download(self, uri: str, folder: Path, *, shard: tuple[int, int] = (0, 1)) -> int:
         """Write every object under a prefix to a folder and return how many there were.
 
         `s3://b/data/train` is a prefix, not a folder: it takes data/train/a.txt as a.txt, data/train.txt as
-        train.txt and data/training/a.txt as training/a.txt.
+        train.txt and data/training/a.txt as training/a.txt. With shard (i, n) it takes every n-th object,
+        from the i-th on.
 
         Raises:
             S3Error: No such bucket; or a key that cannot be a file: it leaves the folder, or is both file and
@@ -70,7 +71,8 @@ class S3Files:
         """
         bucket, prefix = bucket_and_key(uri)
         num_files = 0
-        for key in list(self.keys(uri)):
+        index, num_shards = shard
+        for key in list(self.keys(uri))[index::num_shards]:
             target = folder / _relative(key, prefix)
             if not Path(os.path.normpath(target)).is_relative_to(folder):
                 raise S3Error(f"The key {key!r} of bucket {bucket} leaves the folder of its channel.")

@@ -30,7 +30,7 @@ _ERRORS = {
     "Throttling": ("ThrottlingException", "Rate exceeded"),
 }
 # Faults of what the call starts: the job or the endpoint asks for them when it gets that far.
-LATER = ("InsufficientCapacity", "SlowStart", "FailedHealthCheck")
+LATER = ("InsufficientCapacity", "SlowStart", "FailedHealthCheck", "SpotInterruption")
 KINDS = (*_ERRORS, *LATER)
 
 
@@ -42,7 +42,7 @@ class Fault:
         operation: SageMaker operation, for example CreateEndpoint.
         fault: One of KINDS.
         count: How many calls it hits, 1 or more.
-        delay_s: SlowStart's delay, in seconds.
+        delay_s: SlowStart's delay, or how long a program runs before SpotInterruption, in seconds.
     """
 
     operation: str

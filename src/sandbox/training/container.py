@@ -45,8 +45,18 @@ def hyperparameters(record: Record, paths: ContainerPaths) -> dict[str, str]:
     return {name: paths.inside(value) for name, value in record.get("HyperParameters", {}).items()}
 
 
-def download_channels(record: Record, paths: ContainerPaths, s3: S3Files) -> None:
+def download_channels(
+    record: Record, paths: ContainerPaths, s3: S3Files, *, shard: tuple[int, int] = (0, 1), master_port: int
+) -> None:
     """Fill input/data from S3, and adapt the SDK's drivers to this machine.
+
+    Args:
+        record: Of the job.
+        paths: Of the host.
+        s3: Where from.
+        shard: Index of the host and number of hosts; a channel that is ShardedByS3Key gives it every n-th
+            object. Source: API reference, S3DataSource.
+        master_port: Where torchrun of the first host listens; the same for every host.
 
     Raises:
         S3Error: A channel is empty, a key cannot be a file, or S3 refuses.
@@ -54,16 +64,17 @@ def download_channels(record: Record, paths: ContainerPaths, s3: S3Files) -> Non
     for channel in record.get("InputDataConfig", []):
         folder = paths.folder / "input" / "data" / channel["ChannelName"]
         folder.mkdir(parents=True, exist_ok=True)
-        uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
-        if not s3.download(uri, folder):
+        source = channel["DataSource"]["S3DataSource"]
+        uri = source["S3Uri"]
+        is_sharded = source.get("S3DataDistributionType") == "ShardedByS3Key"
+        if not s3.download(uri, folder, shard=shard if is_sharded else (0, 1)):
             raise S3Error(f'No S3 objects found under S3 URL "{uri}" given in input data source.')
         if channel["ChannelName"] == DRIVERS_CHANNEL:
-            adapt_drivers(folder, paths)
+            adapt_drivers(folder, paths, master_port=master_port)
 
 
-def adapt_drivers(folder: Path, paths: ContainerPaths) -> None:
+def adapt_drivers(folder: Path, paths: ContainerPaths, *, master_port: int) -> None:
     """Change the SDK's drivers where they count on a container of their own."""
-    port = _free_port()
     for path in folder.rglob("*"):
         if path.suffix not in _TEXT_SUFFIXES or not path.is_file():
             continue
@@ -79,7 +90,7 @@ def adapt_drivers(folder: Path, paths: ContainerPaths) -> None:
             adapted = adapted.replace('os.environ.get("SM_MASTER_ADDR")', '"algo-1"')
         elif path.name == "environment.py":
             adapted = adapted.replace('SM_MASTER_ADDR = "algo-1"', 'SM_MASTER_ADDR = "127.0.0.1"')
-            adapted = adapted.replace("SM_MASTER_PORT = 7777", f"SM_MASTER_PORT = {port}")
+            adapted = adapted.replace("SM_MASTER_PORT = 7777", f"SM_MASTER_PORT = {master_port}")
         if adapted != text:
             path.write_text(adapted, encoding="utf-8")
 

@@ -45,6 +45,11 @@ class HostProcess:
         """What every process of the program carries in its environment."""
         return self._group.mark
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the program has not ended."""
+        return self._group.process.poll() is None
+
     def terminate(self, grace_s: float) -> None:
         """Send SIGTERM, and SIGKILL to what runs after a grace; a shorter grace replaces a longer one."""
         with self._lock:

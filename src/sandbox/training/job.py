@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import logging
-import re
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox.container_paths import ContainerPaths
-from sandbox.logs import LogStream
-from sandbox.s3_files import S3Error, S3Files
-from sandbox.training import container, outputs, status
-from sandbox.training.checkpoints import Checkpoints
-from sandbox.training.host_process import HostProcess
+from sandbox.s3_files import S3Error
+from sandbox.training import status
+from sandbox.training.cluster import Cluster, Host, LaunchError
 from sandbox.training.metrics import JobMetrics
 
 if TYPE_CHECKING:
+    from sandbox.api.faults import Fault
     from sandbox.context import Context
 
 KIND = "training-job"
-LOG_GROUP = "/aws/sagemaker/TrainingJobs"
-STOP_GRACE_S = 120.0  # as on AWS
+STOP_GRACE_S = 120.0  # as on AWS; managed spot instances get the same
 END_GRACE_S = 3.0  # when the sandbox ends: enough for a small model's checkpoint
 CAPACITY_REASON = (
     "CapacityError: Unable to provision requested ML compute capacity."
@@ -34,7 +31,6 @@ SANDBOX_ENDED = (
     "InternalServerError: The sandbox ended while the job ran, and the job's process with it. A job with"
     " the same CheckpointConfig goes on from its last checkpoint."
 )
-_NOT_INSTALLED = re.compile(r"No matching distribution found for (\S+)")
 
 
 class JobFailedError(Exception):
@@ -54,6 +50,7 @@ _ENDED = {
     None: Outcome("Completed"),
     "stop": Outcome("Stopped"),
     "time": Outcome("Stopped", secondary="MaxRuntimeExceeded"),
+    "wait": Outcome("Stopped", secondary="MaxWaitTimeExceeded"),
     "sandbox": Outcome("Failed", reason=SANDBOX_ENDED),
 }
 
@@ -75,14 +72,15 @@ class Job:
         self._context, self._region, self._name = context, region, name
         self._has_capacity, self._start_delay_s = has_capacity, start_delay_s
         self._record = context.resources.get(KIND, region, name)
-        self._hosts = ["algo-1"]  # one process a host; more of them share the loop below
         self._folder = context.home / "jobs" / region / name
-        self._s3 = S3Files(context.url)
         self._lock = threading.Lock()
-        self._end_reason: str | None = None  # stop, time or sandbox
+        self._end_reason: str | None = None  # stop, time, wait or sandbox
         self._grace_s = STOP_GRACE_S
         self._end_asked = threading.Event()
-        self._process: HostProcess | None = None
+        self._cluster: Cluster | None = None
+        self._is_interrupted = False
+        self._stream_number = 0
+        self._trained_s = 0.0  # by attempts before this one
         definitions = self._record["AlgorithmSpecification"].get("MetricDefinitions", [])
         self.metrics = JobMetrics(definitions, region=region, job_name=name)
         self._thread = threading.Thread(target=self._run, name=f"job {name}", daemon=True)
@@ -99,8 +97,9 @@ class Job:
         """End the job: SIGTERM, then SIGKILL after a grace; it is Stopping when this returns.
 
         Args:
-            why: stop (a call), time (its limit) or sandbox (this process ends). The first one counts, except
-                that the end of the sandbox makes the grace of another shorter.
+            why: stop (a call), time (its limit), wait (managed spot's limit of the whole) or sandbox (this
+                process ends). The first one counts, except that the end of the sandbox makes the grace of
+                another shorter.
             grace_s: Seconds from SIGTERM to SIGKILL.
         """
         with self._lock:
@@ -113,32 +112,41 @@ class Job:
                         status.enter(record, "Stopping")
             self._grace_s = min(self._grace_s, grace_s)
             self._end_asked.set()
-            if self._process is not None:
-                self._process.terminate(self._grace_s)
+            if self._cluster is not None:
+                self._cluster.terminate(self._grace_s)
+
+    def _interrupt(self) -> None:
+        """Take the machines away, as managed spot does; the job goes on with new ones."""
+        with self._lock:
+            if self._end_reason is None and self._cluster.is_running:
+                self._is_interrupted = True
+                self._cluster.terminate(STOP_GRACE_S)
 
     def _run(self) -> None:
-        paths = ContainerPaths(self._folder)
-        with self._changed() as record:
-            record["_scratch"] = str(paths.scratch)
+        limit_s = self._record["StoppingCondition"].get("MaxWaitTimeInSeconds", threading.TIMEOUT_MAX)
+        waits = _timer(self._record["CreationTime"] + limit_s - time.time(), self.end, "wait")
         try:
-            outcome = self._live(paths)
+            outcome = self._live()
         except JobFailedError as failure:
             outcome = Outcome("Failed", reason=str(failure))
         except Exception:
             logging.getLogger("sandbox").exception("training job %s", self._name)
             reason = "InternalServerError: We encountered an internal error. Please try again."
             outcome = Outcome("Failed", reason=reason)
+        finally:
+            waits.cancel()
         # The status comes last: whoever reads it finds the log whole, the outputs in S3 and nothing here.
-        paths.remove()
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._s3.close()
         with self._changed() as record:
             record["FinalMetricDataList"] = self.metrics.final() or None
-            for name in ("_scratch", "_mark"):
+            for name in ("_scratch", "_marks"):
                 record.pop(name, None)
-            status.finish(record, outcome.status, secondary=outcome.secondary, reason=outcome.reason)
+            trained_s = self._trained_s if "TrainingStartTime" in record else None
+            status.finish(
+                record, outcome.status, secondary=outcome.secondary, reason=outcome.reason, billed_s=trained_s
+            )
 
-    def _live(self, paths: ContainerPaths) -> Outcome:
+    def _live(self) -> Outcome:
         if self._end_asked.wait(self._start_delay_s):
             return _ENDED[self._end_reason]
         if not self._has_capacity:
@@ -149,124 +157,133 @@ class Job:
                 f" {self._record['AlgorithmSpecification']['TrainingImage']}. Give the job its own:"
                 " SourceCode(entry_script=...) of ModelTrainer, or ContainerEntrypoint."
             )
-        self._enter("Starting", "Preparing the instances for training")
-        checkpoints = self._download(paths)
-        if self._end_asked.is_set():
-            return _ENDED[self._end_reason]
-        exit_code = self._execute(paths, checkpoints)
-        end_reason = self._end_reason  # what comes after the program's end changes nothing
-        is_failed = end_reason is None and exit_code != 0
-        with_model = not is_failed and end_reason != "sandbox"
-        if with_model:
-            self._enter("Uploading")
-        self._upload(paths, checkpoints, with_model=with_model)
-        if is_failed:
-            raise JobFailedError(self._failure(paths, exit_code))
-        return _ENDED[end_reason]
+        while True:
+            self._enter("Starting", "Preparing the instances for training")
+            started_s = time.time()
+            outcome = self._attempt(started_s)
+            self._trained_s += time.time() - started_s
+            if outcome is not None:
+                return outcome
+            self._enter("Interrupted")
 
-    def _download(self, paths: ContainerPaths) -> Checkpoints | None:
+    def _attempt(self, started_s: float) -> Outcome | None:
+        """Run the job on new machines; None when these were taken away and it has to go on with others."""
+        # Another one than that of the attempt before, which may have lasted less than a second.
+        self._stream_number = max(int(started_s), self._stream_number + 1)
+        cluster = Cluster(
+            self._context,
+            region=self._region,
+            record=self._record,
+            folder=self._folder,
+            metrics=self.metrics,
+            stream_number=self._stream_number,
+        )
+        with self._lock:
+            self._cluster, self._is_interrupted = cluster, False
+        try:
+            with self._changed() as record:
+                record["_scratch"] = [str(host.paths.scratch) for host in cluster.hosts]
+            self._download(cluster)
+            if self._end_asked.is_set():
+                return _ENDED[self._end_reason]
+            host, exit_code = self._execute(cluster, started_s)
+            end_reason = self._end_reason  # what comes after the program's end changes nothing
+            is_interrupted = self._is_interrupted and end_reason is None
+            is_failed = end_reason is None and exit_code != 0 and not is_interrupted
+            with_model = not is_failed and not is_interrupted and end_reason != "sandbox"
+            if with_model:
+                self._enter("Uploading")
+            self._upload(cluster, with_outputs=not is_interrupted, with_model=with_model)
+            if is_failed:
+                raise JobFailedError(_failure(host, exit_code, num_hosts=len(cluster.hosts)))
+            return None if is_interrupted else _ENDED[end_reason]
+        finally:
+            with self._lock:
+                self._cluster = None
+            cluster.remove()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _download(self, cluster: Cluster) -> None:
         with self._changed() as record:
             if record["TrainingJobStatus"] == "InProgress":
                 status.enter(record, "Downloading")
-            record["TrainingStartTime"] = time.time()
-        self._record = self._context.resources.get(KIND, self._region, self._name)
-        config = self._record.get("CheckpointConfig")
+            record.setdefault("TrainingStartTime", time.time())
         try:
-            container.prepare(self._record, paths, host=self._hosts[0], hosts=self._hosts)
-            container.download_channels(self._record, paths, self._s3)
-            checkpoints = Checkpoints(config, paths, S3Files(self._context.url)) if config else None
-            if checkpoints:
-                checkpoints.download()
+            cluster.prepare()
         except S3Error as error:
             raise JobFailedError(f"ClientError: Data download failed:{error}") from error
-        return checkpoints
 
-    def _execute(self, paths: ContainerPaths, checkpoints: Checkpoints | None) -> int:
-        """Run the container's program to its end and return its exit code."""
-        stream = f"{self._name}/{self._hosts[0]}-{int(time.time())}"
-        log = LogStream(self._context, region=self._region, group=LOG_GROUP, stream=stream)
+    def _execute(self, cluster: Cluster, started_s: float) -> tuple[Host, int]:
+        """Run the programs to their end; return the host that counts and its exit code."""
         self._enter("Training")
-        process, missing_packages = self._launch(paths, log)
-        limit = threading.Timer(self._seconds_left(), self.end, args=("time",))
-        limit.daemon = True
+        max_runtime_s = self._record["StoppingCondition"]["MaxRuntimeInSeconds"]
+        timers = [_timer(started_s + max_runtime_s - self._trained_s - time.time(), self.end, "time")]
         try:
+            cluster.launch()
             with self._changed() as record:
-                record.update({"_log_stream": stream, "_mark": process.mark})
-            limit.start()
-            if checkpoints:
-                checkpoints.watch()
-            exit_code = process.wait()
+                record["_log_streams"] = [
+                    *record.get("_log_streams", []),
+                    *(host.log_stream for host in cluster.hosts),
+                ]
+                record["_marks"] = [host.process.mark for host in cluster.hosts]
+            if fault := self._spot_fault():
+                timers.append(_timer(fault.delay_s, self._interrupt))
+            return cluster.wait()
+        except LaunchError as error:
+            raise JobFailedError(f"AlgorithmError: {error}, exit code: 127") from error
         finally:
-            limit.cancel()
-            process.close()
-        if missing_packages:
-            log.write(
-                f"The sandbox gives jobs no package index (PIP_NO_INDEX=1): install {missing_packages[-1]}"
-                " into the environment that runs the sandbox, or leave it out of the requirements."
-            )
-        log.close()
-        return exit_code
+            for timer in timers:
+                timer.cancel()
+            cluster.close()
 
-    def _launch(self, paths: ContainerPaths, log: LogStream) -> tuple[HostProcess, list[str]]:
-        """Start the program; the list is of packages that pip did not find, as the log tells of them."""
-        words = container.command(self._record, paths)
-        environment = container.environment(self._record, paths, url=self._context.url, region=self._region)
-        missing_packages: list[str] = []
+    def _spot_fault(self) -> Fault | None:
+        """Return the interruption that was asked for, if these machines can be taken away."""
+        if not self._record.get("EnableManagedSpotTraining"):
+            return None
+        return self._context.faults.take("CreateTrainingJob", "SpotInterruption")
 
-        def read(line: str) -> None:
-            text = paths.outside(line)
-            log.write(text)
-            self.metrics.read(text)
-            missing_packages.extend(_NOT_INSTALLED.findall(text))
-
+    def _upload(self, cluster: Cluster, *, with_outputs: bool, with_model: bool) -> None:
         try:
-            process = HostProcess(words, environment, paths.root, read)
-        except OSError as error:
-            log.close()
-            raise JobFailedError(
-                f"AlgorithmError: {paths.outside(words[0])}: {error.strerror}, exit code: 127"
-            ) from error
-        with self._lock:
-            self._process = process
-            if self._end_asked.is_set():
-                process.terminate(self._grace_s)
-        return process, missing_packages
-
-    def _upload(self, paths: ContainerPaths, checkpoints: Checkpoints | None, *, with_model: bool) -> None:
-        try:
-            if checkpoints:
-                checkpoints.finish()
-            outputs.upload(self._record, paths, self._s3, with_model=with_model)
+            cluster.finish_checkpoints()
+            if with_outputs:
+                cluster.upload(with_model=with_model)
         except S3Error as error:
             raise JobFailedError(f"ClientError: Artifact upload failed:{error}") from error
-
-    def _failure(self, paths: ContainerPaths, exit_code: int) -> str:
-        """Return the reason of a program that failed: what it wrote to output/failure, and its exit code."""
-        path = paths.folder / "output" / "failure"
-        told = path.read_text(encoding="utf-8", errors="replace").strip() if path.is_file() else ""
-        end = f", exit code: {exit_code}"
-        room = status.MAX_REASON_CHARS - len("AlgorithmError: ") - len(end)
-        return f"AlgorithmError: {paths.outside(told)[:room]}{end}"
 
     def _enter(self, secondary: str, message: str | None = None) -> None:
         with self._changed() as record:
             if record["TrainingJobStatus"] == "InProgress" or secondary == "Uploading":
                 status.enter(record, secondary, message)
 
-    def _seconds_left(self) -> float:
-        limit_s = self._record["StoppingCondition"]["MaxRuntimeInSeconds"]
-        return max(0.0, self._record["TrainingStartTime"] + limit_s - time.time())
-
     def _changed(self) -> Any:
         return self._context.resources.change(KIND, self._region, self._name)
+
+
+def _failure(host: Host, exit_code: int, *, num_hosts: int) -> str:
+    """Return the reason of a program that failed: what it wrote to output/failure, and its exit code.
+
+    With several hosts it also names the one that failed first: the others' errors follow from its end.
+    """
+    where = f" ({host.name})" if num_hosts > 1 else ""
+    end = f", exit code: {exit_code}{where}"
+    room = status.MAX_REASON_CHARS - len("AlgorithmError: ") - len(end)
+    return f"AlgorithmError: {host.failure[:room]}{end}"
+
+
+def _timer(after_s: float, function: Callable[..., None], *arguments: Any) -> threading.Timer:
+    """Call a function later, on a thread of its own."""
+    timer = threading.Timer(min(max(after_s, 0.0), threading.TIMEOUT_MAX), function, args=arguments)
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 def remove_left_overs(record: dict[str, Any], home: Path) -> None:
     """Remove processes and files of a job whose sandbox was killed."""
     from processes.group import kill_members
 
-    if "_mark" in record:
-        kill_members(-1, record["_mark"])  # by the mark alone: the number may be another's by now
-    if "_scratch" in record:
-        shutil.rmtree(record["_scratch"], ignore_errors=True)
+    for mark in record.get("_marks", ()):
+        kill_members(-1, mark)  # by the mark alone: the number may be another's by now
+    for folder in record.get("_scratch", ()):
+        shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(home / "jobs" / record["_region"] / record["_name"], ignore_errors=True)

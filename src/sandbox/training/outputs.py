@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from sandbox.container_paths import ContainerPaths
-from sandbox.s3_files import S3Files, files_below
+from sandbox.s3_files import S3Files
 
 Record = dict[str, Any]
 
@@ -17,31 +18,52 @@ def artifacts_uri(record: Record) -> str:
     return f"{_output_uri(record)}/" + ("model.tar.gz" if _is_compressed(record) else "model/")
 
 
-def upload(record: Record, paths: ContainerPaths, s3: S3Files, *, with_model: bool) -> None:
+def upload(record: Record, hosts: list[ContainerPaths], s3: S3Files, *, with_model: bool) -> None:
     """Upload the model folder (also an empty one, as an empty archive) and what is in output/data.
+
+    What several hosts leave becomes one folder. Source: SageMaker Developer Guide, "Amazon SageMaker AI
+    Training Storage Folders for Training Datasets, Checkpoints, Model Artifacts, and Outputs"; which of two
+    files of one name counts is not said there: here the first host's.
+
+    Args:
+        record: Of the job.
+        hosts: Their folders, the first host's first.
+        s3: Where to.
+        with_model: False uploads the outputs alone.
 
     Raises:
         S3Error: S3 refuses.
     """
     output = _output_uri(record)
-    data = paths.folder / "output" / "data"
     if with_model:
-        _upload_folder(record, paths, s3, paths.folder / "model", f"{output}/model")
-    if any(data.iterdir()):
+        model = _files(paths.folder / "model" for paths in hosts)
+        _upload_files(record, model, s3, hosts[0].tmp, f"{output}/model")
+    if data := _files(paths.folder / "output" / "data" for paths in hosts):
         name = "output" if _is_compressed(record) else "data"
-        _upload_folder(record, paths, s3, data, f"{output}/{name}")
+        _upload_files(record, data, s3, hosts[0].tmp, f"{output}/{name}")
 
 
-def _upload_folder(record: Record, paths: ContainerPaths, s3: S3Files, folder: Path, uri: str) -> None:
+def _files(folders: Iterable[Path]) -> dict[str, Path]:
+    """Return the files and empty folders below several folders by their path in them; the first counts."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() or path.is_symlink() or not any(path.iterdir()):
+                found.setdefault(path.relative_to(folder).as_posix(), path)
+    return found
+
+
+def _upload_files(record: Record, files: dict[str, Path], s3: S3Files, tmp: Path, uri: str) -> None:
     if not _is_compressed(record):
-        for path in files_below(folder):
-            s3.upload(path, f"{uri}/{path.relative_to(folder).as_posix()}")
+        for name, path in files.items():
+            if path.is_file():
+                s3.upload(path, f"{uri}/{name}")
         return
-    archive = paths.tmp / "archive.tar.gz"
+    archive = tmp / "archive.tar.gz"
     # Weights hardly shrink, whatever the level: 1 takes a third of the default's time.
     with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
-        for path in sorted(folder.iterdir()):
-            tar.add(path, arcname=path.name)
+        for name, path in files.items():
+            tar.add(path, arcname=name)
     s3.upload(archive, f"{uri}.tar.gz")
     archive.unlink()
 

@@ -10,6 +10,8 @@ from sandbox.container_paths import CONTAINER_ROOT
 from sandbox.s3_files import S3Error, S3Files, bucket_and_key
 from sandbox.training import metrics
 
+MAX_HOSTS = 4  # each is a process with torch in it, 0.5 GB or more
+
 
 def check(call: Call) -> None:
     """Refuse a request that cannot become a job.
@@ -49,10 +51,30 @@ def _check_resources(request: dict[str, Any]) -> None:
             raise _unsupported(f"ResourceConfig.{name}", "a value", "InstanceType and InstanceCount")
     if "InstanceType" not in resources:
         raise validation_error("ResourceConfig.InstanceType is required.")
-    if resources.get("InstanceCount", 1) != 1:
-        raise _unsupported("ResourceConfig.InstanceCount", resources["InstanceCount"], "1")
+    if "InstanceCount" not in resources:
+        raise validation_error("ResourceConfig.InstanceCount is required.")
+    if resources["InstanceCount"] > MAX_HOSTS:
+        raise _unsupported("ResourceConfig.InstanceCount", resources["InstanceCount"], f"1 to {MAX_HOSTS}")
+    _check_spot(request)
     if "ServerlessJobConfig" in request:
         raise _unsupported("ServerlessJobConfig", "a value", "ResourceConfig")
+
+
+def _check_spot(request: dict[str, Any]) -> None:
+    """Check the limits of managed spot training.
+
+    Source: API reference, StoppingCondition; the second wording is quoted in public error reports.
+    """
+    limits = request.get("StoppingCondition", {})
+    max_wait_s, max_runtime_s = limits.get("MaxWaitTimeInSeconds"), limits.get("MaxRuntimeInSeconds", 0)
+    if not request.get("EnableManagedSpotTraining"):
+        if max_wait_s is not None:
+            raise validation_error("MaxWaitTimeInSeconds goes only with EnableManagedSpotTraining.")
+    elif max_wait_s is None or max_wait_s < max_runtime_s:
+        raise validation_error(
+            "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to"
+            " MaxRuntimeInSeconds"
+        )
 
 
 def _check_output(request: dict[str, Any], s3: S3Files) -> None:

@@ -19,6 +19,8 @@ _MESSAGES = {
     "Stopping": "Stopping the training job",
     "Stopped": "Training job stopped",
     "MaxRuntimeExceeded": "Training job runtime exceeded MaxRuntimeInSeconds provided",
+    "MaxWaitTimeExceeded": "Training job wait time exceeded MaxWaitTimeInSeconds provided",
+    "Interrupted": "Training job interrupted: the managed spot instances were taken away",
 }
 
 
@@ -37,8 +39,23 @@ def enter(record: Record, secondary: str, message: str | None = None) -> None:
     record["LastModifiedTime"] = now
 
 
-def finish(record: Record, status: str, *, secondary: str | None = None, reason: str | None = None) -> None:
-    """Move a job to its last status, with what was billed and why it failed."""
+def finish(
+    record: Record,
+    status: str,
+    *,
+    secondary: str | None = None,
+    reason: str | None = None,
+    billed_s: float | None = None,
+) -> None:
+    """Move a job to its last status, with what was billed and why it failed.
+
+    Args:
+        record: Of the job.
+        status: One of TERMINAL.
+        secondary: Its secondary status; the same word when None.
+        reason: Why it failed.
+        billed_s: Seconds on machines, of all attempts; the whole time since the first one's start when None.
+    """
     assert status in TERMINAL
     enter(record, secondary or status)
     now = record["LastModifiedTime"]
@@ -49,4 +66,5 @@ def finish(record: Record, status: str, *, secondary: str | None = None, reason:
     if "TrainingStartTime" in record:
         record["TrainingEndTime"] = now
         seconds = max(1, round(now - record["TrainingStartTime"]))
-        record["TrainingTimeInSeconds"] = record["BillableTimeInSeconds"] = seconds
+        record["TrainingTimeInSeconds"] = seconds
+        record["BillableTimeInSeconds"] = seconds if billed_s is None else max(1, round(billed_s))

@@ -14,7 +14,8 @@ from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
 from sandbox.logs import LogStream
 from sandbox.training import outputs, request_checks, status
-from sandbox.training.job import END_GRACE_S, KIND, LOG_GROUP, SANDBOX_ENDED, Job, remove_left_overs
+from sandbox.training.cluster import LOG_GROUP
+from sandbox.training.job import END_GRACE_S, KIND, SANDBOX_ENDED, Job, remove_left_overs
 
 if TYPE_CHECKING:
     from sandbox.context import Context
@@ -136,7 +137,7 @@ def recover(context: Context) -> None:
         if is_ours or record["TrainingJobStatus"] in status.TERMINAL:
             continue
         remove_left_overs(record, context.home)
-        if stream := record.get("_log_stream"):
+        for stream in record.get("_log_streams", ()):
             log = LogStream(context, region=record["_region"], group=LOG_GROUP, stream=stream)
             log.write(SANDBOX_ENDED)
             log.close()

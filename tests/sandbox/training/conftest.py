@@ -88,10 +88,11 @@ class Jobs:
         self._until(name, lambda _: line in self.lines(name), f"line {line!r}")
 
     def events(self, name: str) -> list[dict[str, Any]]:
-        """Return the events of a job's one log stream."""
+        """Return the events of the one log stream of a job, or of one of its hosts (news-1/algo-2)."""
         logs = self.sandbox.client("logs")
+        prefix = name if "/" in name else f"{name}/"
         try:
-            streams = logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix=f"{name}/")
+            streams = logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix=prefix)
         except logs.exceptions.ResourceNotFoundException:
             return []
         if not streams["logStreams"]:
@@ -104,6 +105,12 @@ class Jobs:
     def lines(self, name: str) -> list[str]:
         return [event["message"] for event in self.events(name)]
 
+    def streams(self, name: str) -> list[str]:
+        """Return the names of a job's log streams."""
+        logs = self.sandbox.client("logs")
+        found = logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix=f"{name}/")
+        return [stream["logStreamName"] for stream in found["logStreams"]]
+
     def put(self, key: str, body: bytes = b"x") -> None:
         self.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
 
@@ -114,9 +121,9 @@ class Jobs:
         listed = self.s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix)
         return [entry["Key"].removeprefix(prefix) for entry in listed.get("Contents", [])]
 
-    def folder(self, name: str) -> Path:
+    def folder(self, name: str, host: str = "algo-1") -> Path:
         """Return the folder that stands for /opt/ml."""
-        return self.sandbox.home / "jobs" / "us-east-1" / name
+        return self.sandbox.home / "jobs" / "us-east-1" / name / host
 
     def _until(self, name: str, is_reached: Any, what: str) -> dict[str, Any]:
         deadline_s = time.monotonic() + WAIT_S

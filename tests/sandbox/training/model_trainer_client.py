@@ -28,13 +28,16 @@ SageMaker:
   TrainingJob:
     RoleArn: {ROLE}
 """
-# The repo's train.py with its sample recipe: two steps of eight rows.
+# The repo's train.py with its sample recipe in float32: two steps of eight rows.
 TRAIN = {
     "config": "sample.yaml",
     "model_name_or_path": "/opt/ml/input/data/model",
     "output_dir": "/opt/ml/checkpoints",
     "max_steps": 2,
     "per_device_train_batch_size": 4,
+    "dtype": "float32",
+    "bf16": False,
+    "load_in_4bit": False,
     "save_strategy": "steps",
     "save_steps": 1,
 }
@@ -54,7 +57,13 @@ def redirect(url: str, folder: Path) -> None:
     }
 
 
-def start(name: str, source: dict[str, Any], inputs: dict[str, str] | None = None, **settings: Any) -> Any:
+def start(
+    name: str,
+    source: dict[str, Any],
+    inputs: dict[str, str] | None = None,
+    num_hosts: int = 1,
+    **settings: Any,
+) -> Any:
     """Start a job with ModelTrainer and return it."""
     from sagemaker.core.training.configs import Compute, InputData, SourceCode
     from sagemaker.train import ModelTrainer
@@ -62,7 +71,7 @@ def start(name: str, source: dict[str, Any], inputs: dict[str, str] | None = Non
     trainer = ModelTrainer(
         training_image=IMAGE,
         source_code=SourceCode(**source),
-        compute=Compute(instance_type="ml.g5.2xlarge", instance_count=1),
+        compute=Compute(instance_type="ml.g5.2xlarge", instance_count=num_hosts),
         base_job_name=name,
         **settings,
     )
@@ -76,25 +85,29 @@ def start_all(folder: Path) -> dict[str, Any]:
     from sagemaker.core.shapes import CheckpointConfig, OutputDataConfig, StoppingCondition
     from sagemaker.train.distributed import Torchrun
 
+    def train(name: str, *, num_hosts: int, num_processes_per_host: int) -> Any:
+        return start(
+            name,
+            {
+                "source_dir": str(REPO / "src" / "train"),
+                "entry_script": "train.py",
+                "requirements": "requirements.txt",
+            },
+            {"model": str(REPO / "src" / "sample" / "base" / "model"), "train": str(folder / "data")},
+            num_hosts=num_hosts,
+            distributed=Torchrun(process_count_per_node=num_processes_per_host),
+            hyperparameters=TRAIN,
+            stopping_condition=StoppingCondition(max_runtime_in_seconds=600),
+            checkpoint_config=CheckpointConfig(
+                s3_uri=f"s3://{BUCKET}/checkpoints/{name}", local_path="/opt/ml/checkpoints"
+            ),
+            output_data_config=OutputDataConfig(s3_output_path=f"s3://{BUCKET}/out", compression_type="NONE"),
+        )
+
     sources = str(folder / "sources")
-    train = start(
-        "train",
-        {
-            "source_dir": str(REPO / "src" / "train"),
-            "entry_script": "train.py",
-            "requirements": "requirements.txt",
-        },
-        {"model": str(REPO / "src" / "sample" / "base" / "model"), "train": str(folder / "data")},
-        distributed=Torchrun(process_count_per_node=2),
-        hyperparameters=TRAIN,
-        stopping_condition=StoppingCondition(max_runtime_in_seconds=600),
-        checkpoint_config=CheckpointConfig(
-            s3_uri=f"s3://{BUCKET}/checkpoints", local_path="/opt/ml/checkpoints"
-        ),
-        output_data_config=OutputDataConfig(s3_output_path=f"s3://{BUCKET}/out", compression_type="NONE"),
-    )
     return {
-        "train": train,
+        "train": train("train", num_hosts=1, num_processes_per_host=2),
+        "train-hosts": train("train-hosts", num_hosts=2, num_processes_per_host=1),
         "look": start(
             "look",
             {"source_dir": sources, "entry_script": "look.py"},

@@ -67,11 +67,19 @@ def results(jobs, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
     assert done.returncode == 0, done.stdout + done.stderr
     facts = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"kind"')]
     shown = done.stdout + done.stderr
-    return {fact["kind"]: {**fact, "shown": shown, "log": jobs.lines(fact["name"])} for fact in facts}
+    return {
+        fact["kind"]: {**fact, "shown": shown, "log": jobs.lines(f"{fact['name']}/algo-1")} for fact in facts
+    }
 
 
 def object_at(jobs, key: str) -> bytes:
     return jobs.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+
+def steps(train: dict) -> list[dict]:
+    """Return what train.py tells of its steps."""
+    progress = [json.loads(line[9:]) for line in train["log"] if line.startswith("progress {")]
+    return [entry for entry in progress if "loss" in entry]
 
 
 def test_the_script_finds_what_the_sdk_promises(jobs, results: dict[str, dict]) -> None:
@@ -148,8 +156,7 @@ def test_train_py_runs_under_torchrun_and_its_model_loads(
 
     train = results["train"]
     assert train["status"] == "Completed", train["log"][-30:]
-    progress = [json.loads(line[9:]) for line in train["log"] if line.startswith("progress {")]
-    assert [entry["step"] for entry in progress if "loss" in entry] == [1, 2]
+    assert [entry["step"] for entry in steps(train)] == [1, 2]
     prefix = f"out/{train['name']}/output/model/"
     assert train["artifacts"] == f"s3://{BUCKET}/{prefix}"
     listed = jobs.s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"]
@@ -164,3 +171,19 @@ def test_train_py_runs_under_torchrun_and_its_model_loads(
     tokens = tokenizer("뉴스", return_tensors="pt")
     with torch.no_grad():
         assert torch.isfinite(model(**tokens).logits).all()
+
+
+def test_two_hosts_train_as_one_with_as_many_processes(jobs, results: dict[str, dict]) -> None:
+    one, two = results["train"], results["train-hosts"]
+    assert two["status"] == "Completed", two["log"][-30:]
+    assert [entry["loss"] for entry in steps(two)] == pytest.approx(
+        [entry["loss"] for entry in steps(one)], rel=1e-4
+    )
+    metrics = json.loads(object_at(jobs, f"out/{two['name']}/output/model/metrics.json"))
+    assert (metrics["num_processes"], metrics["num_steps"]) == (2, 2)
+    hosts = sorted(stream.split("/")[1].rpartition("-")[0] for stream in jobs.streams(two["name"]))
+    assert hosts == ["algo-1", "algo-2"]
+    second = "\n".join(jobs.lines(f"{two['name']}/algo-2"))
+    assert "--nnodes=2" in second
+    assert "--node_rank=1" in second
+    assert steps({"log": second.splitlines()}) == []  # one rank tells of the steps

@@ -221,8 +221,8 @@ def test_a_slow_start_is_seen_as_starting_and_can_be_stopped(jobs) -> None:
             "Invalid regular expression for metric loss",
         ),
         (
-            {"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}},
-            "InstanceCount = 2",
+            {"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 5, "VolumeSizeInGB": 1}},
+            "InstanceCount = 5",
         ),
         ({"ResourceConfig": None}, "ResourceConfig"),
         ({"OutputDataConfig": {"S3OutputPath": "s3://no-such-bucket/out"}}, "no-such-bucket"),
