@@ -129,8 +129,8 @@ class _Follower:
             job = self._sagemaker.describe_training_job(TrainingJobName=self._job_name)
             self._take_statuses(job)
             if self._logs is None:
-                num_machines = job.get("ResourceConfig", {}).get("InstanceCount", 1)
-                self._logs = JobLogs(self._logs_client, self._job_name, num_machines)
+                self._logs = JobLogs(self._logs_client, self._job_name, 0)
+            self._logs.num_streams = _num_streams(job)
             self._take_lines()
         except ClientError as error:
             raise _client_error(error, self._job_name) from None
@@ -187,6 +187,12 @@ class _Follower:
             due_s = self._reader.view.due_s
             time.sleep(left_s if due_s is None else min(left_s, max(due_s, 0.01)))
             self._reader.view.tick()
+
+
+def _num_streams(job: dict[str, Any]) -> int:
+    """Return how many log streams a job has: one for each machine, and again after every interruption."""
+    statuses = [step["Status"] for step in job.get("SecondaryStatusTransitions", ())]
+    return job.get("ResourceConfig", {}).get("InstanceCount", 1) * (1 + statuses.count("Interrupted"))
 
 
 def _checked(job: dict[str, Any], reader: Reader, log_path: Path) -> FollowedJob:

@@ -14,18 +14,20 @@ class JobLogs:
     Args:
         client: boto3's "logs".
         job_name: Training job.
-        num_machines: One stream for each will come.
+        num_streams: So many will come, one for each machine; more of a managed spot job that goes on with
+            other machines, which is told by setting it again.
 
     Source: Amazon SageMaker Developer Guide, "Log groups and streams": <job name>/algo-<number>-<time>.
     """
 
-    def __init__(self, client: Any, job_name: str, num_machines: int) -> None:
-        self._client, self._job_name, self._num_machines = client, job_name, num_machines
+    def __init__(self, client: Any, job_name: str, num_streams: int) -> None:
+        self.num_streams = num_streams
+        self._client, self._job_name = client, job_name
         self._tokens: dict[str, str | None] = {}
 
     def new_lines(self) -> Iterator[str]:
         """Yield what came since the last call; lines of a second machine and more begin with its name."""
-        if len(self._tokens) < self._num_machines:
+        if len(self._tokens) < self.num_streams:
             for name in self._stream_names():
                 self._tokens.setdefault(name, None)
         for name in sorted(self._tokens):

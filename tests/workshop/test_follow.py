@@ -200,6 +200,16 @@ def test_long_logs_of_two_machines_are_read_page_by_page(account: Settings) -> N
     put("algo-1", 25_000, 25_001)
     put("algo-2", 0, 1)
     assert list(reader.new_lines()) == ["line 25000", "algo-2 | line 0"]
+    # Managed spot: other machines went on, with streams of their own.
+    logs.create_log_stream(logGroupName=TRAINING_LOG_GROUP, logStreamName="two/algo-1-1700000100")
+    logs.put_log_events(
+        logGroupName=TRAINING_LOG_GROUP,
+        logStreamName="two/algo-1-1700000100",
+        logEvents=[{"timestamp": now_ms, "message": "again"}],
+    )
+    assert list(reader.new_lines()) == []
+    reader.num_streams = 4
+    assert list(reader.new_lines()) == ["again"]
 
 
 def test_lines_that_cloudwatch_shows_after_the_end_are_taken(account: Settings) -> None:
