@@ -106,7 +106,7 @@ def _upload_from_hub(aws: Aws, name: str, prefix: str, download_dir: Path) -> No
         for file in missing:
             _check_disk(download_dir, file)
             shown.note(f"{file.name}  {size_text(file.num_bytes)}  downloading")
-            with _hub_errors(name):
+            with hub_errors(name):
                 path = Path(hf_hub_download(name, file.name, revision=info.sha, local_dir=download_dir))
             upload_file(aws.client("s3"), path, aws.bucket, prefix + file.name, file.sha256, shown)
             path.unlink()
@@ -143,7 +143,7 @@ def _is_present(s3: Any, bucket: str, key: str, file: _ModelFile, present: dict[
 def _model_info(name: str) -> ModelInfo:
     from huggingface_hub import HfApi
 
-    with _hub_errors(name):
+    with hub_errors(name):
         return HfApi().model_info(name, files_metadata=True, timeout=_HUB_TIMEOUT_S)
 
 
@@ -167,7 +167,7 @@ def _model_files(info: ModelInfo) -> list[_ModelFile]:
 
 
 @contextmanager
-def _hub_errors(name: str) -> Iterator[None]:
+def hub_errors(name: str) -> Iterator[None]:
     """Turn what the hub answers into what a person can do about it."""
     from huggingface_hub.errors import (
         GatedRepoError,
