@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
 import sys
 import threading
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox import home_lock
+from sandbox import clock, home_lock
+from sandbox.end_signal import EndSignal
 
 if TYPE_CHECKING:
     from sandbox.context import Context
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 FAILED, USER_ERROR, ALREADY_RUNNING = 1, 2, 3
 _LAST_PORT = 65_535
 _LOOK_FOR_END_S = 0.1
+_END_TIMEOUT_S = 25.0  # below what `--stop` gives; keepers end what is left when this process has gone
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -36,6 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if options.stop:
             return _stop(home, options.kill_after)
+        clock.speed()
         lock = home_lock.take(home)
         if lock is None:
             listens = f", on {url}" if (url := home_lock.where(home)) else ""
@@ -47,6 +52,12 @@ def main(argv: list[str] | None = None) -> int:
             )
         with lock:
             return serve(home, options.port)
+    except clock.ClockError as problem:
+        return _tell(
+            str(problem),
+            f"a number from {clock.MIN_SPEED:g} to {clock.MAX_SPEED:g}, times as fast as on AWS",
+            "correct that, or unset it for waits as long as on AWS",
+        )
     except OSError as problem:
         return _tell(
             f"{problem.filename or home}: {problem.strerror}",
@@ -57,9 +68,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def serve(home: Path, port: int) -> int:
     """Serve a home on a port until a signal comes; the caller holds the home's lock."""
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+    end_signal = EndSignal()
     from sandbox.memory import hold_little, settle
 
     hold_little()
@@ -83,7 +92,7 @@ def serve(home: Path, port: int) -> int:
     print(f"listening on {context.url}", flush=True)
     _recover(context, others)
     settle()
-    ended.wait()
+    end_signal.wait()
     (home / "server.json").unlink(missing_ok=True)
     _end(context)
     # Before the lock is given back: the next one may be meant for the same port.
@@ -119,11 +128,14 @@ def _tell(found: str, expected: str, next_step: str, *, status: int = USER_ERROR
 def _recover(context: Context, others: OtherServices) -> None:
     """Tell of what ran when the last sandbox of this home ended that it has ended."""
     from sandbox import logs
-    from sandbox.hosting import endpoints
+    from sandbox.hosting import endpoints, inference_components
+    from sandbox.scaling import running
     from sandbox.training import training_jobs
 
     others.wait()
-    for recover in (logs.restore, training_jobs.recover, endpoints.recover):
+    for recover in (
+        logs.restore, training_jobs.recover, inference_components.recover, endpoints.recover, running.start
+    ):  # fmt: skip
         try:
             recover(context)
         except Exception:  # one record that nobody understands must not keep the rest from being served
@@ -132,12 +144,28 @@ def _recover(context: Context, others: OtherServices) -> None:
 
 
 def _end(context: Context) -> None:
-    """End every child and say so in its record."""
-    from sandbox.hosting import endpoints
+    """End every child and say so in its record, all at the same time and within a limit."""
+    from sandbox.hosting import endpoints, inference_components
+    from sandbox.scaling import running
     from sandbox.training import training_jobs
 
-    training_jobs.end_all(context)
-    endpoints.end_all(context)
+    deadline_s = time.monotonic() + _END_TIMEOUT_S
+    _run_until(deadline_s, [running.end])  # nothing is scaled any more
+    _run_until(
+        deadline_s,
+        [partial(module.end_all, context) for module in (training_jobs, inference_components, endpoints)],
+    )
+
+
+def _run_until(deadline_s: float, functions: Iterable[Callable[[], None]]) -> None:
+    """Run functions at the same time, and wait for them until a deadline of time.monotonic()."""
+    threads = [threading.Thread(target=function, daemon=True) for function in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(deadline_s - time.monotonic(), 0.0))
+    if any(thread.is_alive() for thread in threads):
+        logging.getLogger("sandbox").warning("not all has ended in time; its keepers end it")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from sandbox.api import faults, registry, service_model
 from sandbox.other_services import SERVICES
+from sandbox.scaling import api as scaling
 
 README = Path(__file__).with_name("README.md")
 _BEGIN, _END = "<!-- begin: python -m sandbox.docs -->", "<!-- end -->"
@@ -27,25 +29,36 @@ def updated(text: str) -> str:
 
 def _tables() -> str:
     implemented, total = registry.implemented(), len(service_model.operation_names())
-    by_module: dict[str, list[str]] = {}
-    for name, function in sorted(implemented.items()):
-        module = function.__module__.removeprefix("sandbox.").replace(".", "/")
-        by_module.setdefault(f"{module}.py", []).append(f"`{name}`")
+    scaled, of_scaling = scaling.implemented(), len(service_model.operation_names(scaling.SERVICE))
     lines = [
         f"{len(implemented)} of SageMaker's {total} operations; any other call is answered with a 400 that"
         " names it.",
         "",
         "| operations | where |",
         "|---|---|",
-        *(f"| {', '.join(names)} | [{module}]({module}) |" for module, names in sorted(by_module.items())),
+        *_rows(implemented),
         f"| {', '.join(f'`{name}`' for name in RUNTIME)} (SageMaker Runtime) | [hosting/runtime.py]"
         "(hosting/runtime.py) |",
+        "",
+        f"{len(scaled)} of Application Auto Scaling's {of_scaling} operations:",
+        "",
+        "| operations | where |",
+        "|---|---|",
+        *_rows(scaled),
         "",
         f"moto answers {', '.join(f'`{name}`' for name in SERVICES)}.",
         "",
         f"Faults: {', '.join(f'`{kind}`' for kind in faults.KINDS)}.",
     ]
     return "\n".join(lines)
+
+
+def _rows(implemented: dict[str, Any]) -> list[str]:
+    by_module: dict[str, list[str]] = {}
+    for name, function in sorted(implemented.items()):
+        module = function.__module__.removeprefix("sandbox.").replace(".", "/")
+        by_module.setdefault(f"{module}.py", []).append(f"`{name}`")
+    return [f"| {', '.join(names)} | [{module}]({module}) |" for module, names in sorted(by_module.items())]
 
 
 def main() -> None:

@@ -68,8 +68,8 @@ class OtherServices:
         if service is not None and service not in SERVICES:
             raise AwsError(
                 "UnknownOperationException",
-                f"The sandbox does not offer {_asked_for(environ)} of {service}; it offers SageMaker and"
-                f" {', '.join(SERVICES)} (src/sandbox/README.md).",
+                f"The sandbox does not offer {_asked_for(environ)} of {service}; it offers SageMaker,"
+                f" Application Auto Scaling, {', '.join(SERVICES)} (src/sandbox/README.md).",
             )
         if path.startswith(_MOTO_PATHS):
             raise AwsError("UnknownOperationException", f"The sandbox has no {path}.")
@@ -85,6 +85,9 @@ class OtherServices:
             os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"  # pages of other sites have no business here
             os.environ.setdefault("MOTO_S3_DEFAULT_KEY_BUFFER_SIZE", "65536")  # larger objects lie on disk
             _keep_policies_of_our_services()
+            from sandbox.scaling import cloudwatch
+
+            cloudwatch.install()
             from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
             self._application = DomainDispatcherApplication(create_backend_app)

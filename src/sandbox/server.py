@@ -1,4 +1,4 @@
-"""The one port: SageMaker and its runtime here, the sandbox's own paths, and moto for the rest."""
+"""The one port: SageMaker, its runtime and its scaling here, the sandbox's own paths, moto for the rest."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sandbox import logs
+from sandbox import clock, logs
 from sandbox.api import registry
 from sandbox.api.errors import AwsError, disk_error
 from sandbox.context import Context
 from sandbox.http_server import ClientGoneError
 from sandbox.other_services import OtherServices, signed_for
+from sandbox.scaling import api as scaling
 
 StartResponse = Callable[..., Any]
 TARGET = "SageMaker."
@@ -44,8 +45,8 @@ class Application:
         try:
             if path.startswith("/_sandbox/"):
                 return _json(start_response, self._control(path.removeprefix("/_sandbox/"), environ))
-            if environ.get("HTTP_X_AMZ_TARGET", "").startswith(TARGET):
-                return _json(start_response, self._sagemaker(environ))
+            if environ.get("HTTP_X_AMZ_TARGET", "").startswith((TARGET, scaling.TARGET)):
+                return _json(start_response, self._ours(environ))
             if path.startswith("/endpoints/") and signed_for(environ)[0] != "s3":  # no bucket of that name
                 self._context.recovered.wait()
                 from sandbox.hosting import runtime
@@ -66,11 +67,13 @@ class Application:
             error = AwsError("InternalFailure", "The sandbox failed; see its log.", status=500)
             return _refusal(environ, start_response, error)
 
-    def _sagemaker(self, environ: dict[str, Any]) -> dict[str, Any]:
+    def _ours(self, environ: dict[str, Any]) -> dict[str, Any]:
+        """Run an operation of SageMaker or of Application Auto Scaling."""
         self._context.recovered.wait()
-        name = environ["HTTP_X_AMZ_TARGET"].removeprefix(TARGET)
+        service, _, name = environ["HTTP_X_AMZ_TARGET"].partition(".")
         _, region = signed_for(environ)
-        return registry.dispatch(name, _body(environ), region=region, context=self._context)
+        dispatch = registry.dispatch if f"{service}." == TARGET else scaling.dispatch
+        return dispatch(name, _body(environ), region=region, context=self._context)
 
     def _other_service(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         deletes_logs = environ.get("HTTP_X_AMZ_TARGET", "").startswith(_DELETES_LOGS)
@@ -83,7 +86,8 @@ class Application:
         method, faults = environ["REQUEST_METHOD"], self._context.faults
         match path, method:
             case "health", "GET":
-                return {"status": "ok", "pid": os.getpid(), "home": str(self._context.home)}
+                home = str(self._context.home)
+                return {"status": "ok", "pid": os.getpid(), "home": home, "clock_speed": clock.speed()}
             case "faults", "PUT":
                 faults.add(_body(environ))
             case "faults", "DELETE":

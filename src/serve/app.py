@@ -66,6 +66,7 @@ class Application:
             max_concurrent_requests=settings.max_concurrent_requests,
             request_timeout_s=settings.request_timeout_s,
             metrics=self._metrics(model, settings, max_input, max_total),
+            runtime_adapters=settings.runtime_adapters,
         )
         self._dialect: Dialect = DIALECTS[settings.dialect](self._service)
 

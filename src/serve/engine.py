@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 LENGTH, EOS_TOKEN, STOP_SEQUENCE = "length", "eos_token", "stop_sequence"
@@ -202,6 +203,22 @@ class Engine(Protocol):
         Returns:
             Asynchronous iterator of tokens; the last has a finish reason. It raises what made the engine
             fail.
+        """
+
+    def load_adapter(self, name: str, folder: Path) -> None:
+        """Load a LoRA adapter, also in place of one of that name; it blocks, and generations go on meanwhile.
+
+        Raises:
+            UserError: The folder holds no adapter for this model.
+            RequestError: This engine has no adapters, or it has ended.
+        """
+
+    def unload_adapter(self, name: str) -> None:
+        """Take an adapter away from new generations, and out of memory when none uses it any more.
+
+        Raises:
+            KeyError: There is none of this name.
+            RequestError: As above.
         """
 
     def capacity(self) -> Capacity: ...

@@ -13,6 +13,7 @@ class UserError(Exception):
     """
 
     def __init__(self, *, found: str, expected: str, next_step: str) -> None:
+        self.found = found
         super().__init__(f"found     {found}\nexpected  {expected}\ndo next   {next_step}")
 
 

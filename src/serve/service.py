@@ -33,6 +33,7 @@ class Service:
         max_concurrent_requests: Further requests are refused with 429.
         request_timeout_s: A request that takes longer ends with an error.
         metrics: Of the dialect.
+        runtime_adapters: LoRA adapters may be loaded while it serves.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Service:
         max_concurrent_requests: int,
         request_timeout_s: float,
         metrics: RequestMetrics,
+        runtime_adapters: bool = False,
     ) -> None:
         self.engine: Engine | None = None
         self.model = model
@@ -51,6 +53,7 @@ class Service:
         self.max_concurrent_requests = max_concurrent_requests
         self.request_timeout_s = request_timeout_s
         self.metrics = metrics
+        self.runtime_adapters = runtime_adapters
         self._num_requests = 0
 
     @property

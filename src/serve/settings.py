@@ -12,6 +12,8 @@ from pathlib import Path
 from serve.errors import UserError
 
 DTYPES = ("float32", "bfloat16", "float16", "auto")
+# LMI's and vLLM's other words for them.
+DTYPE_ALIASES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16", "half": "float16"}
 ENGINES = ("transformers", "ctranslate2")
 DIALECTS = ("tgi", "lmi", "vllm")
 QUANTIZATIONS = ("none", "int8")
@@ -31,6 +33,7 @@ VARIABLES = {
     "quantize": ("HF_MODEL_QUANTIZE", "QUANTIZE", "OPTION_QUANTIZE", "SM_VLLM_QUANTIZATION"),
     "cache_dir": ("SERVE_CACHE_DIR",),
     "adapters": ("LORA_ADAPTERS", "SM_VLLM_LORA_MODULES"),
+    "runtime_adapters": ("OPTION_ENABLE_LORA", "VLLM_ALLOW_RUNTIME_LORA_UPDATING"),
     "max_input_tokens": ("MAX_INPUT_TOKENS", "MAX_INPUT_LENGTH"),
     "max_total_tokens": ("MAX_TOTAL_TOKENS", "OPTION_MAX_MODEL_LEN", "SM_VLLM_MAX_MODEL_LEN"),
     "max_concurrent_requests": ("MAX_CONCURRENT_REQUESTS",),
@@ -48,6 +51,7 @@ HELP = {
     "quantize": f"of the weights: {', '.join(QUANTIZATIONS)}; int8 with the engine ctranslate2 (none)",
     "cache_dir": "where ctranslate2 keeps converted models ($XDG_CACHE_HOME/serve, ~/.cache/serve)",
     "adapters": "LoRA adapters beside the model: NAME=FOLDER,NAME=FOLDER",
+    "runtime_adapters": "true: adapters may be loaded while it serves, with POST /adapters (lmi, vllm)",
     "max_input_tokens": "longest prompt (one less than the total)",
     "max_total_tokens": "prompt and answer together (the model's max_position_embeddings)",
     "max_concurrent_requests": f"more are answered with 429 ({MAX_CONCURRENT_REQUESTS})",
@@ -77,6 +81,7 @@ class ServeSettings:
         quantize: Of the weights: "none" or "int8".
         cache_dir: Where ctranslate2 keeps converted models.
         adapters: Name -> folder of a LoRA adapter that a request may choose.
+        runtime_adapters: More of them may be loaded while it serves.
     """
 
     model_dir: Path
@@ -93,6 +98,7 @@ class ServeSettings:
     quantize: str
     cache_dir: Path
     adapters: Mapping[str, Path]
+    runtime_adapters: bool = False
 
 
 def read_settings(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> ServeSettings:
@@ -109,6 +115,8 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str] | None = None)
     environ = os.environ if environ is None else environ
     flags = _parser().parse_args(argv)
     values = {name: _value(name, getattr(flags, name), environ) for name in VARIABLES}
+    dtype = values["dtype"]
+    values["dtype"] = _Value(dtype.origin, DTYPE_ALIASES.get(dtype.text, dtype.text))
     chosen = {
         name: _choice(values[name], known)
         for name, known in (
@@ -142,6 +150,7 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str] | None = None)
         request_timeout_s=_number(values["request_timeout_s"]) or REQUEST_TIMEOUT_S,
         cache_dir=Path(values["cache_dir"].text or _user_cache_dir(environ)),
         adapters=adapters,
+        runtime_adapters=_switch(values["runtime_adapters"]),
         **chosen,
     )
 
@@ -208,6 +217,14 @@ def _choice(value: _Value, known: tuple[str, ...]) -> str:
     if value.text and value.text not in known:
         raise _wrong(value, f"one of {', '.join(known)}")
     return value.text or known[0]
+
+
+def _switch(value: _Value) -> bool:
+    """Return whether something is switched on; off where nothing is given."""
+    text = value.text.strip().lower()
+    if text not in ("", "true", "1", "false", "0"):
+        raise _wrong(value, "true or false")
+    return text in ("true", "1")
 
 
 def _adapters(value: _Value) -> dict[str, Path]:

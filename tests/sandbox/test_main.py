@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -44,7 +45,8 @@ def test_it_says_where_it_listens(sandbox) -> None:
     port = int(sandbox.url.rsplit(":", 1)[1])
     assert facts == {"url": sandbox.url, "port": port, "pid": sandbox.pid, "home": str(sandbox.home)}
     with urllib.request.urlopen(f"{sandbox.url}/_sandbox/health") as answer:
-        assert json.load(answer) == {"status": "ok", "pid": sandbox.pid, "home": str(sandbox.home)}
+        told = {"status": "ok", "pid": sandbox.pid, "home": str(sandbox.home), "clock_speed": 1}
+        assert json.load(answer) == told
 
 
 def test_a_second_one_of_the_same_home_says_where_the_first_listens(sandbox) -> None:
@@ -184,3 +186,26 @@ def test_a_home_that_cannot_be_written_is_told_in_three_lines(tmp_path: Path) ->
     assert done.returncode == 2
     assert told(done) == ["found", "expected", "do next"]
     assert str(tmp_path / "file") in done.stderr
+
+
+def test_what_does_not_end_does_not_keep_the_sandbox_and_the_rest_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing real hangs on request, so one of the ends is made to."""
+    from sandbox import __main__
+    from sandbox.context import Context
+    from sandbox.hosting import endpoints
+    from sandbox.training import training_jobs
+
+    released, ended = threading.Event(), threading.Event()
+    monkeypatch.setattr(__main__, "_END_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(training_jobs, "end_all", lambda _: released.wait(TIMEOUT_S))
+    monkeypatch.setattr(endpoints, "end_all", lambda _: ended.set())
+    ending = threading.Thread(target=__main__._end, args=(Context(tmp_path),))
+    ending.start()
+    assert ended.wait(TIMEOUT_S)
+    ending.join(TIMEOUT_S / 2)
+    has_ended = not ending.is_alive()
+    released.set()
+    ending.join()
+    assert has_ended

@@ -92,3 +92,15 @@ def test_limits_that_leave_no_room_or_exceed_the_model_are_refused(environ: dict
 def test_a_prefill_limit_below_the_longest_prompt_is_refused() -> None:
     with pytest.raises(UserError, match="MAX_BATCH_PREFILL_TOKENS"):
         read_settings([], {"MAX_BATCH_PREFILL_TOKENS": "10", "MAX_INPUT_TOKENS": "11"})
+
+
+@pytest.mark.parametrize(("word", "dtype"), [("fp16", "float16"), ("bf16", "bfloat16"), ("half", "float16")])
+def test_lmis_and_vllms_words_for_a_dtype_are_understood(word: str, dtype: str) -> None:
+    assert read_settings([], {"OPTION_DTYPE": word}).dtype == dtype
+
+
+def test_adapters_may_be_loaded_at_run_time_where_a_variable_says_so() -> None:
+    assert not read_settings([], {}).runtime_adapters
+    assert read_settings([], {"OPTION_ENABLE_LORA": "true"}).runtime_adapters
+    with pytest.raises(UserError, match="OPTION_ENABLE_LORA = 'maybe'"):
+        read_settings([], {"OPTION_ENABLE_LORA": "maybe"})

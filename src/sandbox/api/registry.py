@@ -73,10 +73,18 @@ def implemented() -> dict[str, Implementation]:
     """Return every implemented operation by name."""
     # Importing a module registers its functions; here, so that registry itself imports none of them.
     from sandbox.api import tags
-    from sandbox.hosting import endpoint_configs, endpoints, models
+    from sandbox.hosting import (
+        endpoint_configs,
+        endpoint_update,
+        endpoint_weights,
+        endpoints,
+        inference_components,
+        models,
+    )
     from sandbox.training import training_jobs
 
-    assert all((tags, endpoint_configs, endpoints, models, training_jobs))
+    assert all((tags, endpoint_configs, endpoint_update, endpoint_weights, endpoints))
+    assert all((inference_components, models, training_jobs))
     return _OPERATIONS
 
 

@@ -1,6 +1,6 @@
-"""Check requests and answers against botocore's own description of SageMaker.
+"""Check requests and answers against botocore's own description of a service, SageMaker if none is named.
 
-Source: botocore/data/sagemaker/2017-07-24/service-2.json.
+Source: botocore/data/sagemaker/2017-07-24/service-2.json and its like.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ def service_model(service: str = "sagemaker") -> Any:
 
 
 @cache
-def operation_names() -> frozenset[str]:
-    """Return the names of all SageMaker operations that botocore knows."""
-    return frozenset(service_model().operation_names)
+def operation_names(service: str = "sagemaker") -> frozenset[str]:
+    """Return the names of all of a service's operations that botocore knows."""
+    return frozenset(service_model(service).operation_names)
 
 
-def check_request(operation: str, request: Any) -> dict[str, Any]:
+def check_request(operation: str, request: Any, service: str = "sagemaker") -> dict[str, Any]:
     """Return the request if it fits the operation's input.
 
     Returns:
@@ -38,7 +38,7 @@ def check_request(operation: str, request: Any) -> dict[str, Any]:
         AwsError: SerializationException for a wrong type, ValidationException (all offences in one message)
             for a missing member, a wrong length, range, pattern or enum value.
     """
-    shape = service_model().operation_model(operation).input_shape
+    shape = service_model(service).operation_model(operation).input_shape
     check_type("structure", request)
     if shape is None:
         return {}
@@ -49,13 +49,13 @@ def check_request(operation: str, request: Any) -> dict[str, Any]:
     return _known(shape, request)
 
 
-def check_answer(operation: str, answer: dict[str, Any]) -> dict[str, Any]:
+def check_answer(operation: str, answer: dict[str, Any], service: str = "sagemaker") -> dict[str, Any]:
     """Return the answer without members that are None; members that AWS does not have are our mistake.
 
     Raises:
         AssertionError: The answer does not fit the operation's output.
     """
-    shape = service_model().operation_model(operation).output_shape
+    shape = service_model(service).operation_model(operation).output_shape
     answer = _without_none(answer)
     if shape is None:
         assert not answer, f"{operation} answers nothing, not {answer}"

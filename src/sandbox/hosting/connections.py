@@ -29,9 +29,16 @@ class Connections:
         self._lock = threading.Lock()
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str], *, deadline_s: float) -> Exchange:
+        """Send a POST request; see send."""
+        return self.send("POST", path, body, headers, deadline_s=deadline_s)
+
+    def send(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str], *, deadline_s: float
+    ) -> Exchange:
         """Send a request and return when the answer's headers are there.
 
         Args:
+            method: HTTP method.
             path: Path of the URL.
             body: Whole body.
             headers: Sent as they are.
@@ -45,14 +52,14 @@ class Connections:
         if kept:
             try:
                 _set_deadline(kept.sock, deadline_s)
-                kept.request("POST", path, body, headers)
+                kept.request(method, path, body, headers)
             except TimeoutError:
                 kept.close()
                 raise
             except (OSError, http.client.HTTPException):  # gave it up: the request did not arrive whole
                 kept.close()
                 kept = None
-        connection = kept or self._send_new(path, body, headers, deadline_s)
+        connection = kept or self._send_new(method, path, body, headers, deadline_s)
         return Exchange(self, connection, deadline_s)
 
     def keep(self, connection: http.client.HTTPConnection) -> None:
@@ -78,13 +85,13 @@ class Connections:
         return None
 
     def _send_new(
-        self, path: str, body: bytes, headers: Mapping[str, str], deadline_s: float
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str], deadline_s: float
     ) -> http.client.HTTPConnection:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_left(deadline_s))
         try:
             connection.connect()
             _set_deadline(connection.sock, deadline_s)
-            connection.request("POST", path, body, headers)
+            connection.request(method, path, body, headers)
         except BaseException:
             connection.close()
             raise

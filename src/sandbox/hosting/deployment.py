@@ -11,17 +11,13 @@ from typing import Any
 from sandbox.api.errors import AwsError, validation_error
 from sandbox.api.registry import Call
 from sandbox.hosting import models
+from sandbox.hosting.instance_types import resources_of
 
 # Default of ContainerStartupHealthCheckTimeoutInSeconds. Source: SageMaker Developer Guide, "Use Your Own
 # Inference Code with Hosting Services": a container has 8 minutes to pass its health check.
 STARTUP_TIMEOUT_S = 480
 _REFUSED_IN_CONFIG = ("AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants")
-_REFUSED_IN_VARIANT = (
-    "ServerlessConfig",
-    "ManagedInstanceScaling",
-    "InstancePools",
-    "CapacityReservationConfig",
-)
+_REFUSED_IN_VARIANT = ("ServerlessConfig", "InstancePools", "CapacityReservationConfig")
 _REFUSED_IN_CONTAINER = ("AdditionalModelDataSources", "ModelPackageName", "MultiModelConfig")
 
 
@@ -31,17 +27,23 @@ class Variant:
 
     Args:
         name: VariantName.
-        container: The model's ContainerDefinition.
+        container: The model's ContainerDefinition; None for a variant whose models are inference components.
         num_instances: InitialInstanceCount.
         weight: InitialVariantWeight.
         startup_timeout_s: How long a container may take until GET /ping answers 200.
+        instance_type: For example ml.g5.xlarge.
+        managed_scaling: ManagedInstanceScaling; None when the number of instances is fixed.
+        routing: RoutingConfig, only told; requests always go to whoever has the fewest.
     """
 
     name: str
-    container: dict[str, Any]
+    container: dict[str, Any] | None
     num_instances: int
     weight: float
     startup_timeout_s: float
+    instance_type: str = ""
+    managed_scaling: dict[str, Any] | None = None
+    routing: dict[str, Any] | None = None
 
     @property
     def image(self) -> str:
@@ -77,13 +79,15 @@ def not_implemented(what: str) -> AwsError:
     )
 
 
-def _variant(call: Call, variant: dict[str, Any]) -> Variant:
-    _refuse(_REFUSED_IN_VARIANT, variant)
-    if "ModelName" not in variant:
-        raise not_implemented("endpoints without a model (inference components)")
-    model = call.context.resources.get(models.KIND, call.region, variant["ModelName"])
+def container_of_model(call: Call, name: str) -> dict[str, Any]:
+    """Return the one container of a model.
+
+    Raises:
+        AwsError: There is no such model, or it is of a kind that the sandbox does not run.
+    """
+    model = call.context.resources.get(models.KIND, call.region, name)
     if model is None:
-        raise validation_error(f'Could not find model "{call.arn(models.KIND, variant["ModelName"])}".')
+        raise validation_error(f'Could not find model "{call.arn(models.KIND, name)}".')
     containers = model.get("Containers") or [model["PrimaryContainer"]]
     if len(containers) > 1:
         raise not_implemented("models with several Containers (inference pipelines)")
@@ -91,12 +95,25 @@ def _variant(call: Call, variant: dict[str, Any]) -> Variant:
     _refuse(_REFUSED_IN_CONTAINER, container)
     if container.get("Mode") == "MultiModel":
         raise not_implemented("Mode MultiModel")
+    return container
+
+
+def _variant(call: Call, variant: dict[str, Any]) -> Variant:
+    _refuse(_REFUSED_IN_VARIANT, variant)
+    has_model = "ModelName" in variant
+    if has_model and variant.get("ManagedInstanceScaling"):
+        raise not_implemented("ManagedInstanceScaling of a variant with a ModelName")
+    if not has_model and resources_of(variant["InstanceType"]) is None:
+        raise not_implemented(f"inference components on {variant['InstanceType']}")
     return Variant(
         name=variant["VariantName"],
-        container=container,
+        container=container_of_model(call, variant["ModelName"]) if has_model else None,
         num_instances=variant.get("InitialInstanceCount", 1),
         weight=float(variant.get("InitialVariantWeight", 1.0)),
         startup_timeout_s=variant.get("ContainerStartupHealthCheckTimeoutInSeconds", STARTUP_TIMEOUT_S),
+        instance_type=variant.get("InstanceType", ""),
+        managed_scaling=variant.get("ManagedInstanceScaling"),
+        routing=variant.get("RoutingConfig"),
     )
 
 

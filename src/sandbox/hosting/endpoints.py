@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox.api.errors import validation_error
 from sandbox.api.faults import LATER
@@ -13,23 +12,24 @@ from sandbox.api.listing import list_records
 from sandbox.api.registry import Call, found, operation
 from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
-from sandbox.hosting.deployment import Variant, variants_of
+from sandbox.hosting.deployment import variants_of
 from sandbox.hosting.endpoint_configs import found_config
-from sandbox.hosting.instance import remove_scratch
-from sandbox.hosting.preloaded import preloaded_parent
-from sandbox.hosting.running_endpoint import STOP_GRACE_S, RunningEndpoint
+from sandbox.hosting.endpoint_states import (
+    KIND,
+    begin_deletion,
+    end_all,
+    forget,
+    recover,
+    remember,
+    running,
+    serving,
+    set_status,
+)
+from sandbox.hosting.endpoint_summary import pending_summary, variant_summaries
+from sandbox.hosting.running_endpoint import RunningEndpoint
+from sandbox.hosting.running_variant import STOP_GRACE_S
 
-if TYPE_CHECKING:
-    from sandbox.context import Context
-
-KIND = "endpoint"
-ENDED_REASON = "The sandbox that ran this endpoint ended; delete the endpoint and create it again."
-END_GRACE_S = 10.0  # of all endpoints together, when the sandbox itself ends
-_LIVING = ("Creating", "InService")
-
-# A process is one sandbox: what it runs is known to it alone.
-_running: dict[tuple[str, str], RunningEndpoint] = {}
-_running_lock = threading.Lock()
+__all__ = ["KIND", "end_all", "recover", "running", "serving"]
 
 
 @operation("CreateEndpoint")
@@ -51,17 +51,14 @@ def create_endpoint(call: Call) -> dict[str, Any]:
         raise validation_error(f'Cannot create already existing endpoint "{record["EndpointArn"]}".')
     fault = context.faults.take(call.operation, *LATER)
     endpoint = RunningEndpoint(context, region=region, name=name, variants=variants, fault=fault)
-    with _running_lock:
-        _running[region, name] = endpoint
+    remember(endpoint)
 
     def conclude(reason: str | None) -> None:
         if reason is None:
-            _change(
-                context, region, name, "InService", ProductionVariants=[_summary(each) for each in variants]
-            )
+            set_status(context, region, name, "InService")
         else:
-            _forget(region, name)
-            _change(context, region, name, "Failed", FailureReason=reason)
+            forget(endpoint)
+            set_status(context, region, name, "Failed", FailureReason=reason)
 
     endpoint.create(conclude)
     return {"EndpointArn": record["EndpointArn"]}
@@ -69,7 +66,12 @@ def create_endpoint(call: Call) -> dict[str, Any]:
 
 @operation("DescribeEndpoint")
 def describe_endpoint(call: Call) -> dict[str, Any]:
-    return only_members(call.operation, _found(call))
+    record = found(call, KIND, call.request["EndpointName"], what="endpoint")
+    endpoint = serving(call.region, record["EndpointName"])
+    # Nothing is deployed by one that has failed.
+    record["ProductionVariants"] = variant_summaries(endpoint.variants.values()) if endpoint else None
+    record["PendingDeploymentSummary"] = pending_summary(endpoint.update) if endpoint else None
+    return only_members(call.operation, record)
 
 
 @operation("ListEndpoints")
@@ -88,79 +90,16 @@ def list_endpoints(call: Call) -> dict[str, Any]:
 
 @operation("DeleteEndpoint")
 def delete_endpoint(call: Call) -> dict[str, Any]:
-    record = _found(call)
-    if record["EndpointStatus"] not in ("InService", "Failed"):
-        raise validation_error(f'Cannot update in-progress endpoint "{record["EndpointArn"]}".')
-    name, region, context = record["EndpointName"], call.region, call.context
-    _change(context, region, name, "Deleting")
-    endpoint = _forget(region, name)
+    name, region, context = call.request["EndpointName"], call.region, call.context
+    endpoint = begin_deletion(context, region, name)
+    if endpoint:
+        endpoint.is_in_service = False
 
     def remove() -> None:
         if endpoint:
             endpoint.stop(STOP_GRACE_S)
+            forget(endpoint)
         context.resources.remove(KIND, region, name)
 
     threading.Thread(target=remove, name=f"delete {name}", daemon=True).start()
     return {}
-
-
-def serving(region: str, name: str) -> RunningEndpoint | None:
-    """Return the endpoint that answers invocations under a name, or None."""
-    endpoint = _running.get((region, name))
-    return endpoint if endpoint and endpoint.is_in_service else None
-
-
-def recover(context: Context) -> None:
-    """Say of the endpoints of the sandbox that ran before on this home that they ended with it."""
-    folder = context.home / "endpoints"
-    remove_scratch(folder)
-    shutil.rmtree(folder, ignore_errors=True)
-    for record in context.resources.all(KIND):
-        name, region = record["EndpointName"], record["_region"]
-        if record["EndpointStatus"] in _LIVING:
-            _change(context, region, name, "Failed", FailureReason=ENDED_REASON)
-        elif record["EndpointStatus"] == "Deleting":
-            context.resources.remove(KIND, region, name)
-
-
-def end_all(context: Context) -> None:
-    """End every server process, because the sandbox ends."""
-    with _running_lock:
-        ending = list(_running.values())
-        _running.clear()
-    for endpoint in ending:
-        endpoint.terminate()
-    deadline_s = time.monotonic() + END_GRACE_S
-    for endpoint in ending:
-        endpoint.stop(max(deadline_s - time.monotonic(), 0.01))
-    preloaded_parent.end()
-    recover(context)
-
-
-def _found(call: Call) -> dict[str, Any]:
-    return found(call, KIND, call.request["EndpointName"], what="endpoint")
-
-
-def _forget(region: str, name: str) -> RunningEndpoint | None:
-    with _running_lock:
-        return _running.pop((region, name), None)
-
-
-def _change(context: Context, region: str, name: str, status: str, **members: Any) -> None:
-    with context.resources.change(KIND, region, name) as record:
-        if status == "Failed":
-            record.pop("ProductionVariants", None)  # nothing is deployed any more
-        record.update(EndpointStatus=status, LastModifiedTime=time.time(), **members)
-
-
-def _summary(variant: Variant) -> dict[str, Any]:
-    """Return AWS's ProductionVariantSummary."""
-    image = {"SpecifiedImage": variant.image, "ResolvedImage": variant.image, "ResolutionTime": time.time()}
-    return {
-        "VariantName": variant.name,
-        "DeployedImages": [image],
-        "CurrentWeight": variant.weight,
-        "DesiredWeight": variant.weight,
-        "CurrentInstanceCount": variant.num_instances,
-        "DesiredInstanceCount": variant.num_instances,
-    }

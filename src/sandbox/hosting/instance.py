@@ -6,7 +6,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,13 +24,37 @@ if TYPE_CHECKING:
 # Seconds before the next start, by how often it ended since it was last healthy for a while.
 BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 _STEADY_S = 60.0
+# What it may be doing when it is told to end: asking for health (2 s twice), or closing a process (12 s).
+_SUPERVISOR_TIMEOUT_S = 15.0
 SCRATCH_SUFFIX = ".scratch"
+
+
+def new_id() -> str:
+    """Return the id of a new instance."""
+    return f"i-{secrets.token_hex(9)[:17]}"
 
 
 def remove_scratch(folder: Path) -> None:
     """Remove the temporary files that instances below a folder left when the sandbox was killed."""
     for path in folder.rglob(f"i-*{SCRATCH_SUFFIX}"):
         shutil.rmtree(path.read_text(encoding="utf-8"), ignore_errors=True)
+
+
+def stop_together(instances: Iterable[Instance], grace_s: float) -> None:
+    """End instances side by side: each may take long to be gone, and they share nothing.
+
+    Args:
+        instances: Those to end.
+        grace_s: Seconds between SIGTERM and SIGKILL.
+    """
+    ending = [
+        threading.Thread(target=instance.stop, args=(grace_s,), name=f"stop {instance.id}", daemon=True)
+        for instance in instances
+    ]
+    for thread in ending:
+        thread.start()
+    for thread in ending:
+        thread.join()
 
 
 class NoServerError(ConnectionError):
@@ -47,6 +71,8 @@ class Instance:
         variant: What runs on it.
         command: Program that stands for the container.
         folder: Folder of the variant; the instance gets one of its own in it.
+        id: Its name; one like that of an EC2 instance when None.
+        log_group: Of its log stream; the endpoint's when None.
     """
 
     def __init__(
@@ -58,8 +84,10 @@ class Instance:
         variant: Variant,
         command: list[str],
         folder: Path,
+        id: str | None = None,
+        log_group: str | None = None,
     ) -> None:
-        self.id = f"i-{secrets.token_hex(9)[:17]}"
+        self.id = id or new_id()
         self._paths = ContainerPaths(folder / self.id)
         # Outside of the home: whoever comes after a kill -9 finds it by this file.
         self._paths.folder.with_suffix(SCRATCH_SUFFIX).write_text(str(self._paths.scratch), encoding="utf-8")
@@ -70,11 +98,13 @@ class Instance:
         self._log = LogStream(
             context,
             region=region,
-            group=f"/aws/sagemaker/Endpoints/{endpoint}",
+            group=log_group or f"/aws/sagemaker/Endpoints/{endpoint}",
             stream=f"{variant.name}/{self.id}",
         )
         self._stopped = threading.Event()
         self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._is_draining = False
         self._process: ServerProcess | None = None
         self._connections: Connections | None = None
         self._supervisor: threading.Thread | None = None
@@ -118,7 +148,8 @@ class Instance:
         """Wait until the server process answers GET /ping with 200; say why in the log when it does not."""
         process, timeout_s = self._process, self._variant.startup_timeout_s
         if process.wait_healthy(timeout_s, self._stopped):
-            self._connections = Connections(process.port)
+            self._begin_to_serve(Connections(process.port))
+            self._tell_health()
             return True
         if self._stopped.is_set():
             return False
@@ -137,25 +168,48 @@ class Instance:
         self._supervisor.start()
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str], *, deadline_s: float) -> Exchange:
-        """Send a request to the server process; see Connections.post.
+        """Send a request to the server process; see Connections.send.
 
         Raises:
             NoServerError: There is none at the moment.
         """
-        connections = self._connections
+        return self.request("POST", path, body, headers, deadline_s=deadline_s)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        deadline_s: float,
+        through: Connections | None = None,
+    ) -> Exchange:
+        """Send a request of any method, also through connections that callers do not have yet."""
+        connections = through or self._connections
         if connections is None:
             raise NoServerError
-        return connections.post(path, body, headers, deadline_s=deadline_s)
+        return connections.send(method, path, body, headers, deadline_s=deadline_s)
 
-    def begin(self) -> None:
-        """Count a request that is sent to it."""
+    def begin(self) -> bool:
+        """Count a request that is sent to it; False when it takes no more: choose another one."""
         with self._lock:
+            if self._is_draining:
+                return False
             self.num_in_flight += 1
+            return True
 
     def finish(self) -> None:
         """Count the end of a request."""
         with self._lock:
             self.num_in_flight -= 1
+            self._idle.notify_all()
+
+    def drain(self, timeout_s: float) -> bool:
+        """Take no more requests, and wait until those that are with it have ended; False when it was late."""
+        with self._lock:
+            self._is_draining = True
+            return self._idle.wait_for(lambda: not self.num_in_flight, timeout_s)
 
     def terminate(self) -> None:
         """Ask the server process to end, and start none again."""
@@ -171,9 +225,21 @@ class Instance:
         if self._process:
             self._process.close(grace_s)
         if self._supervisor:
-            self._supervisor.join()
+            self._supervisor.join(_SUPERVISOR_TIMEOUT_S)
         self._paths.remove()
         self._log.close()
+
+    def remove_files(self) -> None:
+        """Remove its folder, once it is stopped."""
+        shutil.rmtree(self._paths.folder, ignore_errors=True)
+        self._paths.folder.with_suffix(SCRATCH_SUFFIX).unlink(missing_ok=True)
+
+    def _begin_to_serve(self, connections: Connections) -> None:
+        """Take requests from now on."""
+        self._connections = connections
+
+    def _tell_health(self) -> None:
+        """Tell whom it concerns that it became healthy, or no longer is."""
 
     def _supervise(self) -> None:
         num_ends, since_s = 0, time.monotonic()
@@ -202,6 +268,7 @@ class Instance:
         connections, self._connections = self._connections, None
         if connections:
             connections.close()
+            self._tell_health()
 
     def _write_output(self, line: str) -> None:
         self._log.write(self._paths.outside(line))

@@ -1,131 +1,153 @@
-"""Metrics of invocations in CloudWatch: one aggregate a minute and metric, brought up to date once a second.
+"""Metrics of invocations in CloudWatch, of variants and of inference components.
 
-Source: SageMaker Developer Guide, "Amazon SageMaker AI endpoint invocation metrics".
+A variant that gets no requests has no data points. An inference component with copies has zeros then, which
+is what lets target tracking scale it in; with no copy nothing can be counted per copy, and it has none.
+
+Source: SageMaker Developer Guide, "Amazon SageMaker AI metrics in Amazon CloudWatch" (metrics, units and
+dimensions), "Scale an endpoint to zero instances" (NoCapacityInvocationFailures). That an idle component has
+zeros follows from its scale-in to zero; of variants the guide says that they have none ("Edit a scaling
+policy").
 """
 
 from __future__ import annotations
 
 import threading
-import time
-from collections import deque
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import dataclass
 
-from sandbox.api.registry import ACCOUNT_ID
+from sandbox.hosting.metric_series import MetricSeries, Series, period_number
 
-NAMESPACE = "AWS/SageMaker"
-_PERIOD_S = 60
-_FLUSH_S = 1.0
-_MAX_KEPT = 5 * 60 * 12  # five metrics a minute for twelve hours of one busy variant; the oldest go first
-_COUNT, _MICROSECONDS = "None", "Microseconds"
-
-Key = tuple[str, str, str]  # region, endpoint, variant
+_MINUTE_S, _HIGH_RESOLUTION_S = 60, 10
+_MAX_FILLED = 1080  # periods: three hours of data points every ten seconds, as long as CloudWatch keeps those
+_NONE, _MICROSECONDS = "None", "Microseconds"
 
 
 @dataclass
-class _Aggregate:
-    """What CloudWatch keeps of the values of a minute."""
+class _Load:
+    """Copies of a component and the requests that are with them."""
 
-    unit: str
-    sum: float = 0.0
-    min: float = float("inf")
-    max: float = float("-inf")
-    num: int = 0
-    datum: Any = field(default=None, repr=False)  # moto's, once it was shown
+    num_copies: int = 0
+    num_in_flight: int = 0
+    filled_minute: int = 0  # the newest period that has a value
+    filled_tenth: int = 0
 
-    def add(self, value: float) -> None:
-        self.sum += value
-        self.min, self.max = min(self.min, value), max(self.max, value)
-        self.num += 1
+    @property
+    def per_copy(self) -> float:
+        return self.num_in_flight / self.num_copies
 
 
 class InvocationMetrics:
-    """Counts invocations of every endpoint; `count` costs microseconds, a thread shows the figures."""
+    """Counts invocations of every endpoint and component; a call costs microseconds."""
 
     def __init__(self) -> None:
+        self._series = MetricSeries()
         self._lock = threading.Lock()
-        self._minutes: dict[tuple[Key, int], dict[str, _Aggregate]] = {}
-        self._changed: set[tuple[Key, int]] = set()
-        self._shown: deque[tuple[str, Any]] = deque()  # region, moto's datum
-        self._flusher: threading.Timer | None = None
+        self._loads: dict[tuple[str, str], _Load] = {}  # region, component
 
-    def count(self, key: Key, *, status: int, model_s: float, overhead_s: float) -> None:
+    def count(
+        self,
+        *,
+        region: str,
+        endpoint: str,
+        variant: str,
+        component: str | None = None,
+        status: int,
+        model_s: float,
+        overhead_s: float,
+        num_instances: int = 1,
+    ) -> None:
         """Count an invocation.
 
         Args:
-            key: Region, endpoint and variant.
+            region: Region of the endpoint.
+            endpoint: Its name.
+            variant: The variant that answered.
+            component: The inference component that answered, if one did.
             status: The container's HTTP status, 0 when it did not answer.
             model_s: Seconds from sending the request to the container to the end of its answer.
             overhead_s: Seconds spent in the sandbox beside that.
+            num_instances: Active instances of the variant.
         """
         values = {
-            "Invocations": (1.0, _COUNT),
-            "Invocation4XXErrors": (float(400 <= status < 500), _COUNT),
-            "Invocation5XXErrors": (float(status == 0 or status >= 500), _COUNT),
+            "Invocations": (1.0, _NONE),
+            "Invocation4XXErrors": (float(400 <= status < 500), _NONE),
+            "Invocation5XXErrors": (float(status == 0 or status >= 500), _NONE),
+            "InvocationModelErrors": (float(not 200 <= status < 300), _NONE),
             "ModelLatency": (model_s * 1e6, _MICROSECONDS),
             "OverheadLatency": (overhead_s * 1e6, _MICROSECONDS),
         }
-        minute = key, int(time.time()) // _PERIOD_S
+        minute = period_number(_MINUTE_S)
+        per_instance = {"InvocationsPerInstance": (1 / max(num_instances, 1), _NONE)}
+        self._series.add(_of_variant(region, endpoint, variant), minute, values | per_instance)
+        if component is not None:
+            load = self._loads.get((region, component))
+            num_copies = load.num_copies if load else 1
+            per_copy = {"InvocationsPerCopy": (1 / max(num_copies, 1), _NONE)}
+            self._series.add(_of_component(region, component, _MINUTE_S), minute, values | per_copy)
+
+    def no_capacity(self, *, region: str, endpoint: str, variant: str, component: str) -> None:
+        """Count an invocation that failed because its component has no copy to answer it."""
+        series = _of_component(region, component, _MINUTE_S)
+        self._series.add(series, period_number(_MINUTE_S), {"NoCapacityInvocationFailures": (1.0, _NONE)})
+
+    def began(self, *, region: str, component: str) -> None:
+        """Count a request that a component begins to answer."""
+        self._change(region, component, num_in_flight=1)
+
+    def finished(self, *, region: str, component: str) -> None:
+        """Count the end of a request that `began`."""
+        self._change(region, component, num_in_flight=-1)
+
+    def copies(self, *, region: str, component: str, num_copies: int) -> None:
+        """Say how many copies of a component can answer from now on; 0 also when it is deleted."""
         with self._lock:
-            aggregates = self._minutes.setdefault(minute, {})
-            for name, (value, unit) in values.items():
-                if name not in aggregates:
-                    aggregates[name] = _Aggregate(unit)
-                aggregates[name].add(value)
-            self._changed.add(minute)
-            if self._flusher is None:
-                self._flusher = threading.Timer(_FLUSH_S, self.flush)
-                self._flusher.daemon = True
-                self._flusher.start()
+            load = self._loads.setdefault((region, component), _Load())
+            self._fill(region, component, load)
+            load.num_copies = num_copies
+            load.filled_minute = period_number(_MINUTE_S) - 1
+            load.filled_tenth = period_number(_HIGH_RESOLUTION_S) - 1
+            if not num_copies and not load.num_in_flight:
+                del self._loads[region, component]
 
     def flush(self) -> None:
-        """Show in CloudWatch what was counted since the last time."""
+        """Bring CloudWatch up to date."""
         with self._lock:
-            self._flusher = None
-            changed, self._changed = self._changed, set()
-            for minute in changed:
-                for name, aggregate in self._minutes[minute].items():
-                    self._show(minute, name, aggregate)
-            now = int(time.time()) // _PERIOD_S
-            self._minutes = {minute: all_ for minute, all_ in self._minutes.items() if minute[1] >= now}
-            while len(self._shown) > _MAX_KEPT:
-                region, datum = self._shown.popleft()
-                data = _backend(region).metric_data
-                if datum in data:  # somebody may have reset CloudWatch
-                    data.remove(datum)
+            for (region, component), load in self._loads.items():
+                self._fill(region, component, load)
+        self._series.flush()
 
-    def _show(self, minute: tuple[Key, int], name: str, aggregate: _Aggregate) -> None:
-        (region, endpoint, variant), number = minute
-        if aggregate.datum is None:
-            aggregate.datum = _new_datum(endpoint, variant, name, number * _PERIOD_S, aggregate.unit)
-            _backend(region).metric_data.append(aggregate.datum)
-            self._shown.append((region, aggregate.datum))
-        datum = aggregate.datum
-        datum.sum, datum.min, datum.max = aggregate.sum, aggregate.min, aggregate.max
-        datum.sample_count = aggregate.num
+    def _change(self, region: str, component: str, *, num_in_flight: int) -> None:
+        with self._lock:
+            load = self._loads.setdefault((region, component), _Load())
+            self._fill(region, component, load)
+            load.num_in_flight += num_in_flight
+            if load.num_copies:
+                self._add_concurrency(region, component, load, load.filled_tenth)
+            elif not load.num_in_flight:
+                del self._loads[region, component]
 
+    def _fill(self, region: str, component: str, load: _Load) -> None:
+        """Add to every period since the last one what held during it: the requests in flight, and a zero."""
+        if not load.num_copies:
+            return
+        tenth, minute = period_number(_HIGH_RESOLUTION_S), period_number(_MINUTE_S)
+        for number in range(max(load.filled_tenth + 1, tenth - _MAX_FILLED), tenth + 1):
+            self._add_concurrency(region, component, load, number)
+        for number in range(max(load.filled_minute + 1, minute - _MAX_FILLED), minute + 1):
+            series = _of_component(region, component, _MINUTE_S)
+            self._series.add(series, number, {"InvocationsPerCopy": (0.0, _NONE)})
+        load.filled_tenth, load.filled_minute = tenth, minute
 
-def _new_datum(endpoint: str, variant: str, name: str, time_s: int, unit: str) -> Any:
-    from moto.cloudwatch.models import MetricAggregatedDatum
-
-    return MetricAggregatedDatum(
-        namespace=NAMESPACE,
-        name=name,
-        min_stat=0.0,
-        max_stat=0.0,
-        sample_count=0.0,
-        sum_stat=0.0,
-        dimensions=[
-            {"Name": "EndpointName", "Value": endpoint},
-            {"Name": "VariantName", "Value": variant},
-        ],
-        timestamp=datetime.fromtimestamp(time_s, UTC).replace(tzinfo=None),  # as moto's own
-        unit=unit,
-    )
+    def _add_concurrency(self, region: str, component: str, load: _Load, number: int) -> None:
+        series = _of_component(region, component, _HIGH_RESOLUTION_S)
+        self._series.add(series, number, {"ConcurrentRequestsPerCopy": (load.per_copy, _NONE)})
 
 
-def _backend(region: str) -> Any:
-    from moto.cloudwatch.models import cloudwatch_backends
+def _of_variant(region: str, endpoint: str, variant: str) -> Series:
+    return region, (("EndpointName", endpoint), ("VariantName", variant)), _MINUTE_S
 
-    return cloudwatch_backends[ACCOUNT_ID][region]
+
+def _of_component(region: str, component: str, period_s: int) -> Series:
+    return region, (("InferenceComponentName", component),), period_s
+
+
+metrics = InvocationMetrics()  # a process is one sandbox

@@ -21,6 +21,7 @@ from sandbox.logs import lines_of
 VARIABLE = "SERVE_PRELOADED"
 SOCKET = "preloaded.socket"
 KEEPER_GRACE_S = 5.0
+_DRAIN_S = 2.0
 _LISTEN_TIMEOUT_S = 10.0  # it listens after 0.1 s, before it imports
 _LOOK_AGAIN_S = 0.005
 
@@ -119,7 +120,7 @@ class PreloadedParent:
         """End it; servers that were forked from it carry another mark and go on."""
         if self._group:
             self._group.close()
-            self._reader.join()
+            self._reader.join(_DRAIN_S)  # a server that is just being forked may hold the pipe open
             self._group.process.stdout.close()
             self._socket.unlink(missing_ok=True)
         self._group = None

@@ -13,7 +13,6 @@ from sandbox.api.service_model import service_model
 # Parts of an invocation that the sandbox does not have; answered with their names.
 _NOT_IMPLEMENTED = (
     "EnableExplanations",
-    "InferenceComponentName",
     "SessionId",
     "TargetContainerHostname",
     "TargetModel",
@@ -26,10 +25,12 @@ class Invocation:
 
     Args:
         target_variant: Variant that has to answer, None for any.
+        component: Inference component that has to answer, None on an endpoint whose variants have models.
         headers: Headers for the container.
     """
 
     target_variant: str | None
+    component: str | None
     headers: dict[str, str]
 
 
@@ -63,6 +64,7 @@ def checked_invocation(operation: str, environ: dict[str, Any]) -> Invocation:
     }
     return Invocation(
         target_variant=given.get("TargetVariant"),
+        component=given.get("InferenceComponentName"),
         headers={name: value for name, value in headers.items() if value is not None},
     )
 

@@ -20,9 +20,10 @@ from sandbox.api.registry import ACCOUNT_ID
 from sandbox.hosting import endpoints, event_stream
 from sandbox.hosting.connections import Exchange
 from sandbox.hosting.instance import Instance
-from sandbox.hosting.invocation_metrics import InvocationMetrics
+from sandbox.hosting.invocation_metrics import metrics
+from sandbox.hosting.invocation_target import Target, target_of
 from sandbox.hosting.request_headers import Invocation, checked_invocation
-from sandbox.hosting.running_endpoint import RunningEndpoint, RunningVariant
+from sandbox.hosting.running_endpoint import RunningEndpoint
 from sandbox.other_services import signed_for
 
 if TYPE_CHECKING:
@@ -51,8 +52,6 @@ _STREAM_TIMED_OUT = (
 )
 _STREAM_BROKEN = "Your model {container} closed the connection before the inference response was complete."
 
-_metrics = InvocationMetrics()
-
 
 def invoke(context: Context, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """Answer POST /endpoints/<name>/invocations and its streaming sister, as a WSGI application."""
@@ -68,31 +67,27 @@ def invoke(context: Context, environ: dict[str, Any], start_response: Callable[.
 
 def _invoke(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     started_s = time.perf_counter()
-    name, operation = _target(environ)
+    name, operation = _path(environ)
     _, region = signed_for(environ)
     invocation = checked_invocation(operation, environ)
     endpoint = endpoints.serving(region, name)
     if endpoint is None:
         raise _validation(f"Endpoint {name} of account {ACCOUNT_ID} not found.")
-    running = endpoint.choose_variant(invocation.target_variant)
-    if running is None:
-        raise _validation(
-            f"Variant {invocation.target_variant} not found in endpoint {name} of account {ACCOUNT_ID}."
-        )
+    target = target_of(invocation, endpoint)
     body = environ["wsgi.input"].read(MAX_BODY_BYTES + 1)
     if len(body) > MAX_BODY_BYTES:
         raise AwsError("413", f"HTTP content length exceeded {MAX_BODY_BYTES} bytes.", status=413)
-    exchange = _Invoked(endpoint, running, started_s)
+    exchange = _Invoked(endpoint, target, started_s)
     if operation == "InvokeEndpoint":
         return exchange.whole(invocation, body, start_response)
     return exchange.stream(invocation, body, start_response, environ.get("werkzeug.socket"))
 
 
 class _Invoked:
-    """One invocation of a variant."""
+    """One invocation."""
 
-    def __init__(self, endpoint: RunningEndpoint, running: RunningVariant, started_s: float) -> None:
-        self._endpoint, self._variant, self._running = endpoint, running.variant, running
+    def __init__(self, endpoint: RunningEndpoint, target: Target, started_s: float) -> None:
+        self._endpoint, self._target = endpoint, target
         self._started_s = started_s
         self._sent_s: float | None = None
         self._ended_s: float | None = None
@@ -135,7 +130,7 @@ class _Invoked:
         return self._events(exchange, client)
 
     def _events(self, exchange: Exchange, client: socket.socket | None) -> Iterator[bytes]:
-        container = self._variant.container_name
+        container = self._target.container
         try:
             yield b""  # the head of the answer, before the container's first byte
             while chunk := exchange.read_next(client):  # None: nobody listens any more
@@ -156,21 +151,25 @@ class _Invoked:
         Raises:
             AwsError: ModelError with what the container answered, or why it did not.
         """
-        instance = self._running.choose()
+        instance = self._target.choose()
         if instance is None:
             raise self._no_response()
         self._instance = instance
-        instance.begin()
+        if self._target.component:
+            metrics.began(region=self._endpoint.region, component=self._target.component)
         self._sent_s = time.perf_counter()
         try:
             exchange = instance.post(
-                "/invocations", body, invocation.headers, deadline_s=time.monotonic() + timeout_s
+                "/invocations",
+                body,
+                {**invocation.headers, **self._target.headers},
+                deadline_s=time.monotonic() + timeout_s,
             )
         except TimeoutError:
-            instance.finish()
+            self._release()
             raise self._timed_out() from None
         except _BROKEN:
-            instance.finish()
+            self._release()
             raise self._no_response() from None
         if not 200 <= exchange.status < 300:
             try:
@@ -182,12 +181,17 @@ class _Invoked:
     def _finish(self, exchange: Exchange) -> None:
         self._ended_s = time.perf_counter()
         exchange.close()
+        self._release()
+
+    def _release(self) -> None:
         self._instance.finish()
+        if self._target.component:
+            metrics.finished(region=self._endpoint.region, component=self._target.component)
 
     def _headers(self, exchange: Exchange) -> list[tuple[str, str]]:
         attributes = exchange.header("X-Amzn-SageMaker-Custom-Attributes")
         return [
-            ("x-Amzn-Invoked-Production-Variant", self._variant.name),
+            ("x-Amzn-Invoked-Production-Variant", self._target.variant),
             *([("X-Amzn-SageMaker-Custom-Attributes", attributes)] if attributes is not None else []),
         ]
 
@@ -199,7 +203,7 @@ class _Invoked:
         return self._model_error(exchange.status, text)
 
     def _timed_out(self) -> AwsError:
-        return self._model_error(0, _TIMED_OUT.format(container=self._variant.container_name))
+        return self._model_error(0, _TIMED_OUT.format(container=self._target.container))
 
     def _no_response(self) -> AwsError:
         return self._model_error(0, _NO_RESPONSE.format(endpoint=self._endpoint.name))
@@ -212,15 +216,15 @@ class _Invoked:
             text: The container's body, None when it could not be read.
         """
         self._count(status)
-        region, name = self._endpoint.region, self._endpoint.name
+        region = self._endpoint.region
         is_client = 400 <= status < 500
         side = "client" if is_client else "server"
         answered = "and could not load the entire response body" if text is None else f'with message "{text}"'
-        group = f"/aws/sagemaker/Endpoints/{name}"
+        group = self._target.log_group
         console = f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
         return AwsError(
             "ModelError",
-            f"Received {side} error ({status}) from {self._variant.container_name} {answered}. See"
+            f"Received {side} error ({status}) from {self._target.container} {answered}. See"
             f" {console}#logEventViewer:group={group} in account {ACCOUNT_ID} for more information.",
             status=424,
             ErrorCode="CLIENT_ERROR_FROM_MODEL" if is_client else "INTERNAL_FAILURE_FROM_MODEL",
@@ -232,15 +236,19 @@ class _Invoked:
     def _count(self, status: int) -> None:
         now_s = time.perf_counter()
         model_s = (self._ended_s or now_s) - self._sent_s if self._sent_s else 0.0
-        _metrics.count(
-            (self._endpoint.region, self._endpoint.name, self._variant.name),
+        metrics.count(
+            region=self._endpoint.region,
+            endpoint=self._endpoint.name,
+            variant=self._target.variant,
+            component=self._target.component,
             status=status,
             model_s=model_s,
             overhead_s=now_s - self._started_s - model_s,
+            num_instances=self._target.num_instances,
         )
 
 
-def _target(environ: dict[str, Any]) -> tuple[str, str]:
+def _path(environ: dict[str, Any]) -> tuple[str, str]:
     """Return endpoint and operation of the request's path.
 
     Raises:

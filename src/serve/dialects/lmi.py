@@ -18,6 +18,7 @@ from serve.bodies import json_response, read_json
 from serve.dialects.lmi_answers import LineStream, LmiChunks, LmiWriter, error_body, generate_body
 from serve.dialects.lmi_requests import MAX_NEW_TOKENS, parse_lmi
 from serve.dialects.openai_requests import NOT_OFFERED, VLLM_FIELDS, VLLM_NOT_OFFERED, Rules, parse_openai
+from serve.dialects.runtime_adapters import RuntimeAdapterRoutes, with_adapter
 from serve.errors import RequestError, UserError
 from serve.event_stream import started_stream
 from serve.service import Service
@@ -87,6 +88,7 @@ class LmiRoutes:
             Route("/invocations", self._invocations, methods=["POST"]),
             Route("/predictions/{name}", self._invocations, methods=["POST"]),
             Route("/v1/chat/completions", self._invocations, methods=["POST"]),
+            *RuntimeAdapterRoutes(self._service, variable="OPTION_ENABLE_LORA").routes(),
         ]
 
     def refused(self, refusal: RequestError) -> Response:
@@ -118,8 +120,8 @@ class LmiRoutes:
         value = await read_json(http)
         adapters = self._service.healthy_engine().adapters
         if isinstance(value, dict) and "messages" in value and "inputs" not in value:
-            return await self._chat(http, value, received_s, adapters)
-        request = parse_lmi(value, adapters)
+            return await self._chat(http, with_adapter(http, value, "model"), received_s, adapters)
+        request = parse_lmi(with_adapter(http, value, "adapters"), adapters)
         formatter = self._options.formatter_for(request.stream)
         if formatter != "json":
             shape = LineStream(is_sse=formatter == "sse", tgi_compat=self._options.tgi_compat)

@@ -23,6 +23,7 @@ from serve.dialects.openai_requests import (
     Rules,
     parse_openai,
 )
+from serve.dialects.runtime_adapters import RuntimeAdapterRoutes, with_adapter
 from serve.engine import STOP_SEQUENCE, Token
 from serve.errors import RequestError
 from serve.event_stream import started_stream
@@ -84,6 +85,7 @@ class VllmRoutes:
             Route("/invocations", self._invocations, methods=["POST"]),
             Route("/v1/chat/completions", self._chat, methods=["POST"]),
             Route("/v1/completions", self._completions, methods=["POST"]),
+            *RuntimeAdapterRoutes(self._service, variable="VLLM_ALLOW_RUNTIME_LORA_UPDATING").routes(),
         ]
 
     def refused(self, refusal: RequestError) -> Response:
@@ -123,7 +125,7 @@ class VllmRoutes:
 
     async def _invocations(self, http: Request) -> Response:
         received_s = time.perf_counter()
-        value = await read_json(http)
+        value = with_adapter(http, await read_json(http), "model")
         if isinstance(value, dict):
             if "messages" in value:
                 return await self._answer("chat", http, value, received_s)

@@ -86,6 +86,12 @@ class CTranslate2Engine:
             self._changed.notify()
         return generation
 
+    def load_adapter(self, name: str, folder: Path) -> None:
+        raise RequestError(400, "validation", f"the engine {self.name} of this server has no LoRA adapters")
+
+    def unload_adapter(self, name: str) -> None:
+        raise KeyError(name)
+
     def capacity(self) -> Capacity:
         with self._changed:
             active = list(self._active)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +60,33 @@ class Decoder:
         # Models with layers of both kinds take a mask for each; others take one.
         self._mask_by_kind = "sliding_attention" in kinds
         self._dtype = model.dtype
-        self._adapters = bool(adapters)
-        # Masks by kind of layer and adapters need the model's own forward pass.
-        is_plain = model.dtype == torch.float32 and not self._window and not adapters
-        self._lean = lean_forward(model) if is_plain else None
-        self._model = with_adapters(model, adapters) if adapters else model
+        self._model, self._adapters = model, set()
+        self._lean = self._lean_forward()
+        for name, folder in adapters.items():
+            self.add_adapter(name, folder)
+
+    def add_adapter(self, name: str, folder: Path) -> None:
+        """Put a LoRA adapter beside the weights; rows in work go on as they are.
+
+        Raises:
+            UserError: The folder holds no adapter for this model.
+        """
+        self._model = with_adapter(self._model, name, folder)
+        self._adapters.add(name)
+        self._lean = None  # adapters need the model's own forward pass
+
+    def remove_adapter(self, name: str) -> None:
+        """Take an adapter away that no row uses."""
+        self._model.delete_adapter(name)
+        self._adapters.remove(name)
+        if not self._adapters:
+            self._model = self._model.unload()
+            self._lean = self._lean_forward()
+
+    def _lean_forward(self) -> Callable[..., torch.Tensor] | None:
+        """Return the lean forward pass; masks by kind of layer need the model's own."""
+        is_plain = self._dtype == torch.float32 and not self._window
+        return lean_forward(self._model) if is_plain else None
 
     def read_prompt(self, cache: DynamicCache, ids: Sequence[int], adapter: str | None) -> torch.Tensor:
         """Read the next part of a prompt.
@@ -123,30 +145,49 @@ class Decoder:
         return torch.zeros(mask.shape, dtype=self._dtype).masked_fill_(~mask, hidden)
 
 
-def with_adapters(model: torch.nn.Module, adapters: Mapping[str, Path]) -> torch.nn.Module:
-    """Put LoRA adapters beside a model's weights; `adapter_names` of a call chooses one for each row.
+def peft_model_class() -> type[torch.nn.Module]:
+    """Return PEFT's class; its import takes a second, from any thread."""
+    if sys.modules.get("accelerate", False) is None:  # hidden where no adapter is asked for
+        del sys.modules["accelerate"]
+    from peft import PeftModel
+
+    return PeftModel
+
+
+def with_adapter(model: torch.nn.Module, name: str, folder: Path) -> torch.nn.Module:
+    """Put a LoRA adapter beside a model's weights; `adapter_names` of a call chooses one for each row.
 
     Source: PEFT 0.21, "Inference with different LoRA adapters in the same batch".
 
     Raises:
         UserError: A folder holds no adapter for this model.
     """
-    if sys.modules.get("accelerate", False) is None:  # hidden where no adapter is asked for
-        del sys.modules["accelerate"]
-    from peft import PeftModel
+    peft_model = peft_model_class()
+    is_first = not isinstance(model, peft_model)
+    try:
+        if is_first:
+            model = peft_model.from_pretrained(model, folder, adapter_name=name, local_files_only=True)
+        else:
+            model.load_adapter(folder, adapter_name=name, local_files_only=True)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        if is_first:
+            remove_adapter_layers(model)
+        elif name in model.peft_config:
+            model.delete_adapter(name)
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(
+            found=f"the adapter {name} in {folder}, which cannot be loaded: {reason:.300}",
+            expected="a folder with adapter_config.json and adapter_model.safetensors for this model",
+            next_step="correct LORA_ADAPTERS (NAME=FOLDER); training leaves the adapter in MODEL/adapter",
+        ) from error
+    return model.eval()
 
-    wrapped = None
-    for name, folder in adapters.items():
-        try:
-            if wrapped is None:
-                wrapped = PeftModel.from_pretrained(model, folder, adapter_name=name, local_files_only=True)
-            else:
-                wrapped.load_adapter(folder, adapter_name=name, local_files_only=True)
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise UserError(
-                found=f"the adapter {name} in {folder}, which cannot be loaded: {reason:.300}",
-                expected="a folder with adapter_config.json and adapter_model.safetensors for this model",
-                next_step="correct LORA_ADAPTERS (NAME=FOLDER); training leaves the adapter in MODEL/adapter",
-            ) from error
-    return wrapped.eval()
+
+def remove_adapter_layers(model: torch.nn.Module) -> None:
+    """Put a model's own layers back where PEFT put its own around them before it failed."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, BaseTunerLayer):
+                setattr(parent, name, child.get_base_layer())

@@ -58,6 +58,11 @@ class PrefixCache:
         if len(ids) <= self._max_tokens:
             self._prompts.append(_Prompt(tuple(ids), adapter, cache))
 
+    def forget(self, adapter: str) -> None:
+        """Drop what was read with an adapter that is gone."""
+        kept = [prompt for prompt in self._prompts if prompt.adapter != adapter]
+        self._prompts = deque(kept, maxlen=NUM_PROMPTS)
+
 
 def common_length(first: Sequence[int], second: Sequence[int]) -> int:
     """Return how many ids two prompts begin with in common."""

@@ -12,7 +12,7 @@ import logging
 import queue
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -20,8 +20,9 @@ import torch
 from transformers import DynamicCache
 
 from serve.engine import Capacity, Generation, Sampling, deliver
-from serve.engines.decoder import Decoder
+from serve.engines.decoder import Decoder, peft_model_class
 from serve.engines.prefix_cache import NUM_PROMPTS, PrefixCache
+from serve.engines.runtime_adapters import RuntimeAdapters
 from serve.engines.slot_cache import SlotCache
 from serve.engines.token_choice import TokenChoice, choose_all
 from serve.errors import RequestError, generation_failed, incomplete
@@ -36,6 +37,7 @@ PROMPT_PART_TOKENS = 256
 MAX_PARTS = 8
 # Of the memory that is free when the model has been loaded, for keys and values.
 CACHE_SHARE = 0.5
+LOOK_FOR_END_S = 0.5
 
 
 class TransformersEngine:
@@ -65,7 +67,7 @@ class TransformersEngine:
         max_batch_size: int = 32,
         adapters: Mapping[str, Path] | None = None,
     ) -> None:
-        self.adapters = tuple(adapters or {})
+        self._adapters = RuntimeAdapters(adapters or {})
         self._decoder = Decoder(model_dir, dtype=dtype, adapters=adapters or {})
         self._codec = codec
         self._max_batch_size = max_batch_size
@@ -80,6 +82,26 @@ class TransformersEngine:
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
         self._thread.start()
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        return self._adapters.names
+
+    def load_adapter(self, name: str, folder: Path) -> None:
+        peft_model_class()  # imported here: between two steps everybody would wait for it
+        self._between_steps(lambda: self._adapters.load(name, folder, self._decoder))
+
+    def unload_adapter(self, name: str) -> None:
+        self._between_steps(lambda: self._adapters.unload(name))
+
+    def _between_steps(self, work: Callable[[], None]) -> None:
+        """Let the engine's thread do something between two steps, and wait for that."""
+        done = self._adapters.ask(work)
+        self._waiting.put(None)  # it may wait for a generation
+        while not done.wait(LOOK_FOR_END_S):
+            if not self._thread.is_alive():
+                raise incomplete("the engine has ended")
+        done.raise_failure()
 
     def submit(self, prompt_ids: Sequence[int], sampling: Sampling, adapter: str | None = None) -> Generation:
         generation = Generation(prompt_ids, sampling, adapter)
@@ -117,6 +139,7 @@ class TransformersEngine:
     @torch.inference_mode()
     def _generate(self) -> None:
         while not self._closing:
+            self._change_adapters()
             self._admit()
             self._drop_cancelled()
             self._read_parts()
@@ -133,7 +156,7 @@ class TransformersEngine:
                     self._next = self._waiting.get(block=not self._rows and not self._prompts)
                 except queue.Empty:
                     return
-                if self._next is None:  # put there by close, to end the wait
+                if self._next is None:  # put there to end the wait
                     return
             if not self._has_room(self._next):
                 return
@@ -143,9 +166,17 @@ class TransformersEngine:
                 continue
             generation.start()
             try:
+                generation.adapter = self._adapters.version_of(generation.adapter)
                 self._prompts.append(_Work(generation, self._decoder, self._codec, self._prefixes))
             except Exception as error:  # parameters that a library refuses
                 _fail(generation, error)
+
+    def _change_adapters(self) -> None:
+        self._adapters.do_asked()
+        in_use = {work.generation.adapter for work in (*self._rows, *self._prompts)}
+        for version in self._adapters.take_obsolete(in_use):
+            self._decoder.remove_adapter(version)
+            self._prefixes.forget(version)
 
     def _has_room(self, generation: Generation) -> bool:
         """Tell whether the rows would fit into memory, each as long as the longest may become."""

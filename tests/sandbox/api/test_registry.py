@@ -65,7 +65,7 @@ def test_a_body_that_is_no_json_object_is_a_serialization_error(sandbox, body: b
         ("cloudformation", "list_stacks", {}),
         ("lambda", "list_functions", {}),
         ("route53", "list_hosted_zones", {}),
-        ("application-autoscaling", "describe_scalable_targets", {"ServiceNamespace": "sagemaker"}),
+        ("autoscaling-plans", "describe_scaling_plans", {}),
         (
             "sagemaker-metrics",
             "batch_put_metrics",

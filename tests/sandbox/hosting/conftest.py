@@ -62,6 +62,19 @@ class Hosting:
         endpoint: dict[str, Any] | None = None,
     ) -> str:
         """Create model, configuration and endpoint, and return the name of all three."""
+        name = self.configure(environment=environment, container=container, variants=variants, config=config)
+        self.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name, **(endpoint or {}))
+        return name
+
+    def configure(
+        self,
+        *,
+        environment: dict[str, str] | None = None,
+        container: dict[str, Any] | None = None,
+        variants: tuple[dict[str, Any], ...] = ({},),
+        config: dict[str, Any] | None = None,
+    ) -> str:
+        """Create model and configuration, and return the name of both."""
         name = f"test-{next(self._numbers)}"
         self.sagemaker.create_model(
             ModelName=name,
@@ -82,18 +95,17 @@ class Hosting:
             ],
             **(config or {}),
         )
-        self.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name, **(endpoint or {}))
         return name
 
     def wait(self, name: str) -> dict[str, Any]:
-        """Wait until an endpoint is no longer being created, and return its description."""
+        """Wait until an endpoint is no longer being created or updated, and return its description."""
         deadline_s = time.monotonic() + READY_TIMEOUT_S
         while time.monotonic() < deadline_s:
             described = self.sagemaker.describe_endpoint(EndpointName=name)
-            if described["EndpointStatus"] != "Creating":
+            if described["EndpointStatus"] not in ("Creating", "Updating", "RollingBack"):
                 return described
             time.sleep(0.02)
-        raise AssertionError(f"{name} is still being created")
+        raise AssertionError(f"{name} is still being changed")
 
     def deploy(self, **members: Any) -> str:
         """Create an endpoint and wait until it serves."""
@@ -143,7 +155,7 @@ def served(hosting: Hosting) -> str:
 def here(tmp_path: Path) -> Iterator[Any]:
     """A function that runs an endpoint in this process, where limits can be made short."""
     from sandbox.context import Context
-    from sandbox.hosting import endpoints
+    from sandbox.hosting import endpoint_states
     from sandbox.hosting.deployment import Variant
     from sandbox.hosting.running_endpoint import RunningEndpoint
 
@@ -164,10 +176,18 @@ def here(tmp_path: Path) -> Iterator[Any]:
         while not reasons and time.monotonic() < deadline_s:
             time.sleep(0.01)
         running.reason = reasons[0]
-        endpoints._running["us-east-1", name] = running
+        endpoint_states._running["us-east-1", name] = running
         return running
 
     yield deploy
-    for running in list(endpoints._running.values()):
+    for running in list(endpoint_states._running.values()):
         running.stop(5)
-    endpoints._running.clear()
+    endpoint_states._running.clear()
+
+
+@pytest.fixture(scope="module")
+def components(hosting: Hosting) -> Any:
+    """Inference components of the module's sandbox."""
+    from tests.sandbox.hosting.components import Components
+
+    return Components(hosting)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 MODEL = Path(os.environ["SM_MODEL_DIR"])
 num_open_streams = 0
+adapters = {}  # name -> content of its adapter_config.json
 
 
 class Server(socketserver.ThreadingTCPServer):
@@ -35,8 +36,20 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         self.answer(int(os.environ.get("PING_STATUS", "200")), b"")
 
+    def do_DELETE(self):
+        adapters.pop(self.path.rsplit("/", 1)[1])
+        self.answer(200, b"")
+
+    def load_adapter(self, given):
+        if "REFUSED_ADAPTER" in Path(given["src"], "adapter_config.json").read_text():
+            return self.answer(400, f"cannot load {given['src']}".encode())
+        adapters[given["name"]] = Path(given["src"], "adapter_config.json").read_text()
+        self.answer(200, b"")
+
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/adapters":
+            return self.load_adapter(json.loads(body))
         try:
             asked = json.loads(body)
             asked = asked if isinstance(asked, dict) else {}
@@ -44,7 +57,7 @@ class Handler(BaseHTTPRequestHandler):
             asked = {}
         if "print" in asked:
             print(asked["print"], flush=True)
-        time.sleep(asked.get("sleep_s", 0))
+        time.sleep(asked.get("sleep_s", 0) + float(os.environ.get("DELAY_S", "0")))
         if asked.get("die"):
             os._exit(3)
         if "chunks" in asked:
@@ -94,6 +107,8 @@ def facts(headers):
         "files": sorted(str(path.relative_to(MODEL)) for path in MODEL.rglob("*") if path.is_file()),
         "environ": dict(os.environ),
         "pid": os.getpid(),
+        "adapters": adapters,
+        "adapter": adapters.get(headers.get("X-Amzn-SageMaker-Adapter-Identifier")),
         "num_open_streams": num_open_streams,
         "num_threads": threading.active_count(),
     }

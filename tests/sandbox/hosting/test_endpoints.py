@@ -299,5 +299,3 @@ def test_what_is_not_implemented_is_refused_by_its_name(
 ) -> None:
     with pytest.raises(ClientError, match=f"The sandbox does not implement .*{what}"):
         hosting.create(**members)
-    with pytest.raises(ClientError, match="does not implement UpdateEndpoint"):
-        hosting.sagemaker.update_endpoint(EndpointName="x", EndpointConfigName="y")

@@ -1,17 +1,20 @@
-"""What is kept of invocations does not grow with their number, nor with time."""
+"""What is kept of invocations: bounded, per variant and per component, with zeros where AWS has them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from sandbox import clock
 from sandbox.api.registry import ACCOUNT_ID
-from sandbox.hosting import invocation_metrics
+from sandbox.hosting import metric_series
 from sandbox.hosting.invocation_metrics import InvocationMetrics
 
-KEY = ("eu-west-1", "bounded", "AllTraffic")
+REGION = "eu-west-1"
+VARIANT = {"region": REGION, "endpoint": "bounded", "variant": "AllTraffic"}
+COMPONENT = {"region": REGION, "component": "summary"}
 
 
 @pytest.fixture
@@ -19,15 +22,33 @@ def shown() -> Iterator[list[Any]]:
     """The data in moto's CloudWatch of a region of its own."""
     from moto.cloudwatch.models import cloudwatch_backends
 
-    data = cloudwatch_backends[ACCOUNT_ID][KEY[0]].metric_data
+    data = cloudwatch_backends[ACCOUNT_ID][REGION].metric_data
     data.clear()
     yield data
     data.clear()
 
 
-def count(metrics: InvocationMetrics, times: int = 1) -> None:
+@pytest.fixture
+def now_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, which these tests set: a minute of waiting would prove nothing more."""
+    now_s = [1_800_000_000.0]
+    monkeypatch.setattr(metric_series.time, "time", lambda: now_s[0])
+    return now_s
+
+
+def count(metrics: InvocationMetrics, times: int = 1, **members: Any) -> None:
     for _ in range(times):
-        metrics.count(KEY, status=200, model_s=0.5, overhead_s=0.001)
+        metrics.count(**{**VARIANT, "status": 200, "model_s": 0.5, "overhead_s": 0.001, **members})
+
+
+def values(shown: list[Any], name: str, statistic: str = "sum") -> list[float]:
+    """Return a statistic of a component's data points, the oldest first."""
+    found = [
+        datum
+        for datum in shown
+        if datum.name == name and [each.name for each in datum.dimensions] == ["InferenceComponentName"]
+    ]
+    return [getattr(datum, statistic) for datum in sorted(found, key=lambda datum: datum.timestamp)]
 
 
 def test_a_minute_is_one_entry_a_metric_however_often_it_is_shown(shown: list[Any]) -> None:
@@ -35,23 +56,107 @@ def test_a_minute_is_one_entry_a_metric_however_often_it_is_shown(shown: list[An
     for _ in range(3):
         count(metrics, 1000)
         metrics.flush()
-    assert len(shown) <= 2 * 5  # the test may run over the end of a minute
+    assert len(shown) <= 2 * 7  # the test may run over the end of a minute
     assert sum(each.sum for each in shown if each.name == "Invocations") == 3000
     assert max(each.max for each in shown if each.name == "ModelLatency") == 500_000
 
 
-def test_the_oldest_entries_are_dropped(shown: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(invocation_metrics, "_MAX_KEPT", 20)
-    now_s = [1_800_000_000.0]
-    monkeypatch.setattr(invocation_metrics.time, "time", lambda: now_s[0])
+def test_the_oldest_entries_are_dropped(
+    shown: list[Any], now_s: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metric_series, "MAX_KEPT", 28)
     metrics = InvocationMetrics()
     for _ in range(10):
         count(metrics)
-        metrics.flush()
         now_s[0] += 60
-    assert len(shown) == 20
-    assert (
-        max(each.timestamp for each in shown).timestamp() - min(each.timestamp for each in shown).timestamp()
-        == 3 * 60
-    )
-    assert len(metrics._minutes) <= 1
+    assert len(metrics._series._periods) == 1  # though nobody has read anything yet
+    metrics.flush()
+    assert len(shown) == 28
+    times = [each.timestamp.timestamp() for each in shown]
+    assert max(times) - min(times) == 3 * 60
+    assert len(metrics._series._periods) <= 1
+
+
+def test_a_minute_of_a_fast_clock_is_a_data_point(
+    shown: list[Any], now_s: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "speed", lambda: 60.0)
+    metrics = InvocationMetrics()
+    for _ in range(3):
+        count(metrics)
+        now_s[0] += 1
+    metrics.flush()
+    times = sorted(each.timestamp.timestamp() for each in shown if each.name == "Invocations")
+    assert [time - times[0] for time in times] == [0, 1, 2]
+
+
+def test_invocations_per_instance_are_divided_by_the_instances(shown: list[Any]) -> None:
+    metrics = InvocationMetrics()
+    count(metrics, 4, num_instances=2)
+    metrics.flush()
+    assert sum(each.sum for each in shown if each.name == "InvocationsPerInstance") == 2
+
+
+def test_a_component_counts_under_its_own_name_and_its_variants(shown: list[Any]) -> None:
+    metrics = InvocationMetrics()
+    metrics.copies(**COMPONENT, num_copies=2)
+    count(metrics, 4, component="summary")
+    metrics.flush()
+    assert sum(values(shown, "Invocations")) == 4
+    assert sum(values(shown, "InvocationsPerCopy")) == 2
+    of_variant = [each for each in shown if each.dimensions[0].name == "EndpointName"]
+    assert sum(each.sum for each in of_variant if each.name == "Invocations") == 4
+    assert not [each for each in of_variant if each.name == "InvocationsPerCopy"]
+
+
+def test_an_idle_component_has_zeros_as_long_as_it_has_copies(shown: list[Any], now_s: list[float]) -> None:
+    metrics = InvocationMetrics()
+    metrics.copies(**COMPONENT, num_copies=1)
+    now_s[0] += 120
+    metrics.copies(**COMPONENT, num_copies=0)
+    now_s[0] += 120
+    metrics.flush()
+    assert values(shown, "InvocationsPerCopy") == [0, 0, 0]
+    assert values(shown, "ConcurrentRequestsPerCopy", "max") == [0] * 13
+    metrics.copies(**COMPONENT, num_copies=1)
+    metrics.flush()
+    assert len(values(shown, "InvocationsPerCopy")) == 4  # none for the minutes without a copy
+
+
+def test_requests_in_flight_show_in_every_ten_seconds_they_last(shown: list[Any], now_s: list[float]) -> None:
+    metrics = InvocationMetrics()
+    metrics.copies(**COMPONENT, num_copies=2)
+    now_s[0] += 10
+    metrics.began(**COMPONENT)
+    metrics.began(**COMPONENT)
+    metrics.began(**COMPONENT)
+    now_s[0] += 20
+    metrics.finished(**COMPONENT)
+    metrics.finished(**COMPONENT)
+    metrics.finished(**COMPONENT)
+    now_s[0] += 10
+    metrics.flush()
+    assert values(shown, "ConcurrentRequestsPerCopy", "max") == [0, 1.5, 1.5, 1.5, 0]
+    assert values(shown, "ConcurrentRequestsPerCopy", "min") == [0, 0, 1.5, 0, 0]
+
+
+def test_an_invocation_without_a_copy_is_counted(shown: list[Any]) -> None:
+    metrics = InvocationMetrics()
+    metrics.no_capacity(**VARIANT, component="summary")
+    metrics.flush()
+    assert values(shown, "NoCapacityInvocationFailures") == [1]
+    assert len(shown) == 1
+
+
+def test_what_was_deleted_leaves_nothing_to_count(shown: list[Any], now_s: list[float]) -> None:
+    metrics = InvocationMetrics()
+    forget: list[Callable[[], None]] = [
+        lambda: metrics.copies(**COMPONENT, num_copies=0),
+        lambda: metrics.finished(**COMPONENT),
+    ]
+    for last, first in (forget, reversed(forget)):
+        metrics.copies(**COMPONENT, num_copies=1)
+        metrics.began(**COMPONENT)
+        first()
+        last()
+        assert metrics._loads == {}

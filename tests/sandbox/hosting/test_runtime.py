@@ -92,7 +92,7 @@ def test_an_error_of_the_container_is_a_model_error_in_the_words_of_aws(
     [
         ({"EndpointName": "none"}, "Endpoint none of account 000000000000 not found."),
         ({"TargetVariant": "none"}, "Variant none not found in endpoint"),
-        ({"InferenceComponentName": "c"}, "The sandbox does not implement InferenceComponentName"),
+        ({"InferenceComponentName": "c"}, "Inference Component Name header is not allowed for endpoints"),
         ({"TargetModel": "m.tar.gz"}, "The sandbox does not implement TargetModel"),
         ({"SessionId": "NEW_SESSION"}, "The sandbox does not implement SessionId"),
         ({"CustomAttributes": "x" * 1025}, "customAttributes.*less than or equal to 1024"),

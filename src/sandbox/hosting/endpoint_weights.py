@@ -1,0 +1,105 @@
+"""UpdateEndpointWeightsAndCapacities: how requests are spread over variants, and on how many instances."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import traceback
+from typing import Any
+
+from sandbox.api.errors import validation_error
+from sandbox.api.faults import LATER
+from sandbox.api.registry import Call, found, operation
+from sandbox.hosting.deployment import not_implemented
+from sandbox.hosting.endpoint_states import KIND, begin_change, serving, set_status
+from sandbox.hosting.machines import NoCapacityError
+from sandbox.hosting.running_endpoint import INTERNAL, RunningEndpoint
+from sandbox.hosting.running_variant import DeploymentFailedError, RunningVariant, launch
+
+
+@operation("UpdateEndpointWeightsAndCapacities")
+def update_endpoint_weights_and_capacities(call: Call) -> dict[str, Any]:
+    name, region, context = call.request["EndpointName"], call.region, call.context
+    record = found(call, KIND, name, what="endpoint")
+    desired = {each["VariantName"]: each for each in call.request["DesiredWeightsAndCapacities"]}
+    endpoint = serving(region, name)
+    if endpoint:  # else begin_change says what is wrong
+        _check(desired, endpoint, record["EndpointConfigName"])
+    endpoint = begin_change(context, region, name)
+    for variant, wanted in desired.items():
+        running = endpoint.variants[variant]
+        running.desired_weight = wanted.get("DesiredWeight", running.desired_weight)
+        running.num_desired = wanted.get("DesiredInstanceCount", running.num_desired)
+    threading.Thread(target=_carry_out, args=(call, endpoint), name=f"scale {name}", daemon=True).start()
+    return {"EndpointArn": record["EndpointArn"]}
+
+
+def _check(desired: dict[str, dict[str, Any]], endpoint: RunningEndpoint, config_name: str) -> None:
+    """Make sure that the variants are there and can have what they shall.
+
+    Raises:
+        AwsError: One of them is not, or can not. The first message is AWS's, as moto's tests quote it.
+    """
+    for name, wanted in desired.items():
+        if name not in endpoint.variants:
+            raise validation_error(
+                f'The variant name(s) "{name}" is/are not present within endpoint configuration'
+                f' "{config_name}".'
+            )
+        if "ServerlessUpdateConfig" in wanted:
+            raise not_implemented("ServerlessUpdateConfig")
+        running, num_instances = endpoint.variants[name], wanted.get("DesiredInstanceCount")
+        if num_instances == 0 and not running.machines:
+            raise validation_error(f"Variant {name} needs a DesiredInstanceCount of 1 or more.")
+        if num_instances is not None and running.variant.managed_scaling:
+            raise validation_error(
+                f"Variant {name} has ManagedInstanceScaling: its instances follow what the copies need."
+            )
+
+
+def _carry_out(call: Call, endpoint: RunningEndpoint) -> None:
+    """Bring variants to what they shall have, and say in the endpoint's record how that ended."""
+    context, region, name = call.context, endpoint.region, endpoint.name
+    fault = context.faults.take(call.operation, *LATER)
+    members = {}
+    try:
+        try:
+            _grow(endpoint, fault)
+        except (DeploymentFailedError, NoCapacityError) as failure:
+            members["FailureReason"] = str(failure)
+        except Exception:  # told in the sandbox's log and as AWS tells of its own failures
+            logging.getLogger("sandbox").error(traceback.format_exc())
+            members["FailureReason"] = INTERNAL
+        for running in endpoint.variants.values():
+            if members:
+                running.desired_weight, running.num_desired = running.weight, running.num_instances
+            else:
+                running.weight = running.desired_weight
+        if members and not endpoint.stopped.is_set():
+            set_status(context, region, name, "RollingBack")
+        for running in endpoint.variants.values():
+            if not running.machines:
+                running.retire(running.instances[running.num_desired :])
+    finally:
+        if not endpoint.stopped.is_set():
+            set_status(context, region, name, "InService", **members)
+
+
+def _grow(endpoint: RunningEndpoint, fault: Any) -> None:
+    """Start the instances that are missing, all or none.
+
+    Raises:
+        DeploymentFailedError: One cannot be brought up.
+        NoCapacityError: Copies of components would have no place any more.
+    """
+    missing: list[tuple[RunningVariant, int]] = []
+    for running in endpoint.variants.values():
+        if running.machines:
+            running.machines.resize(running.num_desired)
+        elif running.num_desired > len(running.instances):
+            missing.append((running, running.num_desired - len(running.instances)))
+    wanted = [(running, running.variant, num) for running, num in missing]
+    for (running, _), instances in zip(
+        missing, launch(wanted, fault=fault, stopped=endpoint.stopped) if wanted or fault else [], strict=True
+    ):
+        running.admit(instances)

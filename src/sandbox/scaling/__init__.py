@@ -1,0 +1,1 @@
+"""CloudWatch alarms that are evaluated, and Application Auto Scaling that acts on them."""

@@ -1,0 +1,127 @@
+"""Scalable targets: which resource may be scaled, and between which bounds."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+from sandbox.api.errors import AwsError, validation_error
+from sandbox.api.registry import ACCOUNT_ID, Call
+from sandbox.scaling import activities, tags
+from sandbox.scaling.api import NAMESPACE, operation, page
+from sandbox.scaling.capacity import INSTANCES, Scaled, scaled
+
+KIND = "scalable-target"  # a record holds its policies, under "_policies"
+_ROLE = (
+    f"arn:aws:iam::{ACCOUNT_ID}:role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com"
+    "/AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+)
+_SUSPENDED = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
+
+
+@operation("RegisterScalableTarget")
+def register_scalable_target(call: Call) -> dict[str, Any]:
+    from sandbox.scaling import running
+
+    request = call.request
+    target = scaled(request["ResourceId"], request["ScalableDimension"])
+    resources = call.context.resources
+    known = resources.get(KIND, call.region, target.resource_id)
+    smallest = request.get("MinCapacity", known and known["MinCapacity"])
+    largest = request.get("MaxCapacity", known and known["MaxCapacity"])
+    _check_bounds(target, smallest, largest)
+    capacity = target.read(call.context, call.region)
+    bounds = {"MinCapacity": smallest, "MaxCapacity": largest}
+    suspended = {name: False for name in _SUSPENDED} | request.get("SuspendedState", {})
+    if known is None:
+        arn_id = uuid.uuid4().hex[:12]
+        arn = f"arn:aws:application-autoscaling:{call.region}:{ACCOUNT_ID}:scalable-target/{arn_id}"
+        record = {
+            "ServiceNamespace": NAMESPACE,
+            "ResourceId": target.resource_id,
+            "ScalableDimension": target.dimension,
+            "RoleARN": _ROLE,
+            "CreationTime": time.time(),
+            "SuspendedState": suspended,
+            "ScalableTargetARN": arn,
+            "_policies": {},
+            "_tags": tags.checked(request.get("Tags", {})),
+            **bounds,
+        }
+        resources.add(KIND, call.region, target.resource_id, record)
+    else:
+        arn = known["ScalableTargetARN"]
+        if "Tags" in request:
+            raise validation_error("Tags of an existing scalable target are changed by TagResource.")
+        with resources.change(KIND, call.region, target.resource_id) as record:
+            record.update(bounds)
+            record["SuspendedState"] |= request.get("SuspendedState", {})
+    within = min(max(capacity.desired, smallest), largest)
+    if within != capacity.desired:
+        bound = "minimum" if within > capacity.desired else "maximum"
+        cause = f"{bound} capacity was set to {within}"
+        activities.change(call.context, call.region, target, desired=within, cause=cause)
+        running.wake()
+    return {"ScalableTargetARN": arn}
+
+
+@operation("DescribeScalableTargets")
+def describe_scalable_targets(call: Call) -> dict[str, Any]:
+    request = call.request
+    if "ScalableDimension" in request and not request.get("ResourceIds"):
+        raise validation_error("ResourceIds must be specified when ScalableDimension is specified")
+    shown = [
+        {member: value for member, value in record.items() if not member.startswith("_")}
+        for record in call.context.resources.all(KIND, call.region)
+        if not request.get("ResourceIds") or record["ResourceId"] in request["ResourceIds"]
+    ]
+    return page(call, sorted(shown, key=lambda each: each["ResourceId"]), "ScalableTargets")
+
+
+@operation("DeregisterScalableTarget")
+def deregister_scalable_target(call: Call) -> dict[str, Any]:
+    from sandbox.scaling import running
+
+    target = scaled(call.request["ResourceId"], call.request["ScalableDimension"])
+    record = call.context.resources.get(KIND, call.region, target.resource_id)
+    if record is None:
+        raise AwsError("ObjectNotFoundException", f"No scalable target found for {shown_target(target)}")
+    call.context.resources.remove(KIND, call.region, target.resource_id)
+    for policy in record["_policies"].values():
+        running.delete_alarms(call.region, [alarm["AlarmName"] for alarm in policy["Alarms"]])
+    return {}
+
+
+def shown_target(target: Scaled) -> str:
+    """Return how AWS's messages name a target."""
+    return (
+        f"service namespace: {NAMESPACE}, resource ID: {target.resource_id}, scalable dimension:"
+        f" {target.dimension}"
+    )
+
+
+def registered(call: Call, target: Scaled) -> dict[str, Any]:
+    """Return the record of a target.
+
+    Raises:
+        AwsError: ObjectNotFoundException.
+    """
+    record = call.context.resources.get(KIND, call.region, target.resource_id)
+    if record is None:
+        raise AwsError("ObjectNotFoundException", f"No scalable target registered for {shown_target(target)}")
+    return record
+
+
+def _check_bounds(target: Scaled, smallest: int | None, largest: int | None) -> None:
+    """Make sure that there are bounds and that they make sense; the messages are ours."""
+    if smallest is None or largest is None:
+        raise validation_error("MinCapacity and MaxCapacity are required to register a scalable target.")
+    if smallest < 0 or largest < smallest:
+        raise validation_error(
+            f"MinCapacity must be 0 to MaxCapacity, not {smallest} with a MaxCapacity of {largest}."
+        )
+    if target.dimension == INSTANCES and smallest == 0:
+        raise validation_error(
+            "The minimum capacity of a variant with a model is 1; only inference components scale to 0."
+        )

@@ -1,0 +1,178 @@
+"""An inference component gets another specification while it is asked, or goes back: no request is lost."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from tests.sandbox.hosting.components import specification
+from tests.sandbox.hosting.load import NUM_THREADS
+
+ROLLING = {"MaximumBatchSize": {"Type": "COPY_COUNT", "Value": 1}, "WaitIntervalInSeconds": 0}
+
+
+@pytest.fixture(scope="module")
+def endpoint(components: Any) -> str:
+    return components.endpoint()
+
+
+@pytest.fixture
+def component(components: Any, endpoint: str) -> Any:
+    """A component with two copies of version 1."""
+    name = components.deploy(endpoint, num_copies=2, environment={"VERSION": "1"})
+    yield name
+    components.delete(name)
+
+
+def rolling(alarms: list[str] | None = None, **policy: Any) -> dict[str, Any]:
+    config: dict[str, Any] = {"RollingUpdatePolicy": {**ROLLING, **policy}}
+    if alarms:
+        config["AutoRollbackConfiguration"] = {"Alarms": [{"AlarmName": name} for name in alarms]}
+    return config
+
+
+def versions(load: Any, first: int = 0) -> set[str]:
+    """Return which versions answered, of the answers from a number on."""
+    return {answer["environ"]["VERSION"] for answer in load.answers[first:]}
+
+
+@pytest.mark.parametrize("config", [None, rolling()], ids=["all at once", "rolling"])
+def test_an_update_under_load_loses_no_request(
+    components: Any, endpoint: str, component: str, config: dict[str, Any] | None
+) -> None:
+    before = components.pids(endpoint, component, 2)
+    with components.load(endpoint, component) as load:
+        updated = components.update(
+            component,
+            Specification=specification({"VERSION": "2", "START_DELAY_S": "0.2"}),
+            **({"DeploymentConfig": config} if config else {}),
+        )
+        num_until_then = len(load.answers) + NUM_THREADS  # those that are under way may be old
+        load.wait_for(3 * NUM_THREADS)
+    assert load.failures == []
+    assert versions(load) == {"1", "2"}
+    assert versions(load, num_until_then) == {"2"}
+    assert updated["InferenceComponentStatus"] == "InService"
+    assert "FailureReason" not in updated
+    assert updated.get("LastDeploymentConfig") == config
+    assert updated["Specification"]["Container"]["Environment"]["VERSION"] == "2"
+    assert updated["RuntimeConfig"] == {"DesiredCopyCount": 2, "CurrentCopyCount": 2}
+    assert not before & components.pids(endpoint, component, 2)
+
+
+@pytest.mark.parametrize("config", [None, rolling()], ids=["all at once", "rolling"])
+def test_an_update_that_fails_goes_back_under_load_without_losing_a_request(
+    components: Any, endpoint: str, component: str, config: dict[str, Any] | None
+) -> None:
+    with components.load(endpoint, component) as load:
+        failed = components.update(
+            component,
+            Specification=specification({"VERSION": "2", "DIE_AT_START": "1"}),
+            **({"DeploymentConfig": config} if config else {}),
+        )
+    assert load.failures == []
+    assert versions(load) == {"1"}
+    assert failed["InferenceComponentStatus"] == "InService"
+    assert "did not pass the ping health check" in failed["FailureReason"]
+    assert failed["Specification"]["Container"]["Environment"] == {"VERSION": "1"}
+    assert failed["RuntimeConfig"] == {"DesiredCopyCount": 2, "CurrentCopyCount": 2}
+
+
+def test_an_alarm_in_the_second_batch_brings_the_replaced_copies_back(
+    components: Any, endpoint: str, component: str
+) -> None:
+    cloudwatch = components.hosting.sandbox.client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName="errors",
+        Namespace="Nobody",
+        MetricName="Nothing",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="ignore",
+    )
+    sagemaker = components.sagemaker
+    with components.load(endpoint, component) as load:
+        sagemaker.update_inference_component(
+            InferenceComponentName=component,
+            Specification=specification({"VERSION": "2"}),
+            DeploymentConfig=rolling(["errors"], WaitIntervalInSeconds=1),
+        )
+        deadline_s = time.monotonic() + 30
+        while len({each["pid"] for each in load.answers if each["environ"]["VERSION"] == "2"}) < 2:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.01)
+        cloudwatch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="test")
+        failed = components.wait(component)
+        num_until_then = len(load.answers) + NUM_THREADS
+        load.wait_for(3 * NUM_THREADS)
+    assert load.failures == []
+    assert versions(load, num_until_then) == {"1"}
+    assert failed["InferenceComponentStatus"] == "InService"
+    assert "in state ALARM is errors" in failed["FailureReason"]
+    assert failed["RuntimeConfig"] == {"DesiredCopyCount": 2, "CurrentCopyCount": 2}
+    cloudwatch.delete_alarms(AlarmNames=["errors"])
+
+
+def test_an_update_may_change_the_number_of_copies_too(
+    components: Any, endpoint: str, component: str
+) -> None:
+    for num_copies, version in ((3, "2"), (1, "3")):
+        updated = components.update(
+            component,
+            Specification=specification({"VERSION": version}),
+            RuntimeConfig={"CopyCount": num_copies},
+            DeploymentConfig=rolling(),
+        )
+        assert updated["RuntimeConfig"] == {
+            "DesiredCopyCount": num_copies,
+            "CurrentCopyCount": num_copies,
+        }
+        assert len(components.pids(endpoint, component, num_copies)) == num_copies
+
+
+def test_without_room_for_new_copies_an_update_fails_and_the_old_ones_serve(
+    components: Any, endpoint: str, component: str
+) -> None:
+    neighbour = components.deploy(endpoint, num_copies=2)
+    failed = components.update(component, Specification=specification({"VERSION": "2"}))
+    assert "not enough hardware resources" in failed["FailureReason"]
+    assert components.ask(endpoint, component)["environ"]["VERSION"] == "1"
+    components.scale(neighbour, 1)
+    rolled = components.update(
+        component, Specification=specification({"VERSION": "2"}), DeploymentConfig=rolling()
+    )
+    assert "FailureReason" not in rolled, "one place is enough for batches of one"
+    components.delete(neighbour)
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        ({"Type": "COPY_COUNT", "Value": 2}, "found 2 COPY_COUNT of 2 copies"),
+        ({"Type": "CAPACITY_PERCENT", "Value": 51}, "between 5% and 50% of the copy count"),
+        ({"Type": "CAPACITY_PERCENT", "Value": 4}, "between 5% and 50%"),
+    ],
+)
+def test_a_batch_of_more_than_half_is_refused(
+    components: Any, component: str, size: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ClientError, match=f"ValidationException.*{message}"):
+        components.update(
+            component, Specification=specification(), DeploymentConfig=rolling(MaximumBatchSize=size)
+        )
+
+
+def test_a_component_may_be_updated_again_after_it_went_back(
+    components: Any, endpoint: str, component: str
+) -> None:
+    components.fault("UpdateInferenceComponent", "FailedHealthCheck")
+    failed = components.update(component, Specification=specification({"VERSION": "2"}))
+    assert "did not pass the ping health check" in failed["FailureReason"]
+    updated = components.update(component, Specification=specification({"VERSION": "2"}))
+    assert "FailureReason" not in updated
+    assert components.ask(endpoint, component)["environ"]["VERSION"] == "2"
