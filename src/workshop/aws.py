@@ -128,7 +128,8 @@ def connect(settings: Settings) -> Aws:
     is_sample = settings.mode == "sample"
     if is_sample:
         home = settings.home / "sandbox"
-        sdk_config = redirect_to(local_aws.ensure_running(home), home, settings.region)
+        url = local_aws.ensure_running(home, clock_speed=settings.sandbox_clock_speed)
+        sdk_config = redirect_to(url, home, settings.region)
     else:
         refuse_redirection(settings.mode)
     tags = {"workshop": PREFIX, "workshop-mode": settings.mode}

@@ -66,15 +66,19 @@ def _failure(aws: Aws, described: dict[str, Any]) -> WorkshopError:
 
 def last_log_lines(aws: Aws, endpoint_name: str, num_lines: int = NUM_LOG_LINES) -> list[str]:
     """Return what an endpoint's containers wrote last; nothing when there is no log yet."""
+    return last_lines_of(aws, LOG_GROUP + endpoint_name, num_lines)
+
+
+def last_lines_of(aws: Aws, log_group: str, num_lines: int = NUM_LOG_LINES) -> list[str]:
+    """Return the last lines of a log group, all streams together; nothing when it is not there."""
     logs = aws.client("logs")
-    group = LOG_GROUP + endpoint_name
     try:
-        streams = logs.describe_log_streams(logGroupName=group)["logStreams"]
+        streams = logs.describe_log_streams(logGroupName=log_group)["logStreams"]
         events = [
             event
             for stream in streams
             for event in logs.get_log_events(
-                logGroupName=group, logStreamName=stream["logStreamName"], limit=num_lines
+                logGroupName=log_group, logStreamName=stream["logStreamName"], limit=num_lines
             )["events"]
         ]
     except logs.exceptions.ResourceNotFoundException:

@@ -18,6 +18,7 @@ import time
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from workshop.errors import WorkshopError
 
@@ -25,6 +26,7 @@ START_TIMEOUT_S = 60.0
 """A cold disk: it listens after 1 to 2 s when its packages were read before."""
 
 LOG_NAME = "sandbox.log"
+CLOCK_SPEED_VARIABLE = "SANDBOX_CLOCK_SPEED"
 _STATE_NAME = "server.json"
 _ANOTHER_LISTENS = 3
 _LOOK_AGAIN_S = 0.01
@@ -35,30 +37,32 @@ _NUM_LOG_LINES = 15
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def ensure_running(home: Path) -> str:
+def ensure_running(home: Path, *, clock_speed: float = 1.0) -> str:
     """Return the address of the AWS on this machine; start it when it does not run.
 
     Two notebooks may call this at the same time: one starts it, both find it.
 
     Args:
         home: Its folder, made when missing; one server for each folder.
+        clock_speed: So many times faster it passes waits that AWS counts in minutes, 1 to 600.
 
     Returns:
         For example "http://127.0.0.1:45123".
 
     Raises:
-        WorkshopError: It does not start or does not answer; the message shows the end of its log.
+        WorkshopError: It does not start or does not answer (the message shows the end of its log), or one
+            with another clock speed runs.
     """
     home = home.absolute()
     home.mkdir(parents=True, exist_ok=True)
-    if url := find(home):
-        return url
-    process, log_start = _start(home)
+    if found := _look(home):
+        return _with_speed(found, clock_speed)
+    process, log_start = _start(home, clock_speed)
     deadline_s = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline_s:
         status = process.poll()
-        if url := find(home):
-            return url
+        if found := _look(home):
+            return _with_speed(found, clock_speed)
         if status not in (None, _ANOTHER_LISTENS):
             raise no_answer(home, f"ended with exit status {status} before it listened", log_start)
         time.sleep(_LOOK_AGAIN_S)
@@ -68,14 +72,8 @@ def ensure_running(home: Path) -> str:
 
 def find(home: Path) -> str | None:
     """Return the address of the server that runs for a folder, or None."""
-    try:
-        url = json.loads((home / _STATE_NAME).read_text(encoding="utf-8"))["url"]
-        with _OPENER.open(f"{url}/_sandbox/health", timeout=_ANSWER_TIMEOUT_S) as response:
-            answer = json.load(response)
-        # After a kill -9 the file stays, and another program may have got the port since.
-        return url if Path(answer["home"]).samefile(home) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    found = _look(home)
+    return found and found["url"]
 
 
 def stop(home: Path) -> bool:
@@ -128,12 +126,37 @@ def no_answer(home: Path, ending: str, log_start: int = 0) -> WorkshopError:
     )
 
 
-def _start(home: Path) -> tuple[subprocess.Popen[bytes], int]:
+def _look(home: Path) -> dict[str, Any] | None:
+    """Return what the server of a folder tells of itself, with its url; None when there is none."""
+    try:
+        url = json.loads((home / _STATE_NAME).read_text(encoding="utf-8"))["url"]
+        with _OPENER.open(f"{url}/_sandbox/health", timeout=_ANSWER_TIMEOUT_S) as response:
+            answer = json.load(response)
+        # After a kill -9 the file stays, and another program may have got the port since.
+        return answer | {"url": url} if Path(answer["home"]).samefile(home) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _with_speed(found: dict[str, Any], clock_speed: float) -> str:
+    """Return a server's address; its speed is read once, at its start, so that another one is an error."""
+    runs_at = found.get("clock_speed", 1.0)  # an older one told none
+    if runs_at == clock_speed:
+        return found["url"]
+    raise WorkshopError(
+        found=f"an AWS on this machine with the clock speed {runs_at:g}",
+        expected=f"{clock_speed:g}, which is sandbox_clock_speed in workshop.yaml",
+        next_step="end it with `make stop` (endpoints and jobs in it end, what is in S3 stays), then run the "
+        "notebook's first cells again",
+    )
+
+
+def _start(home: Path, clock_speed: float) -> tuple[subprocess.Popen[bytes], int]:
     """Start the server in a session of its own; return it and where its part of the log begins."""
     with (home / LOG_NAME).open("ab") as log:
         process = subprocess.Popen(
             _command(home),
-            env=_environment(),
+            env=_environment() | {CLOCK_SPEED_VARIABLE: f"{clock_speed:g}"},
             # not the notebook's folder, whose files could stand in for modules
             cwd=home,
             stdin=subprocess.DEVNULL,
@@ -169,11 +192,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--stop", action="store_true", help="end it instead")
     options = parser.parse_args(arguments)
     try:
-        home = load_settings(environ={**os.environ, "WORKSHOP_MODE": "sample"}).home / "sandbox"
+        settings = load_settings(environ={**os.environ, "WORKSHOP_MODE": "sample"})
+        home, clock_speed = settings.home / "sandbox", settings.sandbox_clock_speed
         if options.stop:
             print(f"ended the AWS on this machine ({home})" if stop(home) else "no AWS runs on this machine")
         else:
-            print(f"the AWS on this machine listens on {ensure_running(home)} ({home})")
+            url = ensure_running(home, clock_speed=clock_speed)
+            print(f"the AWS on this machine listens on {url} ({home})")
     except WorkshopError as error:
         print(error, file=sys.stderr)
         return 2

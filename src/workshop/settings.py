@@ -36,6 +36,9 @@ PATTERNS = {
     "region": re.compile(r"[a-z]{2}(-[a-z]+)+-\d"),
     "role_arn": re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+"),
 }
+MAX_CLOCK_SPEED = 600
+"""Of the sandbox: a minute of AWS in a tenth of a second."""
+
 # May be "", which leaves the choice to the account.
 OPTIONAL_NAMES = ("bucket", "role_arn")
 
@@ -57,7 +60,9 @@ class Settings:
         use_local_mode: Train with SageMaker Local Mode (Docker) instead of a training job.
         training_instance_type: For example ml.g5.4xlarge.
         training_instance_count: Machines of one training job, 1 or more.
+        use_spot: Train on managed spot machines: cheaper, and AWS may take them away and give others.
         max_run_s: AWS stops a training job that runs longer, in seconds.
+        max_spot_wait_s: Longest wait for spot machines beside that, in seconds.
         long_run_instance_type: Of notebook 03-1, for example ml.g5.48xlarge.
         long_run_recipe: File name under src/train/recipes, for notebook 03-1.
         long_run_num_processes: Training processes on that machine, 1 or more.
@@ -67,7 +72,13 @@ class Settings:
         endpoint_num_gpus: GPUs that a model is spread over (tensor parallel), 1 or more.
         num_endpoint_articles: Unseen articles that an endpoint summarises, 1 or more.
         endpoint_timeout_s: Longest wait for a machine that starts and loads a model, in seconds.
+        component_num_gpus: GPUs of each copy of an inference component, 1 or more.
+        scaling_timeout_s: Longest wait for automatic scaling (quarters of an hour on AWS), in seconds.
+        metric_period_s: Of the points that are drawn of CloudWatch's metrics, in seconds.
+        sandbox_clock_speed: So many times faster the AWS on this machine passes waits that AWS counts in
+            minutes, 1 to 600; of no use in modes on AWS.
         serving_engine: "tgi", "vllm" or "lmi".
+        next_serving_engine: That a rolling update changes to, in the same words.
         serving_quantization: Of the weights while they are loaded: "none", or a name of the engine's own.
         serve_with: Where a model is served on this machine: "process" or "container".
         num_load_users: Users of the load test, in parallel, 1 or more.
@@ -96,7 +107,9 @@ class Settings:
     use_local_mode: bool
     training_instance_type: str
     training_instance_count: int
+    use_spot: bool
     max_run_s: int
+    max_spot_wait_s: int
     long_run_instance_type: str
     long_run_recipe: str
     long_run_num_processes: int
@@ -106,7 +119,12 @@ class Settings:
     endpoint_num_gpus: int
     num_endpoint_articles: int
     endpoint_timeout_s: int
+    component_num_gpus: int
+    scaling_timeout_s: int
+    metric_period_s: int
+    sandbox_clock_speed: int
     serving_engine: str
+    next_serving_engine: str
     serving_quantization: str
     serve_with: str
     num_load_users: int
@@ -124,7 +142,8 @@ class Settings:
             _check_type(name, getattr(self, name), kind)
         _check_form("region", self.region, PATTERNS["region"], REGIONS)
         _check_choice("inference_dtype", self.inference_dtype, DTYPES, "dtype")
-        _check_choice("serving_engine", self.serving_engine, tuple(ENGINES), "serving engine")
+        for name in ("serving_engine", "next_serving_engine"):
+            _check_choice(name, getattr(self, name), tuple(ENGINES), "serving engine")
         _check_choice("serve_with", self.serve_with, PLACES, "place")
         possible = quantizations(self.serving_engine, self.serve_with)
         what = f"quantization of {self.serving_engine} in a container"
@@ -137,6 +156,8 @@ class Settings:
             raise _wrong_value("role_arn", self.role_arn, "arn:aws:iam::<account>:role/<name of the role>")
         if self.poll_interval_s <= 0:
             raise _wrong_value("poll_interval_s", self.poll_interval_s, "above 0")
+        if not 1 <= self.sandbox_clock_speed <= MAX_CLOCK_SPEED:
+            raise _wrong_value("sandbox_clock_speed", self.sandbox_clock_speed, f"1 to {MAX_CLOCK_SPEED}")
         for name in ("training_instance_type", "long_run_instance_type", "endpoint_instance_type"):
             _check_form(name, getattr(self, name), PATTERNS["instance_type"], INSTANCE_TYPES)
         for name in FIELD_TYPES:
@@ -170,9 +191,14 @@ class Settings:
         return self.repo_dir / "src" / "train" / "recipes" / self.recipe
 
     @property
+    def max_wait_s(self) -> int | None:
+        """Longest time of a managed spot job from its creation to its end, in seconds; None without spot."""
+        return self.max_run_s + self.max_spot_wait_s if self.use_spot else None
+
+    @property
     def training_timeout_s(self) -> int:
         """How long to wait for a training job: for its machine, and then for all it may run, in seconds."""
-        return self.endpoint_timeout_s + self.max_run_s
+        return self.endpoint_timeout_s + (self.max_wait_s or self.max_run_s)
 
     @property
     def base_model_location(self) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from workshop.errors import WorkshopError
 from workshop.settings import Settings
 from workshop.state_entries import DatasetState, Entry, ModelState
-from workshop.state_entries_aws import EndpointState, TrainingJobState
+from workshop.state_entries_aws import ComponentsState, EndpointState, TrainingJobState
 
 FILE_NAME = "state.json"
 VERSION = 1
@@ -23,6 +23,7 @@ ENTRIES: dict[str, tuple[type[Entry], str]] = {
     "training_job": (TrainingJobState, "03-SageMaker-Training"),
     "long_training_job": (TrainingJobState, "03-1-Option-SageMaker-Training"),
     "endpoint": (EndpointState, "04-SageMaker-Inference"),
+    "components": (ComponentsState, "02-SageMaker-Inference-Component"),
 }
 
 
@@ -97,6 +98,21 @@ class State:
     @endpoint.setter
     def endpoint(self, entry: EndpointState) -> None:
         self._set("endpoint", entry)
+
+    @property
+    def components(self) -> ComponentsState:
+        return self._entry("components")
+
+    @components.setter
+    def components(self, entry: ComponentsState) -> None:
+        self._set("components", entry)
+
+    def keep(self, name: str, entry: Entry) -> Any:
+        """Record an entry and save it, unless one is recorded: that one stays, and is returned."""
+        if not self.has(name):
+            self._set(name, entry)
+            self.save()
+        return self._entry(name)
 
     def forget(self, name: str) -> None:
         """Take an entry away, of something that was deleted; `save` writes it."""

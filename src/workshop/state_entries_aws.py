@@ -1,4 +1,4 @@
-"""The entries of state.json for what stands on AWS: training jobs and endpoints."""
+"""The entries of state.json for what stands on AWS: training jobs, endpoints, inference components."""
 
 from __future__ import annotations
 
@@ -92,3 +92,56 @@ class EndpointState(Entry):
     model_name: str
     model_uri: str
     instance_type: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentsState(Entry):
+    """Record an endpoint for inference components, so that a new kernel finds every part of it again.
+
+    Args:
+        endpoint_name: Endpoint; the names of everything on it and around it begin with it.
+        model_uri: S3 address of the tuned weights.
+        instance_type: For example ml.g5.12xlarge.
+    """
+
+    endpoint_name: str
+    model_uri: str
+    instance_type: str
+
+    @property
+    def config_name(self) -> str:
+        """Of the endpoint configuration."""
+        return self.endpoint_name
+
+    @property
+    def tuned(self) -> str:
+        """Component with the tuned model, merged."""
+        return f"{self.endpoint_name}-tuned"
+
+    @property
+    def base(self) -> str:
+        """Component with the base model, which adapters join."""
+        return f"{self.endpoint_name}-base"
+
+    @property
+    def adapter(self) -> str:
+        """Adapter component on the base."""
+        return f"{self.endpoint_name}-adapter"
+
+    @property
+    def components(self) -> tuple[str, str, str]:
+        return self.tuned, self.base, self.adapter
+
+    @property
+    def alarm(self) -> str:
+        """CloudWatch alarm that wakes the endpoint up."""
+        return f"{self.endpoint_name}-no-capacity"
+
+    @property
+    def errors_alarm(self) -> str:
+        """CloudWatch alarm that turns a rolling update back."""
+        return f"{self.endpoint_name}-errors"
+
+    def model(self, version: str) -> str:
+        """Return the name of a SageMaker model."""
+        return f"{self.endpoint_name}-model-{version}"

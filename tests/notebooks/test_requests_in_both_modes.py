@@ -20,13 +20,20 @@ from workshop.state import State
 from workshop.state_entries import DatasetState
 
 REPO = Path(__file__).parents[2]
-NOTEBOOKS = REPO / "notebook" / "01-naver-news-fsdp-QLoRA"
-NAMES = ("03-SageMaker-Training", "03-1-Option-SageMaker-Training", "04-SageMaker-Inference")
+TRAINING, SERVING = "01-naver-news-fsdp-QLoRA", "02-naver-news-llama3-inference"
+FOLDERS = {
+    "03-SageMaker-Training": TRAINING,
+    "03-1-Option-SageMaker-Training": TRAINING,
+    "04-SageMaker-Inference": TRAINING,
+    "02-SageMaker-Inference-Component": SERVING,
+}
+NAMES = tuple(FOLDERS)
 RECORDED = Path(__file__).with_name("recorded_notebook.py")
 SHORT = {
     "WORKSHOP_BASE_MODEL": "src/sample/base/model",  # in place of 16 GB from the hub
     "WORKSHOP_NUM_ENDPOINT_ARTICLES": "2",
     "WORKSHOP_POLL_INTERVAL_S": "0.2",
+    "WORKSHOP_SANDBOX_CLOCK_SPEED": "600",
 }
 ON_AWS = {
     "WORKSHOP_ROLE_ARN": "arn:aws:iam::000000000000:role/workshop",
@@ -64,11 +71,11 @@ def record(mode: str, home: Path, url: str, **extra: str) -> dict[str, Requests]
     environ |= {"WORKSHOP_MODE": mode, "WORKSHOP_HOME": str(home)}
     found = {}
     for name in NAMES:
-        path = home / f"{name}.json"
+        path, folder = home / f"{name}.json", REPO / "notebook" / FOLDERS[name]
         done = subprocess.run(
-            [sys.executable, str(RECORDED), str(NOTEBOOKS / f"{name}.ipynb"), url, str(path)],
+            [sys.executable, str(RECORDED), str(folder / f"{name}.ipynb"), url, str(path)],
             env=environ,
-            cwd=NOTEBOOKS,
+            cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -83,6 +90,12 @@ def record(mode: str, home: Path, url: str, **extra: str) -> dict[str, Requests]
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Requests]]:
     """Mode -> notebook -> requests."""
     folder = tmp_path_factory.mktemp("modes")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SANDBOX_CLOCK_SPEED", SHORT["WORKSHOP_SANDBOX_CLOCK_SPEED"])
+        return record_both(folder)
+
+
+def record_both(folder: Path) -> dict[str, dict[str, Requests]]:
     (folder / "full").mkdir()
     (folder / "sample" / "sample").mkdir(parents=True)
     running = RunningSandbox(folder / "full" / "sandbox")

@@ -8,6 +8,10 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
+from safetensors.numpy import save_file
+
+REPO = Path(__file__).parents[2]
 job = Path(sys.argv[1])
 for step in (1, 2):
     record = {"step": step, "num_steps": 2, "loss": 3.0 - step, "elapsed_s": float(step)}
@@ -21,7 +25,18 @@ for name, values in (
 ):
     content = json.loads((model / name).read_text())
     (model / name).write_text(json.dumps(content | values))
+shutil.copy(REPO / "src" / "train" / "chat_template.jinja", model)
+# A LoRA adapter of rank 4 that changes nothing, on one projection: enough to be loaded beside its base.
+hidden = json.loads((model / "config.json").read_text())["hidden_size"]
 (model / "adapter").mkdir()
-shutil.copy(model / "model.safetensors", model / "adapter" / "adapter_model.safetensors")
+prefix = "base_model.model.model.layers.0.self_attn.q_proj"
+weights = {
+    f"{prefix}.lora_A.weight": np.ones((4, hidden), np.float32),
+    f"{prefix}.lora_B.weight": np.zeros((hidden, 4), np.float32),
+}
+save_file(weights, model / "adapter" / "adapter_model.safetensors", metadata={"format": "pt"})
+lora = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"], "bias": "none"}
+lora |= {"task_type": "CAUSAL_LM", "layers_to_transform": [0], "base_model_name_or_path": "base"}
+(model / "adapter" / "adapter_config.json").write_text(json.dumps(lora))
 metrics = {"num_steps": 2, "num_processes": 1, "train_loss": 1.0, "eval_loss": 1.0, "tokens_per_s": 1.0}
 (model / "metrics.json").write_text(json.dumps(metrics | {"stopped_by": None}))

@@ -80,7 +80,8 @@ def sandbox_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     from workshop import local_aws
 
     home = tmp_path_factory.mktemp("home")
-    local_aws.ensure_running(home / "sample" / "sandbox")
+    clock_speed = load_settings(environ={}).sandbox_clock_speed
+    local_aws.ensure_running(home / "sample" / "sandbox", clock_speed=clock_speed)
     yield home
     local_aws.stop(home / "sample" / "sandbox")
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -47,10 +48,20 @@ print(ensure_running(Path({str(home)!r})))"
 def test_it_starts_once_and_is_found_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = ensure_running(home)
     pid = pid_of(home)
-    monkeypatch.setattr(local_aws, "_start", lambda home: pytest.fail("started a second one"))
+    monkeypatch.setattr(local_aws, "_start", lambda *_: pytest.fail("started a second one"))
     assert url.startswith("http://127.0.0.1:")
     assert ensure_running(home) == find(home) == url
     assert pid_of(home) == pid
+
+
+def test_its_clock_runs_as_fast_as_asked_and_another_speed_is_an_error(home: Path) -> None:
+    url = ensure_running(home, clock_speed=90.0)
+    with urllib.request.urlopen(f"{url}/_sandbox/health", timeout=10) as response:
+        assert json.load(response)["clock_speed"] == 90
+    assert ensure_running(home, clock_speed=90.0) == url
+    with pytest.raises(WorkshopError, match=r"clock speed 90[\s\S]*expected +1,[\s\S]*make stop"):
+        ensure_running(home)
+    assert find(home) == url
 
 
 def test_two_notebooks_at_once_get_the_same_one(home: Path) -> None:

@@ -12,7 +12,7 @@ from workshop.follow import FollowedJob
 from workshop.settings import Settings
 from workshop.state import State
 from workshop.state_entries import now_utc
-from workshop.state_entries_aws import EndpointState, TrainingJobState
+from workshop.state_entries_aws import ComponentsState, EndpointState, TrainingJobState
 
 NOTEBOOK = "03-SageMaker-Training"
 
@@ -46,6 +46,16 @@ def endpoint() -> EndpointState:
         endpoint_name="news",
         config_name="news",
         model_name="news",
+        model_uri="s3://b/out/model/",
+        instance_type="ml.g5.12xlarge",
+    )
+
+
+def components(name: str = "news-ic-1") -> ComponentsState:
+    return ComponentsState(
+        made_at=now_utc(),
+        notebook="02-SageMaker-Inference-Component",
+        endpoint_name=name,
         model_uri="s3://b/out/model/",
         instance_type="ml.g5.12xlarge",
     )
@@ -96,6 +106,7 @@ def test_the_long_run_does_not_replace_the_short_one(settings: Settings) -> None
         ("training_job", "03-SageMaker-Training"),
         ("long_training_job", "03-1-Option-SageMaker-Training"),
         ("endpoint", "04-SageMaker-Inference"),
+        ("components", "02-SageMaker-Inference-Component"),
     ],
 )
 def test_what_is_missing_names_its_notebook(settings: Settings, name: str, notebook: str) -> None:
@@ -128,3 +139,19 @@ def test_an_endpoint_made_after_it_was_forgotten_is_kept(settings: Settings) -> 
     state.endpoint = endpoint()
     state.save()
     assert State.load(settings).has("endpoint")
+
+
+def test_what_is_recorded_is_kept_until_it_is_forgotten(settings: Settings) -> None:
+    assert State.load(settings).keep("components", components("first")).endpoint_name == "first"
+    assert State.load(settings).keep("components", components("second")).endpoint_name == "first"
+    state = State.load(settings)
+    state.forget("components")
+    state.save()
+    assert State.load(settings).keep("components", components("third")).endpoint_name == "third"
+
+
+def test_every_name_of_the_components_begins_with_the_endpoints() -> None:
+    entry = components()
+    names = [*entry.components, entry.config_name, entry.model("tuned"), entry.alarm, entry.errors_alarm]
+    assert all(name.startswith(entry.endpoint_name) for name in names)
+    assert len(set(entry.components)) == 3

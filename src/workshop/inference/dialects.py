@@ -206,6 +206,14 @@ VLLM = Dialect(engine="vllm", title="vLLM", has_inputs=False)
 DIALECTS: dict[str, Dialect] = {dialect.engine: dialect for dialect in (TGI, LMI, VLLM)}
 
 
+def who_answered(answer: bytes) -> str:
+    """Return which engine wrote the answer to a chat, as far as it can be told from its id.
+
+    Source: TGI leaves it empty (text-generation-inference, issue 1782); vLLM and LMI number their answers.
+    """
+    return "vLLM or LMI" if json.loads(answer).get("id") else TGI.title
+
+
 def _openai_answer(content: dict[str, Any], times: dict[str, Any]) -> Answer:
     choice, usage = content["choices"][0], content.get("usage") or {}
     text = choice["message"]["content"] if "message" in choice else choice["text"]

@@ -1,8 +1,9 @@
-"""Figures drawn from what a run left: the data set, the training, the scores, the load test.
+"""Figures drawn from what a run left: the data set, the training, the scores, the load, components.
 
 Every function returns a figure that a notebook shows when it is the last value of a cell.
 """
 
+from workshop.plots.components import copies_over_time, metrics_over_time, update_timeline
 from workshop.plots.dataset import category_bars, length_histograms
 from workshop.plots.load import load_curves
 from workshop.plots.scores import gain_intervals, score_intervals
@@ -10,10 +11,13 @@ from workshop.plots.training import loss_curve, speed_and_memory
 
 __all__ = [
     "category_bars",
+    "copies_over_time",
     "gain_intervals",
     "length_histograms",
     "load_curves",
     "loss_curve",
+    "metrics_over_time",
     "score_intervals",
     "speed_and_memory",
+    "update_timeline",
 ]

@@ -44,6 +44,7 @@ class ServingEngine:
         quantizations: What it can do to bf16 weights while it loads them.
         lora: Names of variables that switch LoRA adapters on.
         max_lora_rank: Name of the variable for the largest adapter; "" where there is no limit.
+        adapters_later: Variables that let adapters come and go while it runs; empty where it cannot.
         reads_transformers_5: Whether it understands a model folder as transformers 5 writes it.
     """
 
@@ -61,11 +62,13 @@ class ServingEngine:
     fixed: tuple[tuple[str, str], ...] = ()
     lora: tuple[str, ...] = ()
     max_lora_rank: str = ""
+    adapters_later: tuple[tuple[str, str], ...] = ()
     reads_transformers_5: bool = True
 
 
 # Quantizations that need weights prepared beforehand (awq, gptq, ...) are left out: training leaves bf16.
-# Source: TGI 3.3.7 launcher; LMI vLLM user guide ("runtime quantization"); vLLM DLC (SM_VLLM_* become flags).
+# Source: TGI 3.3.7 launcher; LMI vLLM user guide ("runtime quantization"); vLLM DLC (SM_VLLM_* become flags);
+# adapters: LMI adapters guide, and "LoRA Adapter Management" of AWS's model-hosting-container-standards.
 ENGINES = {
     "tgi": ServingEngine(
         title="TGI",
@@ -95,6 +98,7 @@ ENGINES = {
         quantizations=("bitsandbytes", "fp8"),
         lora=("SM_VLLM_ENABLE_LORA", "SM_VLLM_LORA_MODULES"),
         max_lora_rank="SM_VLLM_MAX_LORA_RANK",
+        adapters_later=(("SM_VLLM_ENABLE_LORA", "true"), ("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "true")),
     ),
     "lmi": ServingEngine(
         title="LMI (DJL Serving)",
@@ -110,6 +114,7 @@ ENGINES = {
         quantizations=("bitsandbytes", "fp8"),
         lora=("OPTION_ENABLE_LORA",),
         max_lora_rank="OPTION_MAX_LORA_RANK",
+        adapters_later=(("OPTION_ENABLE_LORA", "true"),),
     ),
 }
 
@@ -139,6 +144,11 @@ def serving_image(engine: str, *, region: str, instance_type: str) -> str:
         instance_type=instance_type,
         image_scope="inference",
     )
+
+
+def ami_version(image: str, instance_type: str) -> str | None:
+    """Return InferenceAmiVersion of a variant that runs an image; None where AWS's default is right."""
+    return CU130_AMI if needs_ami(image, instance_type) else None
 
 
 def needs_ami(image: str, instance_type: str) -> bool:

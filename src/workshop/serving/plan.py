@@ -17,21 +17,17 @@ from workshop.errors import WorkshopError
 from workshop.serving.engines import (
     CONTAINER_MODEL_DIR,
     CONTAINER_PORT,
-    CU130_AMI,
     ENGINES,
-    NO_QUANTIZATION,
-    needs_ami,
+    ami_version,
     serving_image,
 )
+from workshop.serving.environment import MAX_INPUT_TOKENS, MAX_TOTAL_TOKENS, serving_environment
 from workshop.settings import Settings
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 HOST = "127.0.0.1"
-MAX_INPUT_TOKENS = 1792
-MAX_TOTAL_TOKENS = 2048
-"""The context that notebook 01 shortens articles to: a prompt of 1,792 tokens and a summary of 256."""
 
 SHM_SIZE = "1g"
 """Shared memory of the container: NCCL exchanges tensors through it, and Docker's 64 MB are too few."""
@@ -134,13 +130,13 @@ def serving_plan(
             expected="a folder with config.json, weights and tokenizer",
             next_step="run 03-SageMaker-Training, and the cell of this notebook that downloads its model",
         )
-    if not 0 < max_input_tokens < max_total_tokens:
-        raise WorkshopError(
-            found=f"max_input_tokens = {max_input_tokens} and max_total_tokens = {max_total_tokens}",
-            expected="room for an answer: the first less than the second",
-            next_step="correct them in the cell that plans",
-        )
-    environment = _environment(settings, max_input_tokens, max_total_tokens) | dict(extra_environment or {})
+    environment = serving_environment(
+        engine,
+        num_gpus=settings.endpoint_num_gpus,
+        quantization=settings.serving_quantization,
+        max_input_tokens=max_input_tokens,
+        max_total_tokens=max_total_tokens,
+    ) | dict(extra_environment or {})
     image = serving_image(engine, region=settings.region, instance_type=settings.endpoint_instance_type)
     port = port or free_port()
     name = _container_name(settings) if place == "container" else ""
@@ -167,7 +163,7 @@ def serving_plan(
         command=command,
         command_environment=MappingProxyType(command_environment),
         container_name=name,
-        ami_version=CU130_AMI if needs_ami(image, settings.endpoint_instance_type) else None,
+        ami_version=ami_version(image, settings.endpoint_instance_type),
     )
 
 
@@ -175,20 +171,6 @@ def free_port() -> int:
     """Return a port of loopback that is free now."""
     with socket.create_server((HOST, 0)) as listener:
         return listener.getsockname()[1]
-
-
-def _environment(settings: Settings, max_input_tokens: int, max_total_tokens: int) -> dict[str, str]:
-    engine = ENGINES[settings.serving_engine]
-    environment = {
-        engine.model: CONTAINER_MODEL_DIR,
-        engine.tensor_parallel: str(settings.endpoint_num_gpus),
-        **({engine.max_input: str(max_input_tokens)} if engine.max_input else {}),
-        engine.max_total: str(max_total_tokens),
-        **dict(engine.fixed),
-    }
-    if settings.serving_quantization != NO_QUANTIZATION:
-        environment[engine.quantize] = settings.serving_quantization
-    return environment
 
 
 def _docker_command(

@@ -12,7 +12,16 @@ import pytest
 from botocore.exceptions import EventStreamError
 
 from workshop.errors import WorkshopError
-from workshop.inference import DIALECTS, LMI, TGI, VLLM, Dialect, InferenceError, prompt_text
+from workshop.inference import (
+    DIALECTS,
+    LMI,
+    TGI,
+    VLLM,
+    Dialect,
+    InferenceError,
+    prompt_text,
+    who_answered,
+)
 from workshop.prompt import BEGIN_TOKEN, chat_messages, render
 
 MESSAGES = chat_messages("한글 기사입니다. 漢字와 🙂.")
@@ -88,6 +97,19 @@ def test_greedy_is_said_in_the_way_each_engine_understands() -> None:
 def test_tgi_never_gets_the_values_that_it_refuses() -> None:
     sent = body(TGI, "글", top_p=1, top_k=0, temperature=0)["parameters"]
     assert not {"top_p", "top_k", "temperature", "do_sample"} & sent.keys()
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
+def test_the_body_is_utf_8_and_not_escaped(dialect: Dialect) -> None:
+    assert "한글 漢字 🙂".encode() in dialect.body("한글 漢字 🙂")
+
+
+@pytest.mark.parametrize(
+    ("answer", "who"),
+    [({"id": "", "choices": []}, "TGI"), ({"id": "chatcmpl-7", "choices": []}, "vLLM or LMI")],
+)
+def test_the_id_of_a_chats_answer_tells_who_wrote_it(answer: dict, who: str) -> None:
+    assert who_answered(json.dumps(answer).encode()) == who
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)

@@ -1,0 +1,175 @@
+"""What happened to inference components over time: requests, copies, machines, metrics."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from workshop.errors import WorkshopError
+from workshop.plots.style import COLOURS, GREY, LINES, MARKERS, RED, NotebookFigure, new_figure, styled
+
+if TYPE_CHECKING:
+    from workshop.copies_watch import Sight
+    from workshop.serving.steady_load import SteadyRequest
+
+_LONG_S = 180
+"""Longer than this the axis counts minutes."""
+
+_MACHINES = "machines"
+_UNITS = {"ModelLatency": "µs", "OverheadLatency": "µs"}
+"""Source: SageMaker Developer Guide, "Amazon SageMaker AI endpoint invocation metrics"."""
+
+
+@styled
+def update_timeline(
+    requests: "Sequence[SteadyRequest]", sights: "Sequence[Sight]", *, title: str = "Update under load"
+) -> NotebookFigure:
+    """Draw every request of a steady load above the copies that were there to answer it.
+
+    Args:
+        requests: Of the load; failed ones are red crosses.
+        sights: Of a watch during the load.
+        title: Above the figure.
+
+    Raises:
+        WorkshopError: When there was no request or no look.
+    """
+    _check(requests=requests, looks=sights)
+    start_s = min(requests[0].sent_at_s, sights[0].at_s)
+    end_s = max(max(one.sent_at_s + one.seconds for one in requests), sights[-1].at_s)
+    scale, unit = _time_unit(end_s - start_s)
+    figure = new_figure(12, 6)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    labels = list(dict.fromkeys(one.label for one in requests if not one.error))
+    for index, label in enumerate(labels):
+        shown = [one for one in requests if one.label == label and not one.error]
+        upper.plot(
+            [(one.sent_at_s - start_s) / scale for one in shown],
+            [1000 * one.seconds for one in shown],
+            linestyle="", marker=MARKERS[index % len(MARKERS)], markersize=6, alpha=0.75,
+            color=COLOURS[index % len(COLOURS)], label=f"{label} · {len(shown):,}",
+        )  # fmt: skip
+    failed = [one for one in requests if one.error]
+    upper.plot(
+        [(one.sent_at_s - start_s) / scale for one in failed],
+        [1000 * one.seconds for one in failed],
+        linestyle="", marker="x", markersize=9, markeredgewidth=2.5, color=RED,
+        label=f"failed · {len(failed):,}",
+    )  # fmt: skip
+    upper.set(title=title, ylabel="ms to the answer")
+    upper.set_ylim(0, upper.get_ylim()[1] * 1.3)
+    upper.legend(loc="upper right", ncols=len(labels) + 1)
+    _copies(lower, sights, start_s, scale)
+    lower.set(xlabel=f"{unit} since the beginning", ylabel="copies")
+    return figure
+
+
+@styled
+def copies_over_time(
+    sights: "Sequence[Sight]",
+    *,
+    events: Mapping[str, float] | None = None,
+    title: str = "Copies and machines",
+) -> NotebookFigure:
+    """Draw how many copies and machines there were.
+
+    Args:
+        sights: Of a watch.
+        events: What happened -> when (time.time()), drawn as lines.
+        title: Above the figure.
+
+    Raises:
+        WorkshopError: When there was no look.
+    """
+    _check(looks=sights)
+    start_s = sights[0].at_s
+    scale, unit = _time_unit(sights[-1].at_s - start_s)
+    figure = new_figure(12, 4.2)
+    axes = figure.subplots()
+    _copies(axes, sights, start_s, scale, with_machines=True)
+    for text, at_s in (events or {}).items():
+        axes.axvline((at_s - start_s) / scale, color=GREY, linestyle=":", linewidth=1.6)
+        axes.annotate(
+            text, ((at_s - start_s) / scale, 1), xycoords=("data", "axes fraction"), xytext=(4, -4),
+            textcoords="offset points", ha="left", va="top", rotation=90, fontsize=10, color="#444444",
+        )  # fmt: skip
+    axes.set(title=title, xlabel=f"{unit} since the beginning", ylabel="number")
+    axes.get_legend().remove()  # it would cover the events
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return figure
+
+
+@styled
+def metrics_over_time(
+    series: Mapping[str, Mapping[str, tuple[Sequence[datetime], Sequence[float]]]],
+) -> NotebookFigure:
+    """Draw metrics of CloudWatch, one field for each metric and one line for each component.
+
+    Args:
+        series: Metric -> component -> (times, values), as GetMetricData returns them, in any order.
+
+    Raises:
+        WorkshopError: When no metric has a value.
+    """
+    points = [times for by_component in series.values() for times, _ in by_component.values()]
+    _check(points=[time for times in points for time in times])
+    start = min(min(times) for times in points if times)
+    end = max(max(times) for times in points if times)
+    scale, unit = _time_unit((end - start).total_seconds())
+    names = list(dict.fromkeys(name for by_component in series.values() for name in by_component))
+    figure = new_figure(12, 1 + 2.2 * len(series))
+    fields = figure.subplots(len(series), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (metric, by_component) in zip(fields, series.items(), strict=True):
+        for name, (times, values) in by_component.items():
+            index = names.index(name)
+            pairs = sorted(zip(times, values, strict=True))
+            axes.plot(
+                [(time - start).total_seconds() / scale for time, _ in pairs],
+                [value for _, value in pairs],
+                color=COLOURS[index % len(COLOURS)], linestyle=LINES[index % len(LINES)],
+                marker=MARKERS[index % len(MARKERS)], markersize=4, label=name,
+            )  # fmt: skip
+        axes.set_title(metric)
+        axes.set_ylabel(_UNITS.get(metric, "number"))
+        axes.set_ylim(0, None)
+        axes.margins(y=0.15)
+    fields[-1].set_xlabel(f"{unit} since the first point")
+    handles, labels = fields[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=max(len(labels), 1))
+    return figure
+
+
+def _copies(
+    axes: Axes, sights: "Sequence[Sight]", start_s: float, scale: float, *, with_machines: bool = False
+) -> None:
+    """Draw the copies of every component as steps: those that are there, and those that are asked for."""
+    times = [(one.at_s - start_s) / scale for one in sights]
+    names = list(dict.fromkeys(name for one in sights for name in one.copies))
+    for index, name in enumerate(names):
+        colour = COLOURS[index % len(COLOURS)]
+        there, wanted = zip(*(one.copies.get(name, (0, 0)) for one in sights), strict=True)
+        axes.step(times, there, where="post", color=colour, label=name)
+        axes.step(times, wanted, where="post", color=colour, linestyle=":", linewidth=1.4)
+    if with_machines:
+        machines = [one.num_instances for one in sights]
+        axes.step(times, machines, where="post", color=GREY, linestyle="--", label=_MACHINES)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_ylim(0, axes.get_ylim()[1] + 1)
+    axes.legend(loc="upper right", ncols=len(names) + with_machines, fontsize=11)
+
+
+def _time_unit(seconds: float) -> tuple[float, str]:
+    return (60.0, "minutes") if seconds > _LONG_S else (1.0, "seconds")
+
+
+def _check(**what: Sequence[object]) -> None:
+    for name, values in what.items():
+        if not values:
+            raise WorkshopError(
+                found=f"no {name} to draw",
+                expected="at least one",
+                next_step="run the cell that makes them first, and look at its errors",
+            )

@@ -1,0 +1,49 @@
+"""Whether something is on AWS already: what lets a cell be run again, by a new kernel too."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+_CODES = ("ValidationException", "ResourceNotFound", "ResourceNotFoundException")
+_MISSING = re.compile(r"(?i)could not find|cannot find|not found|does not exist")
+
+
+def is_there(describe: Callable[..., dict[str, Any]], **name: str) -> bool:
+    """Tell whether AWS can describe a resource.
+
+    Args:
+        describe: For example boto3's sagemaker.describe_model.
+        name: Its argument, for example ModelName="news".
+
+    Raises:
+        ClientError: AWS refuses for another reason than that nothing has this name.
+    """
+    return described_or_none(describe, **name) is not None
+
+
+def described_or_none(describe: Callable[..., dict[str, Any]], **name: str) -> dict[str, Any] | None:
+    """Return what AWS says of a resource; None when nothing has this name.
+
+    Args:
+        describe: As in `is_there`.
+        name: As in `is_there`.
+
+    Raises:
+        ClientError: AWS refuses for another reason.
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        return describe(**name)
+    except ClientError as error:
+        if not is_missing(error):
+            raise
+        return None
+
+
+def is_missing(error: Any) -> bool:
+    """Tell whether an error of boto3 says that nothing has the name that was asked for."""
+    told = error.response["Error"]
+    return told.get("Code") in _CODES and bool(_MISSING.search(told.get("Message", "")))
