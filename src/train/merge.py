@@ -57,15 +57,16 @@ def merge(
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from tuning.architecture import load_config
     from tuning.artifact import write_model
     from tuning.model import check_model_folder
 
     settings = json.loads(config_path.read_text(encoding="utf-8"))
     base = base or settings["base_model_name_or_path"]
     check_model_folder(base)
-    model = AutoModelForCausalLM.from_pretrained(
-        base, revision=revision or settings.get("revision") or "main", dtype=getattr(torch, dtype)
-    )
+    revision = revision or settings.get("revision") or "main"
+    load_config(base, revision=revision)
+    model = AutoModelForCausalLM.from_pretrained(base, revision=revision, dtype=getattr(torch, dtype))
     # PEFT keeps the adapter in float32 and adds into each weight in place: the sum is rounded once.
     merged = PeftModel.from_pretrained(model, adapter).merge_and_unload()
     broken = [name for name, weight in merged.named_parameters() if not weight.isfinite().all()]
@@ -77,8 +78,10 @@ def merge(
         )
     tokenizer = AutoTokenizer.from_pretrained(adapter)
     merged.config.use_cache = True
-    merged.config.pad_token_id = merged.generation_config.pad_token_id = tokenizer.pad_token_id
-    merged.generation_config.eos_token_id = tokenizer.eos_token_id
+    # The base may name others: Qwen's end token as its BOS, two ends for Gemma's chats.
+    for config in (merged.config, merged.generation_config):
+        for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
+            setattr(config, name, getattr(tokenizer, name))
     again = f"free some space, then: python merge.py --adapter {adapter} --model_dir {model_dir}"
     write_model(merged, tokenizer, model_dir, max_shard_size=max_shard_size, when_full=again)
 

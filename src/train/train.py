@@ -16,19 +16,22 @@ import sys
 import threading
 import time
 
-STARTED = float(os.environ.get("WORKSHOP_LAUNCHED_AT", time.time()))
+STARTED = time.time()
 
 
 def main(argv: list[str]) -> None:
     """Check the settings, then train; the heavy imports come after the check."""
     from tuning.arguments import check, help_text
     from tuning.errors import UserError, exit_with
+    from tuning.launcher import check_restarts, end_with_launcher
 
     try:
         if {"-h", "--help"} & set(argv):
             print(help_text())
             return
         recipe = check(argv)
+        check_restarts()
+        end_with_launcher()
         from tuning.run import run
 
         run(argv, recipe, started=STARTED)

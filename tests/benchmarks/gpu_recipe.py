@@ -1,7 +1,7 @@
 """Speed and memory of the 8B recipe on one GPU, with random weights in the shape of Llama-3-8B.
 
-    python tests/benchmarks/gpu_recipe.py --out results.json            # about 5 minutes on an H100
-    python tests/benchmarks/gpu_recipe.py --out results.json --only 2048x2,512x2
+    python tests/benchmarks/gpu_recipe.py --out results.json            # about 6 minutes on an H100
+    python tests/benchmarks/gpu_recipe.py --out results.json --only "2048x2,mixed x4"
 
 Every setting is a run of the real train.py for a few steps, in a process of its own. Nothing is downloaded:
 speed and memory of a step do not depend on what the weights are. Results are written as they come.
@@ -10,6 +10,7 @@ speed and memory of a step do not depend on what the weights are. Results are wr
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -52,6 +53,7 @@ class Setting:
         rows: per_device_train_batch_size.
         changes: Other keys of the recipe.
         lengths: Of the rows, when they are not all alike.
+        evaluates: Whether an evaluation comes in the middle, whose memory counts too.
     """
 
     name: str
@@ -59,8 +61,22 @@ class Setting:
     rows: int
     changes: tuple[tuple[str, str], ...] = ()
     lengths: tuple[int, ...] = ()
+    evaluates: bool = False
+
+    @property
+    def is_packed(self) -> bool:
+        return ("packing", "true") in self.changes
+
+    @property
+    def row_lengths(self) -> tuple[int, ...]:
+        """Lengths that the rows have in turn."""
+        return self.lengths or (self.tokens,)
 
 
+# Pairs of exactly 2,048: packed rows are full, so that their tokens are known without asking train.py.
+MIXED = (1348, 700, 1300, 748, 1200, 848, 1100, 948)
+PACKED = ("packing", "true")
+FLEX = ("attn_implementation", "flex_attention")
 OFF = (("activation_checkpointing", "false"),)
 SETTINGS = (
     Setting(name="2048x2", tokens=2048, rows=2),
@@ -69,7 +85,11 @@ SETTINGS = (
     Setting(name="2048x1 all activations", tokens=2048, rows=1, changes=OFF),
     Setting(name="1024x4", tokens=1024, rows=4),
     Setting(name="2048x8", tokens=2048, rows=8),
-    Setting(name="2048x2 flex", tokens=2048, rows=2, changes=(("attn_implementation", "flex_attention"),)),
+    Setting(name="2048x2 flex", tokens=2048, rows=2, changes=(FLEX,)),
+    Setting(name="2048x2 evaluated", tokens=2048, rows=2, evaluates=True),
+    Setting(name="mixed x4", tokens=2048, rows=4, lengths=MIXED),
+    Setting(name="mixed x2 packed", tokens=2048, rows=2, lengths=MIXED, changes=(PACKED,)),
+    Setting(name="mixed x2 packed flex", tokens=2048, rows=2, lengths=MIXED, changes=(PACKED, FLEX)),
 )
 
 
@@ -148,24 +168,35 @@ def flop_per_token(setting: Setting) -> float:
     (0.5 %), and so is what checkpointing computes again: this is for MFU, not for HFU.
     """
     hidden, layers = SHAPE["hidden_size"], SHAPE["num_hidden_layers"]
+    lengths = setting.row_lengths
+    seen = sum(length**2 for length in lengths) / sum(lengths)  # of the row that a token stands in
     key_value = hidden * SHAPE["num_key_value_heads"] // SHAPE["num_attention_heads"]
     layer = 2 * hidden * hidden + 2 * hidden * key_value + 3 * hidden * SHAPE["intermediate_size"]
-    head = hidden * SHAPE["vocab_size"] * SUMMARY_TOKENS / setting.tokens
-    return 4 * (layers * layer + head) + 6 * layers * setting.tokens * hidden
+    head = hidden * SHAPE["vocab_size"] * SUMMARY_TOKENS * len(lengths) / sum(lengths)
+    return 4 * (layers * layer + head) + 6 * layers * seen * hidden
 
 
 def run(setting: Setting, model_dir: Path, work_dir: Path) -> dict[str, Any]:
     """Run train.py for a setting and return what it measured."""
     data = work_dir / "train.jsonl"
-    lengths = setting.lengths or (setting.tokens,)
-    num_rows = setting.rows * NUM_STEPS * 2
+    lengths = setting.row_lengths
+    num_rows = setting.rows * NUM_STEPS * (4 if setting.is_packed else 2)
     write_rows(data, [lengths[number % len(lengths)] for number in range(num_rows)])
+    evaluation = (
+        "--eval_strategy",
+        "steps",
+        "--eval_steps",
+        str(NUM_STEPS - 1),
+        "--validation_data",
+        str(data),
+    )
     command = [
         *(sys.executable, str(TRAIN_DIR / "train.py"), "--config", RECIPE),
         *("--model_name_or_path", str(model_dir), "--train_data", str(data)),
         *("--output_dir", str(work_dir / "out"), "--max_steps", str(NUM_STEPS), "--merge", "false"),
         *("--per_device_train_batch_size", str(setting.rows), "--gradient_accumulation_steps", "1"),
-        *("--save_strategy", "no", "--eval_strategy", "no", "--max_seq_tokens", str(max(lengths))),
+        *("--save_strategy", "no", "--max_seq_tokens", str(setting.tokens)),
+        *((*evaluation, "--max_validation_rows", "8") if setting.evaluates else ("--eval_strategy", "no")),
         *(word for key, value in setting.changes for word in (f"--{key}", value)),
     ]
     started_s = time.monotonic()
@@ -192,11 +223,16 @@ def run(setting: Setting, model_dir: Path, work_dir: Path) -> dict[str, Any]:
         "phases": [json.loads(line[6:]) for line in output.splitlines() if line.startswith("phase {")],
     }
     if len(steps) > NUM_WARM_UP_STEPS:
-        speed = statistics.median(line["tokens_per_s"] for line in steps[NUM_WARM_UP_STEPS:])
+        told = statistics.median(line["tokens_per_s"] for line in steps[NUM_WARM_UP_STEPS:])
+        times_s = [line["elapsed_s"] for line in steps[NUM_WARM_UP_STEPS - 1 :]]
+        step_s = statistics.median(end - begin for begin, end in itertools.pairwise(times_s))
+        speed = setting.rows * setting.tokens / step_s if setting.is_packed else told
         result |= {
-            "tokens_per_s": speed,
+            "tokens_per_s": round(speed, 1),
+            "told_tokens_per_s": told,
+            "step_s": round(step_s, 3),
             "losses": [line["loss"] for line in steps],
-            "allocated_peak_mib": steps[-1]["memory_mib"],
+            "allocated_peak_mib": max(line["memory_mib"] for line in lines),
             "mfu": round(speed * flop_per_token(setting) / peak_flop_per_s(), 4),
         }
     else:

@@ -72,7 +72,27 @@ def test_the_names_read_from_the_source_are_those_of_trls_dataclasses() -> None:
         (["sample.yaml"], ["without a key before it"]),
         ([], ["no settings", "--config RECIPE"]),
         (["--config", "sample.yaml", "--max_length", "512"], ["max_length", "max_seq_tokens"]),
-        (["--config", "sample.yaml", "--packing"], ["packing: true", "FlashAttention"]),
+        (
+            ["--config", "sample.yaml", "--packing", "--packing_strategy", "wrapped"],
+            ["strategy: wrapped", "cut"],
+        ),
+        (["--config", "sample.yaml", "--padding_free"], ["padding_free: true", "packing: true"]),
+        (
+            ["--config", "sample.yaml", "--attn_implementation", "flash"],
+            ["attn_implementation: flash", "sdpa"],
+        ),
+        (
+            ["--config", "sample.yaml", "--attn_implementation", "flash_attention_2"],
+            ["flash_attention_2 without the package flash_attn or kernels", "set attn_implementation: sdpa"],
+        ),
+        (
+            ["--config", "sample.yaml", "--packing", "true", "--attn_implementation", "flex_attention"],
+            ["flex_attention with use_cpu: true", "eager or sdpa"],
+        ),
+        (
+            ["--config", "sample.yaml", "--train_sampling_strategy", "batch_rebalance"],
+            ["train_sampling_strategy: batch_rebalance", "group_by_length"],
+        ),
     ],
 )
 def test_a_wrong_command_line_is_told_before_heavy_imports(words: list[str], told: list[str]) -> None:

@@ -19,7 +19,7 @@ from merge import merge
 from tuning import arguments
 from tuning.artifact import is_disk_full, write_aside
 from tuning.errors import UserError
-from tuning.run import require_not_empty
+from tuning.results import require_not_empty
 from workshop.prompt import chat_messages
 
 OVERLAY = REPO / ".envs" / "transformers-4.57"
@@ -149,7 +149,7 @@ def test_the_resolved_configuration_is_a_recipe_that_repeats_the_run(qlora_run: 
 
 
 def test_secrets_are_left_out_of_the_resolved_configuration() -> None:
-    from tuning.run import _SECRET, _without_secrets
+    from tuning.results import _SECRET, _without_secrets
 
     nested = {"token": "hf_x", "revision": "main", "inner": {"api_key": "hf_x", "max_seq_tokens": 5}}
     assert _without_secrets(nested) == {"revision": "main", "inner": {"max_seq_tokens": 5}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from sample.news.generator import rows
 from tuning.data import IGNORED, read_rows, tokenize
 from tuning.errors import UserError
-from tuning.model import load_tokenizer
+from tuning.tokenizer import load_tokenizer
 from workshop.prompt import REQUEST, SYSTEM, chat_messages
 
 TEMPLATE = str(REPO / "src" / "train" / "chat_template.jinja")
@@ -95,8 +96,8 @@ def test_rows_are_read_from_a_file_or_a_folder_in_name_order(tmp_path: Path) -> 
     for name in ("b", "a"):
         (tmp_path / f"{name}.jsonl").write_text(json.dumps({"messages": chat_messages(name, name)}) + "\n")
     assert [row[-1]["content"] for row in read_rows(str(tmp_path), name="train_data")] == ["a", "b"]
-    assert len(read_rows(str(tmp_path / "a.jsonl"), name="train_data")) == 1
-    assert len(read_rows(str(tmp_path), name="train_data", max_rows=1)) == 1
+    assert len(list(read_rows(str(tmp_path / "a.jsonl"), name="train_data"))) == 1
+    assert len(list(read_rows(str(tmp_path), name="train_data", max_rows=1))) == 1
 
 
 @pytest.mark.parametrize(
@@ -117,13 +118,13 @@ def test_a_line_that_is_no_conversation_is_told_with_its_number(tmp_path: Path, 
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps({"messages": chat_messages("글", "요약")}) + f"\n{line}\n")
     with pytest.raises(UserError, match=r"rows\.jsonl, line 2"):
-        read_rows(str(path), name="train_data")
+        list(read_rows(str(path), name="train_data"))
 
 
 def test_a_byte_order_mark_is_no_error_and_another_encoding_is_told(tmp_path: Path) -> None:
     line = json.dumps({"messages": chat_messages("글", "요약")}, ensure_ascii=False)
     (tmp_path / "bom.jsonl").write_text(line, encoding="utf-8-sig")
-    assert len(read_rows(str(tmp_path / "bom.jsonl"), name="train_data")) == 1
+    assert len(list(read_rows(str(tmp_path / "bom.jsonl"), name="train_data"))) == 1
     (tmp_path / "cp949.jsonl").write_text(line, encoding="cp949")
     with pytest.raises(UserError, match=r"cp949\.jsonl is not UTF-8"):
         read_rows(str(tmp_path / "cp949.jsonl"), name="train_data")
@@ -136,6 +137,32 @@ def test_missing_or_empty_data_names_the_notebook(tmp_path: Path, content: str |
         path.write_text(content)
     with pytest.raises(UserError, match="notebook 01-Prepare-Dataset-KR-News"):
         read_rows(str(path), name="train_data")
+
+
+def test_ten_times_the_rows_take_hardly_more_memory(
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuning.data._CHUNK_ROWS", 20)
+    row = json.dumps({"messages": chat_messages("글 " * 100, "요약")}) + "\n"
+    peaks = []
+    for num_rows in (40, 40, 400):  # the first fills caches
+        path = tmp_path / f"{num_rows}.jsonl"
+        path.write_text(row * num_rows)
+        tracemalloc.start()
+        data = tokenize(tokenizer, read_rows(str(path), name="data"), max_seq_tokens=2048, name="test")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert len(data) == num_rows
+    assert peaks[2] < 1.3 * peaks[1]
+
+
+def test_tokenised_rows_leave_no_file_behind(
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    data = tokenize(tokenizer, [chat_messages("글", "요약")] * 3, max_seq_tokens=2048, name="test")
+    assert not list(tmp_path.iterdir())
+    assert data[2]["input_ids"] == data[0]["input_ids"]
 
 
 def test_pad_token_differs_from_the_end_token(tokenizer: PreTrainedTokenizerBase) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -73,3 +74,11 @@ def test_a_broken_row_is_told_with_file_and_line(tmp_path: Path) -> None:
     run = train(tmp_path / "out", data, expect=1)
     assert "rows.jsonl, line 2" in run.output
     assert not run.model_dir.exists()
+
+
+def test_a_user_error_travels_to_other_processes() -> None:
+    """The first process decides where a run goes on, and the others must end with it."""
+    error = UserError(found="a", expected="b", next_step="c")
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is UserError
+    assert str(copy) == str(error) == "found: a\nexpected: b\nnext: c"

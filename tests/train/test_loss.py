@@ -31,6 +31,7 @@ class Reference:
 class Trainer(CpuLossMixin, Reference):
     def __init__(self, model: torch.nn.Module, *, use_cpu: bool, num_processes: int) -> None:
         self.model, self._metrics, self._total_train_tokens = model, {"train": {"mean_token_accuracy": []}}, 0
+        self.processing_class = SimpleNamespace(pad_token_id=2)
         self.args = SimpleNamespace(use_cpu=use_cpu, average_tokens_across_devices=True)
         self.accelerator = SimpleNamespace(
             num_processes=num_processes, reduce=lambda counts, reduction: counts
@@ -69,3 +70,21 @@ def test_metrics_count_every_token_and_the_right_ones() -> None:
     trainer.compute_loss(model, inputs)
     assert trainer._metrics["train"]["num_tokens"] == [16]
     assert 0 <= trainer._metrics["train"]["mean_token_accuracy"][0] <= 1
+
+
+def test_a_batch_of_fillers_has_a_loss_and_a_gradient_of_zero() -> None:
+    """The other processes gather and reduce in their backward pass: this one has to take part."""
+    model = AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32)
+    model.train()
+    trainer = Trainer(model, use_cpu=True, num_processes=2)
+    ids = torch.full((2, 2), 2)
+    inputs = {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        "labels": torch.full_like(ids, IGNORED),
+    }
+    loss = trainer.compute_loss(model, inputs, num_items_in_batch=50)
+    loss.backward()
+    assert loss.item() == 0
+    assert all(not parameter.grad.any() for parameter in model.parameters())
+    assert trainer._metrics["train"]["num_tokens"] == [0]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from tuning.attention import check_settings
 from tuning.errors import UserError
 
 TRAIN_DIR = Path(__file__).resolve().parent.parent
@@ -29,6 +30,8 @@ _FIELD_SOURCES = {
     ),
 }
 
+# Orders of rows that tuning.sampling knows; transformers' batch_rebalance changes the rows of a batch.
+SAMPLING_STRATEGIES = ("random", "group_by_length", "sequential")
 
 # transformers ignores other keys. Its own activation_checkpointing is left out on purpose: with PEFT it saves
 # an adapter without tensors; the setting of the same name beside fsdp_config does it right.
@@ -84,8 +87,13 @@ class ScriptArguments:
     time_limit_s: float | None = field(
         default=None,
         metadata={
-            "help": "Save and stop after this many seconds of training, so that saving fits. Default: none."
+            "help": "End after this many seconds from the launch: the last checkpoint, saving and merging fit"
+            " in. Default: none."
         },
+    )
+    training_time_limit_s: float | None = field(
+        default=None,
+        metadata={"help": "Save and end after this many seconds of training. Default: none."},
     )
     keep_checkpoints: bool = field(
         default=False,
@@ -96,7 +104,10 @@ class ScriptArguments:
     )
 
     def __post_init__(self) -> None:
-        for name in ("max_train_rows", "max_validation_rows", "max_seq_tokens", "time_limit_s"):
+        for name in (
+            *("max_train_rows", "max_validation_rows", "max_seq_tokens"),
+            *("time_limit_s", "training_time_limit_s"),
+        ):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise UserError(
@@ -193,6 +204,7 @@ def check(argv: list[str]) -> str | None:
                 )
             _check_type(key, value, known[key], where)
             _check_supported(key, value, where)
+    check_settings(recipe | given)
     if config is None:
         return None
     return config if Path(config).is_file() else str(RECIPES_DIR / config)
@@ -257,11 +269,11 @@ def _check_supported(key: str, value: Any, where: str | None) -> None:
             expected="max_seq_tokens: rows are refused when they are too long, never cut",
             next_step="write max_seq_tokens instead",
         )
-    if key == "packing" and str(value).lower() == "true":
+    if key == "train_sampling_strategy" and value not in SAMPLING_STRATEGIES:
         raise UserError(
-            found=f"packing: true in {where}",
-            expected="packing off: neighbours in a packed row would see each other without FlashAttention",
-            next_step="remove packing",
+            found=f"train_sampling_strategy: {value} in {where}",
+            expected=f"one of {', '.join(SAMPLING_STRATEGIES)}",
+            next_step="write group_by_length: rows of about one length in each batch",
         )
     if key == "fsdp_config" and isinstance(value, dict):
         for name in value:

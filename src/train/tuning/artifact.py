@@ -118,7 +118,10 @@ def make_readable_by_4_57(folder: Path, tokenizer: PreTrainedTokenizerBase) -> N
     """
     config_path = folder / "config.json"
     config = json.loads(config_path.read_text(encoding="utf-8"))
-    rope = config.get("rope_parameters") or {}
+    kinds = config.get("rope_parameters") or {}
+    rope = kinds.get("full_attention", kinds)  # Gemma 3 has parameters for each kind of layer
+    if "sliding_attention" in kinds:
+        config["rope_local_base_freq"] = kinds["sliding_attention"]["rope_theta"]
     if "rope_theta" in rope:
         config["rope_theta"] = rope["rope_theta"]
         scaling = {key: value for key, value in rope.items() if key != "rope_theta"}

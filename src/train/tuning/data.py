@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import json
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuning.errors import UserError
+from tuning.token_store import store
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
+Conversation = list[dict[str, str]]
+
 ROLES = ("system", "user", "assistant")
 IGNORED = -100  # label of a token that carries no loss
+_CHUNK_ROWS = 1000  # tokenised at once: enough for the tokenizer's threads, little to hold
 _MAKE_DATA = "run notebook 01-Prepare-Dataset-KR-News, or name another file or folder"
 
 
-def read_rows(path: str | None, *, name: str, max_rows: int | None = None) -> list[list[dict[str, str]]]:
-    """Return the conversations of a JSONL file or of all `*.jsonl` files in a folder, in name order.
+def read_rows(path: str | None, *, name: str, max_rows: int | None = None) -> Iterator[Conversation]:
+    """Yield the conversations of a JSONL file or of all `*.jsonl` files in a folder, in name order.
+
+    Whether there is anything to read is checked at once, each line when its turn comes.
 
     Args:
         path: file or folder.
@@ -37,23 +44,25 @@ def read_rows(path: str | None, *, name: str, max_rows: int | None = None) -> li
             found=f"{name}: {path}", expected="a JSONL file or a folder of them", next_step=_MAKE_DATA
         )
     files = [Path(path)] if Path(path).is_file() else sorted(Path(path).glob("*.jsonl"))
-    rows: list[list[dict[str, str]]] = []
-    for file in files:
-        remaining = None if max_rows is None else max_rows - len(rows)
-        try:
-            with file.open(encoding="utf-8-sig") as lines:
-                for number, line in enumerate(islice(lines, remaining), 1):
-                    rows.append(_messages(line, f"{file}, line {number}"))
-        except UnicodeDecodeError:
-            raise UserError(
-                found=f"{file} is not UTF-8", expected="JSON lines in UTF-8", next_step="save it as UTF-8"
-            ) from None
-    if not rows:
+    rows = islice(chain.from_iterable(map(_read_file, files)), max_rows)
+    first = next(rows, None)
+    if first is None:
         raise UserError(found=f"no rows in {path}", expected="at least one row", next_step=_MAKE_DATA)
-    return rows
+    return chain([first], rows)
 
 
-def _messages(line: str, where: str) -> list[dict[str, str]]:
+def _read_file(file: Path) -> Iterator[Conversation]:
+    try:
+        with file.open(encoding="utf-8-sig") as lines:
+            for number, line in enumerate(lines, 1):
+                yield _messages(line, f"{file}, line {number}")
+    except UnicodeDecodeError:
+        raise UserError(
+            found=f"{file} is not UTF-8", expected="JSON lines in UTF-8", next_step="save it as UTF-8"
+        ) from None
+
+
+def _messages(line: str, where: str) -> Conversation:
     try:
         messages = json.loads(line)["messages"]
         if messages[-1]["role"] != "assistant" or not messages[-1]["content"].strip():
@@ -70,16 +79,16 @@ def _messages(line: str, where: str) -> list[dict[str, str]]:
 
 
 def tokenize(
-    tokenizer: PreTrainedTokenizerBase, rows: list[list[dict[str, str]]], *, max_seq_tokens: int, name: str
+    tokenizer: PreTrainedTokenizerBase, rows: Iterable[Conversation], *, max_seq_tokens: int, name: str
 ) -> Dataset:
-    """Return a data set with `input_ids` and `labels`.
+    """Return a data set with `input_ids` and `labels`, its rows in a file rather than in memory.
 
     A row is rendered twice by the chat template, with and without the answer, because only the template
     knows where the answer starts. The prompt's ids must be the first ids of the whole.
 
     Args:
         tokenizer: with a chat template.
-        rows: conversations that end with the assistant's message.
+        rows: conversations that end with the assistant's message; read once, a thousand at a time.
         max_seq_tokens: the longest row that is accepted.
         name: which rows these are, for the error.
 
@@ -87,19 +96,35 @@ def tokenize(
         UserError: for rows that are too long (all are counted, none is dropped) or a template whose prompt
             is not a prefix.
     """
-    from datasets import Dataset
+    num_rows = num_long = longest = 0
 
-    whole = _encode(tokenizer, rows, add_generation_prompt=False)
-    prompts = _encode(tokenizer, [row[:-1] for row in rows], add_generation_prompt=True)
-    longest = max(map(len, whole))
-    if longest > max_seq_tokens:
-        num_long = sum(len(ids) > max_seq_tokens for ids in whole)
+    def chunks() -> Iterator[dict[str, list[list[int]]]]:
+        nonlocal num_rows, num_long, longest
+        remaining = iter(rows)
+        while chunk := list(islice(remaining, _CHUNK_ROWS)):
+            columns = _tokenize_chunk(tokenizer, chunk)
+            lengths = [len(ids) for ids in columns["input_ids"]]
+            num_rows += len(chunk)
+            num_long += sum(length > max_seq_tokens for length in lengths)
+            longest = max(longest, *lengths)
+            yield columns
+
+    data = store(chunks())
+    if num_long:
         raise UserError(
-            found=f"{num_long} of {len(rows)} {name} rows are longer than {max_seq_tokens} tokens"
+            found=f"{num_long} of {num_rows} {name} rows are longer than {max_seq_tokens} tokens"
             f" (longest: {longest})",
             expected="rows that fit: nothing is cut or dropped here",
             next_step="run notebook 01-Prepare-Dataset-KR-News with this base model: it shortens articles",
         )
+    return data
+
+
+def _tokenize_chunk(
+    tokenizer: PreTrainedTokenizerBase, rows: list[Conversation]
+) -> dict[str, list[list[int]]]:
+    whole = _encode(tokenizer, rows, add_generation_prompt=False)
+    prompts = _encode(tokenizer, [row[:-1] for row in rows], add_generation_prompt=True)
     labels = []
     for ids, prompt in zip(whole, prompts, strict=True):
         if ids[: len(prompt)] != prompt or len(ids) == len(prompt):
@@ -109,7 +134,7 @@ def tokenize(
                 next_step="compare the chat template with src/train/chat_template.jinja",
             )
         labels.append([IGNORED] * len(prompt) + ids[len(prompt) :])
-    return Dataset.from_dict({"input_ids": whole, "labels": labels})
+    return {"input_ids": whole, "labels": labels}
 
 
 def _encode(

@@ -12,6 +12,15 @@ class UserError(Exception):
 
     def __init__(self, *, found: str, expected: str, next_step: str) -> None:
         super().__init__(f"found: {found}\nexpected: {expected}\nnext: {next_step}")
+        self.parts = {"found": found, "expected": expected, "next_step": next_step}
+
+    def __reduce__(self):
+        """Let another process have it, by pickle."""
+        return _user_error, (self.parts,)
+
+
+def _user_error(parts: dict[str, str]) -> UserError:
+    return UserError(**parts)
 
 
 def exit_with(error: UserError) -> NoReturn:

@@ -48,3 +48,20 @@ def require_sharded(model) -> int:
             f"{len(whole)} of {len(parameters)} parameters are not sharded by FSDP, first: {whole[0]}"
         )
     return len(parameters)
+
+
+def wrapped_layers(model) -> dict[str, int]:
+    """Return the decoder layers that FSDP gathers one at a time: class -> how many.
+
+    Raises:
+        RuntimeError: when only the whole model is wrapped: every process would hold all of it in each step.
+    """
+    from torch.distributed.fsdp import FSDPModule
+
+    classes = (type(module).__mro__ for module in model.modules() if isinstance(module, FSDPModule))
+    # fully_shard makes a class FSDP<name> of each class that it wraps, derived from both.
+    names = [mro[2].__name__ for mro in classes]
+    layers = {name: names.count(name) for name in sorted(set(names)) if name.endswith("Layer")}
+    if not layers:
+        raise RuntimeError(f"FSDP wraps {', '.join(sorted(set(names)))} and no decoder layer of its own")
+    return layers

@@ -29,30 +29,32 @@ class CpuLossMixin:
 
         Args:
             model: the prepared model.
-            inputs: input_ids, attention_mask and labels, each (num_rows, num_tokens).
+            inputs: input_ids, labels, and attention_mask or (of packed rows) position_ids, each (num_rows,
+                num_tokens).
             return_outputs: not supported on CPUs, where nobody asks for it.
             num_items_in_batch: trained tokens of all processes and accumulated batches.
         """
         import torch
 
         if not self.args.use_cpu or return_outputs:
-            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            num_before = self._total_train_tokens
+            loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            self._recount(inputs, num_before)
+            return loss
         labels = inputs["labels"]
-        is_trained = labels != IGNORED
-        first = int(is_trained.any(dim=0).nonzero()[0])  # the earliest trained column of the batch
-        positions = torch.arange(first - 1, labels.shape[1] - 1)  # a position predicts the token after it
+        is_trained = labels[:, 1:] != IGNORED  # a position predicts the token after it
+        # None where there are fillers alone: the loss is zero then, and has a gradient like the others.
+        positions = is_trained.any(dim=0).nonzero().flatten()
+        places = {name: inputs[name] for name in ("attention_mask", "position_ids") if name in inputs}
         logits = model(
-            input_ids=inputs["input_ids"],
-            attention_mask=inputs["attention_mask"],
-            use_cache=False,
-            logits_to_keep=positions,
+            input_ids=inputs["input_ids"], **places, use_cache=False, logits_to_keep=positions
         ).logits  # (num_rows, num_positions, vocabulary)
-        targets = labels[:, first:]
+        targets = labels[:, positions + 1]
         total = torch.nn.functional.cross_entropy(
             logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
         )
         num_trained = is_trained.sum()
-        loss = total / (num_trained if num_items_in_batch is None else num_items_in_batch)
+        loss = total / (num_trained.clamp(min=1) if num_items_in_batch is None else num_items_in_batch)
         if self.args.average_tokens_across_devices and num_items_in_batch is not None:
             loss = loss * self.accelerator.num_processes  # the processes' gradients are averaged
         self._count(inputs, num_trained, (logits.argmax(-1) == targets).sum())
@@ -64,10 +66,22 @@ class CpuLossMixin:
         """Keep TRL's metrics `num_tokens` and `mean_token_accuracy`, over all processes."""
         import torch
 
-        counts = torch.stack([inputs["attention_mask"].sum(), num_trained, num_right])
+        counts = torch.stack([self._num_tokens(inputs), num_trained, num_right])
         num_tokens, trained, right = self.accelerator.reduce(counts, reduction="sum").tolist()
         mode = "train" if self.model.training else "eval"
         if mode == "train":
             self._total_train_tokens += num_tokens
         self._metrics[mode]["num_tokens"] = [self._total_train_tokens]
         self._metrics[mode]["mean_token_accuracy"].append(right / max(trained, 1))
+
+    def _recount(self: SFTTrainer, inputs: dict[str, torch.Tensor], num_before: int) -> None:
+        """Correct TRL's count of packed rows: it takes a batch without an attention mask for a single row."""
+        if "attention_mask" in inputs or not self.model.training:
+            return
+        num_tokens = self.accelerator.reduce(self._num_tokens(inputs), reduction="sum").item()
+        self._total_train_tokens = num_before + num_tokens
+        self._metrics["train"]["num_tokens"] = [self._total_train_tokens]
+
+    def _num_tokens(self: SFTTrainer, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Return the tokens of a batch without its padding; the rows that fill up a batch are padding."""
+        return (inputs["input_ids"] != self.processing_class.pad_token_id).sum()

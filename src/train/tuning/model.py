@@ -1,4 +1,4 @@
-"""Load tokenizer and base model: in 4 bits for QLoRA, as they are otherwise."""
+"""Load the base model: in 4 bits for QLoRA, as it is otherwise; and its checks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING
 from tuning.errors import UserError
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
     from trl import ModelConfig, SFTConfig
-
-# Padding tokens that Llama 3 models reserve: 3.1 and later have the first, 3.0 only the second.
-PAD_TOKENS = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>")
 
 
 def check_model_folder(model_name_or_path: str | None) -> None:
@@ -97,41 +94,6 @@ def check_dtypes(model: ModelConfig, training: SFTConfig, *, num_processes: int)
             expected="the same floating point dtype for both, or FSDP cannot shard the 4-bit weights",
             next_step="set dtype: bfloat16 and bnb_4bit_quant_storage: bfloat16",
         )
-
-
-def load_tokenizer(
-    model_name_or_path: str, chat_template: str, *, revision: str = "main"
-) -> PreTrainedTokenizerBase:
-    """Return the tokenizer with the prompt's format as its template and a pad token unlike the end token."""
-    from transformers import AutoTokenizer
-
-    if not Path(chat_template).is_file():
-        raise UserError(
-            found=f"no chat template {chat_template}",
-            expected="a Jinja file",
-            next_step="leave chat_template out to use src/train/chat_template.jinja",
-        )
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(model_name_or_path, revision=revision)
-    except OSError as error:
-        raise UserError(
-            found=f"{model_name_or_path} cannot be loaded: {str(error).strip().splitlines()[0]}",
-            expected="a local folder, or a model on the Hugging Face hub that this account may read",
-            next_step="correct the name, or accept the model's licence and run `hf auth login`",
-        ) from None
-    tokenizer.chat_template = Path(chat_template).read_text(encoding="utf-8")
-    if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
-        # A pad token equal to the end token is masked in the labels: the model would never learn to stop.
-        vocabulary = tokenizer.get_vocab()
-        candidates = [token for token in PAD_TOKENS if token in vocabulary]
-        if not candidates:
-            raise UserError(
-                found=f"the pad token {tokenizer.pad_token!r} and the end token {tokenizer.eos_token!r}",
-                expected="a pad token of its own",
-                next_step="set pad_token in the model's tokenizer_config.json to an unused special token",
-            )
-        tokenizer.pad_token = candidates[0]
-    return tokenizer
 
 
 def load_model(model: ModelConfig, *, on_cpu: bool) -> PreTrainedModel:

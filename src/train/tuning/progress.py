@@ -6,12 +6,13 @@ import json
 import resource
 import sys
 import time
+from typing import Any
 
 from transformers import TrainerCallback
 
 
 def say(kind: str, **values: object) -> None:
-    """Print one line: a word, then JSON. The words are `progress`, `phase` and `result`."""
+    """Print one line: `batches`, `phase`, `progress`, `sharded` or `result`, then JSON."""
     print(kind, json.dumps(values), flush=True)
 
 
@@ -51,7 +52,7 @@ class PrintProgress(TrainerCallback):
     def on_train_begin(self, args, state, control, **kwargs) -> None:
         """Start the clock of the first step."""
         self._started = self._last_time = time.monotonic()
-        self._last_tokens = 0.0  # TRL counts from 0 again after a resume
+        self._last_tokens = float(tokens_so_far(state.log_history))
 
     def on_log(self, args, state, control, logs=None, **kwargs) -> None:
         """Print a step or an evaluation; the trainer's closing summary is left to `result`."""
@@ -70,6 +71,22 @@ class PrintProgress(TrainerCallback):
         line["memory_mib"] = round(memory_mib(), 1)
         line["elapsed_s"] = round(time.monotonic() - self._started, 2)
         say("progress", **line)
+
+
+class LogBeforeSave(TrainerCallback):
+    """Log whenever a checkpoint is saved: it then holds its count of tokens and no half of an average."""
+
+    def on_step_end(self, args, state, control, **kwargs) -> None:
+        """Come after the callbacks that decide to save."""
+        control.should_log = control.should_log or control.should_save
+
+    on_epoch_end = on_step_end
+
+
+def tokens_so_far(log_history: list[dict[str, Any]]) -> int:
+    """Return the tokens trained on until the last entry; a checkpoint's own step is always logged."""
+    counts = [entry["num_tokens"] for entry in log_history if "num_tokens" in entry]
+    return int(counts[-1]) if counts else 0
 
 
 def _rounded(value: object) -> object:

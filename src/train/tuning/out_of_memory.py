@@ -1,0 +1,76 @@
+"""Say what to lower when memory runs out: what saves most by the memory model, first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tuning.errors import UserError
+from tuning.memory_model import Load, Shape, ways_to_save
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+    from trl import ModelConfig, SFTConfig
+
+_WORDS = ("DefaultCPUAllocator", "CUDA out of memory", "Cannot allocate memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that a GPU's memory or this machine's is used up."""
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError | OSError) and any(word in str(error) for word in _WORDS)
+
+
+@contextmanager
+def explain_out_of_memory(
+    training: SFTConfig, model: ModelConfig, config: PretrainedConfig, *, max_seq_tokens: int
+) -> Iterator[None]:
+    """Turn an allocator's error into one that names the settings to lower.
+
+    Args:
+        training: rows per device, checkpointing, sharding, optimizer.
+        model: quantisation and adapter.
+        config: of the base model: its shape.
+        max_seq_tokens: the longest row that is accepted.
+
+    Raises:
+        UserError: instead of the allocator's error.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError, OSError) as error:
+        if not is_out_of_memory(error):
+            raise
+        where = "the GPU's memory" if "CUDA" in str(error) else "this machine's memory"
+        rows = training.per_device_train_batch_size
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(
+            found=f"{where} is used up with per_device_train_batch_size: {rows},"
+            f" max_seq_tokens: {max_seq_tokens}: {first_line}",
+            expected="room for weights, adapter, optimizer and the activations of one batch"
+            " (src/train/estimate_memory.py counts them before a run)",
+            next_step=what_to_lower(training, model, config, max_seq_tokens=max_seq_tokens),
+        ) from error
+
+
+def what_to_lower(
+    training: SFTConfig, model: ModelConfig, config: PretrainedConfig, *, max_seq_tokens: int
+) -> str:
+    """Return the settings that save memory and are not used yet."""
+    recipe = vars(training) | vars(model) | {"max_seq_tokens": max_seq_tokens}
+    recipe["optim"] = getattr(training.optim, "value", training.optim)
+    steps = []
+    if training.world_size > 1 and not training.fsdp:
+        steps.append(f"fsdp: true (the base model is shared out over {training.world_size} processes)")
+    load = Load.of_recipe(recipe, num_gpus=training.world_size)
+    try:
+        ways = ways_to_save(Shape.of_config(config.to_dict()), load)
+    except KeyError:  # a family that names its sizes otherwise
+        ways = []
+    steps += [f"{text} (saves about {mib:,.0f} MiB)" for text, mib in ways]
+    lower = "lower per_device_train_batch_size or max_seq_tokens, or take a machine with more memory"
+    return "set " + "; or ".join(steps) if steps else lower

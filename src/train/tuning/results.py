@@ -1,0 +1,156 @@
+"""What a run leaves beside the merged model: the adapter, the resolved configuration, the metrics."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tuning.arguments import ScriptArguments, is_fsdp_key
+
+if TYPE_CHECKING:
+    from trl import ModelConfig, SFTConfig
+
+    from tuning.progress import Phases
+    from tuning.stopping import StopInTime
+    from tuning.trainer import Trainer
+
+# Whole words: max_seq_tokens is none.
+_SECRET = re.compile(r"(?<![a-z])(token|secret|password|key)(?![a-z])")
+
+
+def save(
+    trainer: Trainer,
+    stop: StopInTime,
+    script: ScriptArguments,
+    model: ModelConfig,
+    tokenizer,
+    phases: Phases,
+) -> None:
+    """Save the adapter, its tokenizer and the resolved configuration; all processes gather the weights.
+
+    Raises:
+        UserError: when the disk is full.
+        RuntimeError: when the saved adapter holds no tensors.
+    """
+    from tuning.artifact import write_aside
+
+    if stop.reason == "SIGTERM":
+        return  # the checkpoint is all there is time for
+    folder = model_dir(script, trainer.args)
+    state = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    if trainer.is_world_process_zero():
+        unwrapped = trainer.accelerator.unwrap_model(trainer.model)
+
+        def write(partial: Path) -> None:
+            unwrapped.save_pretrained(partial, state_dict=state)
+            (partial / "README.md").unlink(missing_ok=True)  # PEFT's model card names the machine's folders
+            tokenizer.save_pretrained(partial)
+            require_not_empty(partial / "adapter_model.safetensors", num_steps=trainer.state.global_step)
+
+        write_aside(folder / "adapter", write)
+        (folder / "resolved-config.yaml").write_text(
+            yaml.safe_dump(resolved(script, trainer.args, model), sort_keys=True), encoding="utf-8"
+        )
+    trainer.accelerator.wait_for_everyone()
+    phases.end("save", show=trainer.is_world_process_zero())
+
+
+def require_not_empty(adapter: Path, *, num_steps: int) -> None:
+    """Check that a saved adapter has tensors, and that training has changed them.
+
+    Some combinations of FSDP options save zero tensors without an error.
+
+    Args:
+        adapter: the safetensors file.
+        num_steps: optimizer steps so far; the first one may have a learning rate of 0 (warm-up).
+    """
+    from safetensors import safe_open
+
+    with safe_open(adapter, framework="pt") as tensors:
+        updates = [tensors.get_tensor(name) for name in tensors.keys() if "lora_B" in name]  # noqa: SIM118
+    if not updates or (num_steps > 1 and not any(update.any() for update in updates)):
+        state = "all zero: nothing was trained" if updates else "nothing was saved"
+        raise RuntimeError(f"{adapter} holds {len(updates)} update matrices, {state}")
+
+
+def resolved(script: ScriptArguments, training: SFTConfig, model: ModelConfig) -> dict[str, Any]:
+    """Return a recipe that repeats this run.
+
+    All settings of the script and the model, and of the trainer's hundred and more those that differ from
+    their defaults. Secrets and output folders are left out.
+    """
+    values = asdict(script) | asdict(model)
+    defaults = {name: item.default for name, item in type(training).__dataclass_fields__.items()}
+    values |= {
+        name: value
+        for name, value in training.to_dict().items()
+        if name in defaults and value != defaults[name]
+    }
+    if "fsdp_config" in values:  # transformers adds keys of its own, and drops the prefix of fsdp_version
+        values["fsdp_config"] = {
+            name: value
+            for name, value in values["fsdp_config"].items()
+            if is_fsdp_key(name) and value is not None
+        }
+    return {
+        name: _without_secrets(value)
+        for name, value in values.items()
+        if _is_plain(value)
+        and name not in ("output_dir", "model_dir", "dataset_kwargs")
+        and not _SECRET.search(name)
+    }
+
+
+def _is_plain(value: Any) -> bool:
+    try:
+        return json.loads(json.dumps(value)) == value and value not in (None, {}, [])
+    except (TypeError, ValueError):
+        return False
+
+
+def write_metrics(trainer: Trainer, stop: StopInTime, script: ScriptArguments, phases: Phases) -> None:
+    """Write metrics.json into the model's folder and print the same as `result {...}`."""
+    from importlib.metadata import version
+
+    from tuning.progress import memory_mib, say, tokens_so_far
+
+    history = trainer.state.log_history
+    losses = [entry["loss"] for entry in history if "loss" in entry]
+    num_tokens = tokens_so_far(history)
+    num_tokens_here = num_tokens - trainer.num_tokens_before  # others were trained before a resume
+    evaluations = [entry["eval_loss"] for entry in history if "eval_loss" in entry]
+    result = {
+        "num_steps": trainer.state.global_step,
+        "num_processes": trainer.args.world_size,
+        "num_tokens": num_tokens,
+        "padding": trainer.padding,
+        "tokens_per_s": round(num_tokens_here / phases.seconds["steps_s"], 1),
+        "train_loss": losses[-1] if losses else None,
+        "eval_loss": evaluations[-1] if evaluations else None,
+        "memory_mib": round(memory_mib(), 1),
+        "stopped_by": stop.reason,
+        "phases": phases.seconds,
+        "versions": {
+            name: version(name) for name in ("torch", "transformers", "trl", "peft", "bitsandbytes")
+        },
+    }
+    path = model_dir(script, trainer.args) / "metrics.json"
+    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    say("result", **result)
+
+
+def _without_secrets(value: Any) -> Any:
+    """Return a setting without what a nested name calls a secret."""
+    if isinstance(value, dict):
+        return {key: _without_secrets(item) for key, item in value.items() if not _SECRET.search(str(key))}
+    return value
+
+
+def model_dir(script: ScriptArguments, training: SFTConfig) -> Path:
+    """Return where the servable model goes."""
+    return Path(script.model_dir) if script.model_dir else Path(training.output_dir) / "model"

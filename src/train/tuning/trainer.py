@@ -1,0 +1,176 @@
+"""The trainer of a run, and its training from a checkpoint or from the beginning."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainerCallback, trainer_callback
+from trl import ModelConfig, SFTConfig, SFTTrainer, get_peft_config
+
+from tuning import checkpoints
+from tuning.arguments import ScriptArguments
+from tuning.attention import is_flash, require_isolation
+from tuning.end_cost import EndCost
+from tuning.finite import FiniteMixin
+from tuning.fsdp import CpuShardingMixin, require_sharded, wrapped_layers
+from tuning.loss import CpuLossMixin
+from tuning.model import load_model
+from tuning.packing import SeparateRows
+from tuning.progress import LogBeforeSave, PrintProgress, say
+from tuning.resume import GoOn
+from tuning.sampling import EvenBatchesMixin, with_filler
+from tuning.stopping import EvaluationStopped, StopInTime
+
+
+class Trainer(CpuShardingMixin, EvenBatchesMixin, FiniteMixin, CpuLossMixin, SFTTrainer):
+    """SFTTrainer that shards on CPUs, is fast there, and marks checkpoints when they are complete.
+
+    Every trained token of a step weighs the same, and a step that is not finite ends the run.
+
+    Attributes:
+        fingerprint: what a run that goes on from a checkpoint must have in common with this one.
+        end_cost: told how long a checkpoint takes.
+        num_tokens_before: trained on before this run went on from a checkpoint.
+    """
+
+    fingerprint: dict[str, Any]
+    end_cost: EndCost
+    num_tokens_before: int = 0
+    _saved_step: int | None = None
+
+    def create_model_card(self, *args, **kwargs) -> None:
+        """Write no model card: it would name the machine's folders."""
+
+    def evaluate(self, *args, **kwargs) -> dict[str, float]:
+        """Evaluate without a trace in the random numbers: dropout goes on as if nothing had been evaluated.
+
+        A run that was killed before its evaluation then equals one that was not.
+        """
+        devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+        try:
+            with torch.random.fork_rng(devices=devices):
+                return super().evaluate(*args, **kwargs)
+        except EvaluationStopped:
+            self._metrics["eval"].clear()
+            name = self.args.metric_for_best_model
+            return {name if name.startswith("eval_") else f"eval_{name}": float("nan")} if name else {}
+
+    def _save_checkpoint(self, model, trial) -> None:
+        step, output_dir = self.state.global_step, Path(self.args.output_dir)
+        if step == self._saved_step:  # by its interval first, then by a stop in the evaluation after it
+            return
+        began = time.monotonic()
+        checkpoint = output_dir / f"checkpoint-{step}"
+        if self.is_world_process_zero():
+            (checkpoint / checkpoints.MARK).unlink(missing_ok=True)
+        # Old checkpoints go when the new one is complete, not before.
+        limit, self.args.save_total_limit = self.args.save_total_limit, None
+        super()._save_checkpoint(model, trial)
+        self.args.save_total_limit = limit
+        self.accelerator.wait_for_everyone()
+        if self.is_world_process_zero():
+            checkpoints.mark_complete(checkpoint, self.fingerprint)
+            checkpoints.keep_newest(output_dir, limit)
+        self._saved_step = step
+        self.end_cost.slowest_save_s = max(self.end_cost.slowest_save_s, time.monotonic() - began)
+
+
+def build_trainer(
+    script: ScriptArguments,
+    training: SFTConfig,
+    model: ModelConfig,
+    tokenizer,
+    train_data,
+    validation_data,
+    *,
+    fingerprint: dict[str, Any],
+    launched_at: float,
+) -> tuple[Trainer, StopInTime]:
+    """Return the trainer, ready to train, and the callback that may stop it early.
+
+    Args:
+        fingerprint: written into every checkpoint.
+        launched_at: seconds since the epoch, where `time_limit_s` begins.
+    """
+    began = time.monotonic()
+    base = load_model(model, on_cpu=training.use_cpu)
+    end_cost = EndCost(
+        load_s=time.monotonic() - began,
+        merged_bytes=2 * base.num_parameters(),
+        checkpoint_bytes=0,
+        merges=script.merge,
+    )
+    stop = StopInTime(
+        end_cost,
+        launched_at=launched_at,
+        time_limit_s=script.time_limit_s,
+        training_time_limit_s=script.training_time_limit_s,
+    )
+    if training.packing:
+        require_isolation(base)
+    training.dataset_kwargs = {"skip_prepare_dataset": True}  # the rows are tokenised and packed already
+    trainer = Trainer(
+        model=base,
+        args=training,
+        train_dataset=with_filler(train_data, pad_token_id=tokenizer.pad_token_id),
+        eval_dataset=validation_data,
+        processing_class=tokenizer,
+        peft_config=get_peft_config(model),
+        callbacks=[stop, LogBeforeSave()],
+    )
+    if training.packing and not is_flash(model.attn_implementation):
+        trainer.data_collator = SeparateRows(
+            pad_token_id=tokenizer.pad_token_id, pad_to_multiple_of=training.pad_to_multiple_of
+        )
+    trainer.add_callback(GoOn(trainer))
+    trainer.add_callback(PrintProgress())
+    trainer.fingerprint, trainer.end_cost = fingerprint, end_cost
+    trained = [parameter for parameter in trainer.model.parameters() if parameter.requires_grad]
+    # The adapter, and two moments for each of its weights.
+    end_cost.checkpoint_bytes = 3 * sum(parameter.numel() * parameter.element_size() for parameter in trained)
+    trainer.remove_callback(trainer_callback.PrinterCallback)
+    return trainer, stop
+
+
+def train(trainer: Trainer, checkpoint: Path | None) -> None:
+    """Train, from a complete checkpoint or from the beginning.
+
+    Args:
+        checkpoint: of `tuning.resume.resume_point`.
+
+    Raises:
+        UserError: when the disk fills up while a checkpoint is written; the one before stays.
+    """
+    from tuning.artifact import disk_full, is_disk_full
+
+    output_dir = Path(trainer.args.output_dir)
+    if trainer.is_fsdp_enabled:
+        trainer.add_callback(_CheckSharding(trainer))
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except Exception as error:
+        if is_disk_full(error):
+            if trainer.is_world_process_zero():
+                checkpoints.remove_incomplete(output_dir)
+            raise disk_full(output_dir) from error
+        raise
+
+
+def check_sharding(trainer: Trainer) -> None:
+    """Check on every process that FSDP shards every parameter; one process prints how many there are."""
+    num_parameters = require_sharded(trainer.model_wrapped)
+    if trainer.is_world_process_zero():
+        say("sharded", num_parameters=num_parameters, layers=wrapped_layers(trainer.model_wrapped))
+
+
+class _CheckSharding(TrainerCallback):
+    """Check once, when the model has been wrapped: an evaluation leaves FSDP's outermost module whole."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+
+    def on_train_begin(self, args, state, control, **kwargs) -> None:
+        check_sharding(self._trainer)

@@ -1,0 +1,39 @@
+"""A trainer in the test's own process: the parts that train.py puts together, without its launch."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from tests.train.conftest import BASE, REPO
+
+TEMPLATE = str(REPO / "src" / "train" / "chat_template.jinja")
+
+
+def settings(output_dir: Path, *words: str):
+    """Return the sample recipe's settings, changed by a command line."""
+    from tuning.run import parse
+
+    recipe = str(REPO / "src" / "train" / "recipes" / "sample.yaml")
+    command = ["--config", recipe, "--model_name_or_path", str(BASE), "--output_dir", str(output_dir)]
+    return parse([*command, *words], recipe)
+
+
+def prepare(script, training, model, rows):
+    """Return a trainer of conversations, as `tuning.run.run` makes it."""
+    from tuning.architecture import context_tokens, load_config
+    from tuning.data import tokenize
+    from tuning.packing import pack
+    from tuning.tokenizer import load_tokenizer
+    from tuning.trainer import build_trainer
+
+    config = load_config(model.model_name_or_path, packing=bool(training.packing))
+    tokenizer = load_tokenizer(model.model_name_or_path, TEMPLATE)
+    limit = script.max_seq_tokens or context_tokens(config)
+    data = tokenize(tokenizer, rows, max_seq_tokens=limit, name="training")
+    if training.packing:
+        data = pack(data, max_tokens=limit)
+    trainer, _ = build_trainer(
+        script, training, model, tokenizer, data, None, fingerprint={}, launched_at=time.time()
+    )
+    return trainer

@@ -1,0 +1,119 @@
+"""A run stops in time: what is left to do fits into the limit, and an evaluation does not delay it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from tuning.end_cost import EndCost
+from tuning.stopping import EvaluationStopped, StopInTime
+
+
+@pytest.fixture(autouse=True)
+def _restore_sigterm():
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def end_cost(**values: float) -> EndCost:
+    known = {"load_s": 0.0, "merged_bytes": 0, "checkpoint_bytes": 0, "merges": False, "slowest_save_s": 1e-9}
+    return EndCost(**known | values)
+
+
+def stop_in_time(cost: EndCost | None = None, *, launched_s_ago: float = 0, **limits: float) -> StopInTime:
+    known = {"time_limit_s": None, "training_time_limit_s": None}
+    return StopInTime(cost or end_cost(), launched_at=time.time() - launched_s_ago, **known | limits)
+
+
+def control() -> SimpleNamespace:
+    return SimpleNamespace(should_save=False, should_training_stop=False, should_evaluate=True)
+
+
+def at(step: int, max_steps: int = 10) -> SimpleNamespace:
+    return SimpleNamespace(global_step=step, max_steps=max_steps, is_world_process_zero=True)
+
+
+def end_step(stop: StopInTime, state: SimpleNamespace) -> SimpleNamespace:
+    flow = control()
+    stop.on_step_begin(None, state, flow)
+    stop.on_step_end(None, state, flow)
+    return flow
+
+
+def test_the_time_limit_counts_from_the_launch() -> None:
+    assert end_step(stop_in_time(launched_s_ago=50, time_limit_s=100), at(1)).should_training_stop is False
+    stop = stop_in_time(launched_s_ago=100, time_limit_s=100)
+    stop.on_train_begin(None, at(0), None)
+    flow = end_step(stop, at(1))
+    assert (flow.should_training_stop, flow.should_save, flow.should_evaluate) == (True, True, False)
+    assert stop.reason == "time limit"
+
+
+def test_the_time_for_saving_and_merging_is_kept_free() -> None:
+    cost = end_cost(slowest_save_s=20, load_s=10, merged_bytes=3_000_000_000, merges=True)
+    assert cost.seconds() == pytest.approx(2 * 20 + 3 + 2 * 10 + 30)
+    stop = stop_in_time(cost, launched_s_ago=50, time_limit_s=100)
+    assert end_step(stop, at(1)).should_training_stop
+    cost.merges = False
+    assert not end_step(stop_in_time(cost, launched_s_ago=50, time_limit_s=100), at(1)).should_training_stop
+
+
+def test_a_checkpoint_that_was_never_written_is_estimated_by_its_size() -> None:
+    assert end_cost(slowest_save_s=0, checkpoint_bytes=500_000_000).seconds() == pytest.approx(2 * 6)
+
+
+def test_the_slowest_step_is_kept_free_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr("tuning.stopping.time.monotonic", lambda: now)  # the clock: a step of 30 s
+    cost = end_cost()
+    stop = stop_in_time(cost, time_limit_s=100)
+    stop.on_step_begin(None, at(1), None)
+    now += 30
+    stop.on_step_end(None, at(1), control())
+    assert cost.slowest_step_s == 30
+
+
+def test_training_time_counts_from_the_first_step() -> None:
+    stop = stop_in_time(launched_s_ago=1000, training_time_limit_s=500)
+    stop.on_train_begin(None, at(0), None)
+    assert not end_step(stop, at(1)).should_training_stop
+
+
+def test_sigterm_cuts_an_evaluation_off_and_saves() -> None:
+    stop = stop_in_time()
+    flow = control()
+    stop.on_prediction_step(None, at(5), flow)
+    os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(EvaluationStopped):
+        stop.on_prediction_step(None, at(5), flow)
+    assert (flow.should_save, flow.should_training_stop) == (True, True)
+    assert stop.reason == "SIGTERM"
+
+
+def test_sigterm_at_the_last_step_saves_too_and_a_time_limit_lets_it_end() -> None:
+    stop = stop_in_time()
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert end_step(stop, at(10)).should_save
+    assert stop.reason == "SIGTERM"
+    late = stop_in_time(launched_s_ago=100, time_limit_s=1)
+    assert not end_step(late, at(10)).should_save
+    assert late.reason is None
+
+
+def test_a_run_that_stops_does_not_evaluate_at_the_end_of_its_epoch() -> None:
+    stop = stop_in_time(launched_s_ago=100, time_limit_s=1)
+    end_step(stop, at(5))
+    flow = control()
+    stop.on_epoch_end(None, at(5), flow)
+    assert not flow.should_evaluate
+
+
+def test_after_training_sigterm_ends_the_process_again() -> None:
+    stop = stop_in_time()
+    stop.on_train_end(None, at(10), None)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
