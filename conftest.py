@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ def pytest_configure(config: pytest.Config) -> None:
     Set in the environment and not in a fixture, because notebook kernels and torchrun inherit it.
     """
     global _home
+    # What a script starts in the background ignores Ctrl-C, and so would what a test interrupts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith("WORKSHOP_")]:
         del os.environ[name]
     _home = Path(tempfile.mkdtemp(prefix="workshop-test-"))

@@ -16,8 +16,8 @@ from workshop.settings_file import read_settings_file
 
 PREFIX = "WORKSHOP_"
 FILE_NAME = "workshop.yaml"
-# The last two are set by a launch for its own processes.
-RESERVED_VARIABLES = {"WORKSHOP_MODE", "WORKSHOP_HOME", "WORKSHOP_LAUNCH_MARK", "WORKSHOP_LAUNCHED_AT"}
+# The last one is set by a launch for its own processes.
+RESERVED_VARIABLES = {"WORKSHOP_MODE", "WORKSHOP_HOME", "WORKSHOP_LAUNCH_MARK"}
 
 # Offered as the nearest match to a mistyped name; others of the same form are accepted, since new types
 # appear every year.

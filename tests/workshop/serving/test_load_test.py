@@ -135,7 +135,7 @@ def test_a_failure_of_the_test_itself_is_raised() -> None:
 
 
 @pytest.mark.timeout(60)
-def test_an_interrupt_ends_the_users(interruptible: None) -> None:
+def test_an_interrupt_ends_the_users() -> None:
     import _thread
 
     with ScriptedServer(GOOD) as server:

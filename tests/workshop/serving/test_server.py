@@ -100,7 +100,7 @@ def test_one_that_is_late_is_ended(plan: ServingPlan, tmp_path: Path) -> None:
     assert not children()
 
 
-def test_an_interrupted_start_leaves_nothing(plan: ServingPlan, tmp_path: Path, interruptible: None) -> None:
+def test_an_interrupted_start_leaves_nothing(plan: ServingPlan, tmp_path: Path) -> None:
     threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         start_server(stub(plan, late=10**6), log_path=tmp_path / "a.log", timeout_s=60)
