@@ -69,8 +69,11 @@ def test_a_component_whose_copy_was_killed_is_waited_for_until_it_has_another(
 ) -> None:
     name = create_component(sample_aws, endpoint, "killed", create_model(sample_aws, f"{endpoint}-killed"))
     wait_for_component(sample_aws, name, timeout_s=TIMEOUT_S)
-    (copy,) = processes_of(sandbox_home / "sample" / "sandbox", name)
-    copy.kill()
+    killed = processes_of(sandbox_home / "sample" / "sandbox", name)
+    assert killed
+    for process in killed:
+        with suppress(psutil.NoSuchProcess):  # one may end with the other
+            process.kill()
     describe = sample_aws.client("sagemaker").describe_inference_component
     gone = Wait(title=name, timeout_s=30, interval_s=0.01, expected="its end noticed", next_step="")
     gone.until(
@@ -80,8 +83,9 @@ def test_a_component_whose_copy_was_killed_is_waited_for_until_it_has_another(
     )
     described = wait_for_component(sample_aws, name, timeout_s=TIMEOUT_S)
     assert copies_of(described) == (1, 1)
-    (other,) = processes_of(sandbox_home / "sample" / "sandbox", name)
-    assert other.pid != copy.pid
+    others = processes_of(sandbox_home / "sample" / "sandbox", name)
+    assert others
+    assert not set(others) & set(killed)
 
 
 def processes_of(sandbox_home: Path, component: str) -> list[psutil.Process]:

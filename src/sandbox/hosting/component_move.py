@@ -70,8 +70,10 @@ def begin_moves(context: Context, region: str, endpoint: str) -> list[ComponentM
     try:
         for record in component_states.components_of(context, region, endpoint):
             name = record["InferenceComponentName"]
-            # Adapters are where the copies of their base are, and what failed has no copies.
-            if isinstance(component_states.running(region, name), RunningComponent):
+            # Adapters are where the copies of their base are, what failed has no copies, and what is being
+            # deleted needs none elsewhere.
+            is_leaving = record[component_states.STATUS] == "Deleting"
+            if not is_leaving and isinstance(component_states.running(region, name), RunningComponent):
                 component = component_states.begin_change(context, region, name, is_specification=True)
                 moves.append(ComponentMove(context, component))
     except AwsError:

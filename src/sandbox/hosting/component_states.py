@@ -116,6 +116,35 @@ def begin_change(
     return component
 
 
+def begin_deletion(context: Context, region: str, name: str) -> Running | None:
+    """Say in its record that a component is being deleted, and return it if it runs.
+
+    It is to be forgotten once it has ended, so that it is ended with the sandbox until then.
+
+    Raises:
+        AwsError: There is no such component, it is being changed, or adapters are on it.
+    """
+    arn = f"arn:aws:sagemaker:{region}:{ACCOUNT_ID}:{KIND}/{name.lower()}"
+    try:
+        with context.resources.change(KIND, region, name) as record:
+            check_settled(record, "delete")
+            if any(
+                each["Specification"].get("BaseInferenceComponentName") == name
+                for each in context.resources.all(KIND, region)
+            ):
+                raise validation_error(
+                    f'Inference component "{arn}" is a base inference component for one or more associated'
+                    " adapter inference components. Delete those first."
+                )
+            record.update({STATUS: "Deleting", "LastModifiedTime": time.time()})
+    except KeyError:
+        raise validation_error(f'Could not find inference component "{arn}".') from None
+    component = running(region, name)
+    if component:
+        component.is_in_service = False
+    return component
+
+
 def carry_out(
     context: Context, component: Running, work: Callable[[], None], *, is_creation: bool = False
 ) -> None:

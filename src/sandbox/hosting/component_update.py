@@ -11,7 +11,9 @@ component is InService with a FailureReason after a rollback, as an endpoint is,
 
 from __future__ import annotations
 
+import logging
 import math
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +23,7 @@ from sandbox.hosting.component_copy import ComponentCopy
 from sandbox.hosting.component_spec import ComponentSpec
 from sandbox.hosting.deployment_watch import DeploymentWatch
 from sandbox.hosting.running_component import RunningComponent
+from sandbox.hosting.running_endpoint import INTERNAL
 from sandbox.hosting.running_variant import DeploymentFailedError
 
 _PERCENT = "CAPACITY_PERCENT"
@@ -114,12 +117,18 @@ class ComponentUpdate:
             RollbackFailedError: It could not be brought back, either.
         """
         try:
-            self._replace()
+            try:
+                self._replace()
+            except DeploymentFailedError:
+                raise
+            except Exception:  # told in the sandbox's log and as AWS tells of its own failures
+                logging.getLogger("sandbox").error(traceback.format_exc())
+                raise DeploymentFailedError(INTERNAL) from None
         except DeploymentFailedError as failure:
             if not self._component.stopped.is_set():
                 self._go_back(failure)
             raise
-        self._component.spec, self._component.num_copies = self._spec, self._num_copies
+        self._component.spec = self._spec
 
     def _replace(self) -> None:
         component, plan = self._component, self._plan

@@ -12,9 +12,9 @@ from sandbox.api.faults import LATER
 from sandbox.api.registry import Call, found, operation
 from sandbox.hosting.deployment import not_implemented
 from sandbox.hosting.endpoint_states import KIND, begin_change, serving, set_status
-from sandbox.hosting.machines import NoCapacityError
+from sandbox.hosting.machines import Machines, NoCapacityError
 from sandbox.hosting.running_endpoint import INTERNAL, RunningEndpoint
-from sandbox.hosting.running_variant import DeploymentFailedError, RunningVariant, launch
+from sandbox.hosting.running_variant import DeploymentFailedError, launch
 
 
 @operation("UpdateEndpointWeightsAndCapacities")
@@ -51,7 +51,7 @@ def _check(desired: dict[str, dict[str, Any]], endpoint: RunningEndpoint, config
         running, num_instances = endpoint.variants[name], wanted.get("DesiredInstanceCount")
         if num_instances == 0 and not running.machines:
             raise validation_error(f"Variant {name} needs a DesiredInstanceCount of 1 or more.")
-        if num_instances is not None and running.variant.managed_scaling:
+        if num_instances is not None and running.machines and running.machines.is_managed:
             raise validation_error(
                 f"Variant {name} has ManagedInstanceScaling: its instances follow what the copies need."
             )
@@ -92,14 +92,34 @@ def _grow(endpoint: RunningEndpoint, fault: Any) -> None:
         DeploymentFailedError: One cannot be brought up.
         NoCapacityError: Copies of components would have no place any more.
     """
-    missing: list[tuple[RunningVariant, int]] = []
-    for running in endpoint.variants.values():
-        if running.machines:
-            running.machines.resize(running.num_desired)
-        elif running.num_desired > len(running.instances):
-            missing.append((running, running.num_desired - len(running.instances)))
+    missing = [
+        (running, running.num_desired - len(running.instances))
+        for running in endpoint.variants.values()
+        if not running.machines and running.num_desired > len(running.instances)
+    ]
     wanted = [(running, running.variant, num) for running, num in missing]
-    for (running, _), instances in zip(
-        missing, launch(wanted, fault=fault, stopped=endpoint.stopped) if wanted or fault else [], strict=True
-    ):
+    launched = launch(wanted, fault=fault, stopped=endpoint.stopped) if wanted or fault else []
+    _resize(endpoint)  # of an endpoint for components: nothing was launched then
+    for (running, _), instances in zip(missing, launched, strict=True):
         running.admit(instances)
+
+
+def _resize(endpoint: RunningEndpoint) -> None:
+    """Give every variant without a model the instances that it shall have; what is managed has its own.
+
+    Raises:
+        NoCapacityError: Copies of components would have no place any more; nothing has changed.
+    """
+    done: list[tuple[Machines, int]] = []
+    for running in endpoint.variants.values():
+        machines = running.machines
+        if machines is None or machines.is_managed:
+            continue
+        before = machines.num_instances
+        try:
+            machines.resize(running.num_desired)
+        except NoCapacityError:
+            for resized, num in done:
+                resized.resize(num)
+            raise
+        done.append((machines, before))

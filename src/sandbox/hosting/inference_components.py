@@ -20,15 +20,14 @@ from sandbox.hosting.component_states import (
     KIND,
     STATUS,
     begin_change,
+    begin_deletion,
     carry_out,
-    check_settled,
     components_of,
     end_all,
     forget,
     recover,
     remember,
     running,
-    set_status,
 )
 from sandbox.hosting.component_update import ComponentUpdate, plan_of
 from sandbox.hosting.running_component import RunningComponent
@@ -62,7 +61,6 @@ def create_inference_component(call: Call) -> dict[str, Any]:
         endpoint=request["EndpointName"],
         machines=machines,
         spec=spec,
-        num_copies=num_copies,
     )
     remember(component)
     fault = call.context.faults.take(call.operation, *LATER)
@@ -144,28 +142,16 @@ def update_inference_component_runtime_config(call: Call) -> dict[str, Any]:
 
 @operation("DeleteInferenceComponent")
 def delete_inference_component(call: Call) -> dict[str, Any]:
-    record = _found(call)
-    name, region, context = record["InferenceComponentName"], call.region, call.context
-    check_settled(record, "delete")
-    if any(
-        each["Specification"].get("BaseInferenceComponentName") == name
-        for each in context.resources.all(KIND, region)
-    ):
-        arn = record["InferenceComponentArn"]
-        raise validation_error(
-            f'Inference component "{arn}" is a base inference component for one or more associated adapter'
-            " inference components. Delete those first."
-        )
-    set_status(context, region, name, "Deleting")
-    component = forget(region, name)
+    name, region, context = call.request["InferenceComponentName"], call.region, call.context
+    component = begin_deletion(context, region, name)
 
     def remove() -> None:
         if isinstance(component, RunningComponent):
-            component.is_in_service = False
             component.retire(component.copies)
             component.stop(STOP_GRACE_S)
         elif component:
             component.unload()
+        forget(region, name)
         context.resources.remove(KIND, region, name)
 
     threading.Thread(target=remove, name=f"delete {name}", daemon=True).start()
@@ -187,7 +173,6 @@ def set_copy_count(context: Context, region: str, name: str, num_copies: int) ->
             component.admit(component.launch(component.spec, more, fault))
         else:
             component.retire(component.copies[num_copies:])
-        component.num_copies = num_copies
 
     carry_out(context, component, scale)
 

@@ -63,7 +63,7 @@ class Machines:
         self.variant = variant
         self._has = resources_of(variant.instance_type)
         scaling = variant.managed_scaling or {}
-        is_managed = scaling.get("Status") == "ENABLED"
+        self.is_managed = is_managed = scaling.get("Status") == "ENABLED"
         # Source: API reference, ProductionVariantManagedInstanceScaling and its ScaleInPolicy.
         self._least = scaling.get("MinInstanceCount", 1) if is_managed else variant.num_instances
         self._most = scaling.get("MaxInstanceCount", self._least) if is_managed else variant.num_instances

@@ -48,7 +48,6 @@ class RunningComponent:
         endpoint: Name of its endpoint.
         machines: The instances of its variant.
         spec: What it runs.
-        num_copies: How many copies are wanted.
     """
 
     def __init__(
@@ -60,11 +59,10 @@ class RunningComponent:
         endpoint: str,
         machines: Machines,
         spec: ComponentSpec,
-        num_copies: int,
     ) -> None:
         self.context, self.region, self.name, self.endpoint = context, region, name, endpoint
         self.machines, self.variant = machines, machines.variant.name
-        self.spec, self.num_copies = spec, num_copies
+        self.spec = spec
         self.folder = context.home / "components" / region / name
         self.log_group = f"/aws/sagemaker/InferenceComponents/{name}"
         self.is_in_service = False

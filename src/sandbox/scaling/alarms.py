@@ -72,10 +72,13 @@ class Alarms:
         self._acted: dict[tuple[str, str], float] = {}  # region and alarm -> when its actions last ran
         self._thread = threading.Thread(target=self._run, name="alarms", daemon=True)
 
-    def start(self) -> None:
-        """Restore the alarms of the last run and begin to evaluate."""
-        for _, alarm in alarm_records.restore(self._context):
+    def restore(self) -> None:
+        """Bring the alarms of the last run back, before `start`."""
+        for alarm in alarm_records.restored(self._context):
             set_state(alarm, INSUFFICIENT_DATA, INITIAL_REASON, {})
+
+    def start(self) -> None:
+        """Begin to evaluate."""
         self._thread.start()
 
     def end(self) -> None:

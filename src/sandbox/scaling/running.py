@@ -20,10 +20,13 @@ _started = threading.Event()
 def start(context: Context) -> None:
     """Restore alarms, say of unfinished changes that they ended, and begin to evaluate."""
     global _alarms
-    activities.recover(context)
     _alarms = Alarms(context, Scaler(context).run, lambda: activities.settle(context))
-    _alarms.start()
-    _started.set()
+    try:
+        activities.recover(context)
+        _alarms.restore()
+    finally:  # a record that nobody understands must not keep every call from being answered
+        _alarms.start()
+        _started.set()
 
 
 def end() -> None:

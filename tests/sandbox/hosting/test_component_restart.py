@@ -51,3 +51,16 @@ def test_a_deletion_that_was_cut_short_is_completed(components: Any) -> None:
     while components.sagemaker.list_inference_components(NameContains=name)["InferenceComponents"]:
         assert time.monotonic() < deadline_s
         time.sleep(0.02)
+
+
+def test_copies_of_a_component_that_is_being_deleted_end_before_the_sandbox_does(components: Any) -> None:
+    endpoint = components.endpoint()
+    name = components.deploy(endpoint, environment={"IGNORE_SIGTERM": "1"})
+    (pid,) = components.pids(endpoint, name, 1)
+    components.sagemaker.delete_inference_component(InferenceComponentName=name)
+    with pytest.raises(ClientError, match="not found"):
+        components.ask(endpoint, name)
+    assert components.hosting.sandbox.stop() == 0
+    assert not psutil.pid_exists(pid)
+    components.hosting.sandbox.start()
+    assert not components.sagemaker.list_inference_components(NameContains=name)["InferenceComponents"]

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.sandbox.hosting.components import specification
+from tests.sandbox.hosting.components import INSTANCE_TYPE, specification
+from tests.sandbox.hosting.conftest import IMAGE
 from tests.sandbox.hosting.load import NUM_THREADS
+
+from sandbox.context import Context
+from sandbox.hosting.component_copy import ComponentCopy
+from sandbox.hosting.component_spec import ComponentSpec
+from sandbox.hosting.component_update import ComponentUpdate, UpdatePlan
+from sandbox.hosting.deployment import Variant
+from sandbox.hosting.instance_types import Resources
+from sandbox.hosting.machines import Machines
+from sandbox.hosting.running_component import RunningComponent
+from sandbox.hosting.running_variant import DeploymentFailedError
 
 ROLLING = {"MaximumBatchSize": {"Type": "COPY_COUNT", "Value": 1}, "WaitIntervalInSeconds": 0}
 
@@ -176,3 +189,42 @@ def test_a_component_may_be_updated_again_after_it_went_back(
     updated = components.update(component, Specification=specification({"VERSION": "2"}))
     assert "FailureReason" not in updated
     assert components.ask(endpoint, component)["environ"]["VERSION"] == "2"
+
+
+def test_what_nobody_foresaw_in_the_second_batch_brings_the_replaced_copies_back(tmp_path: Path) -> None:
+    variant = Variant(
+        name="AllTraffic", container=None, num_instances=1, weight=1, startup_timeout_s=60,
+        instance_type=INSTANCE_TYPE,
+    )  # fmt: skip
+    old, new = (
+        ComponentSpec(
+            container={"Image": IMAGE, "Environment": {"VERSION": version}},
+            needs=Resources(num_accelerators=1, memory_mib=1024),
+            startup_timeout_s=60,
+        )
+        for version in "12"
+    )
+    component = RunningComponent(
+        Context(tmp_path),
+        region="us-east-1",
+        name="one",
+        endpoint="here",
+        machines=Machines(variant),
+        spec=old,
+    )
+    component.admit(component.launch(old, 2))
+    is_disk_full = iter((False, True))
+
+    def launch(spec: ComponentSpec, num: int) -> list[ComponentCopy]:
+        if next(is_disk_full):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return component.launch(spec, num)
+
+    plan = UpdatePlan(batch=ROLLING["MaximumBatchSize"])
+    try:
+        with pytest.raises(DeploymentFailedError, match="contact customer support"):
+            ComponentUpdate(component, new, 2, plan, launch).run()
+        assert [copy.spec for copy in component.copies] == [old, old]
+        assert component.num_healthy == 2
+    finally:
+        component.stop(5)

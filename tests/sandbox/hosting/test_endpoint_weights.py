@@ -8,6 +8,7 @@ from typing import Any
 import psutil
 import pytest
 from botocore.exceptions import ClientError
+from tests.sandbox.hosting.conftest import ROLE
 from tests.sandbox.hosting.endpoint_updates import ask_for_fault, eventually, instances
 from tests.sandbox.hosting.load import Load
 
@@ -118,4 +119,34 @@ def test_instances_of_components_follow_and_do_not_leave_copies_behind(hosting: 
     assert len(components.pids(endpoint, name, 8)) == 8
     components.delete(name)
     assert count(scale(hosting, endpoint, AllTraffic={"DesiredInstanceCount": 1})["AllTraffic"]) == (1, 1)
+    hosting.delete(endpoint)
+
+
+def test_instances_of_components_stay_when_a_fault_or_another_variant_keeps_them(
+    hosting: Any, components: Any
+) -> None:
+    given = {"ModelName": None, "InstanceType": "ml.g5.12xlarge"}
+    endpoint = hosting.deploy(
+        variants=({**given, "VariantName": "A"}, {**given, "VariantName": "B", "InitialInstanceCount": 2}),
+        config={"ExecutionRoleArn": ROLE},
+    )
+    name = components.deploy(endpoint, VariantName="B", num_copies=8)
+    ask_for_fault(hosting, "InsufficientCapacity", operation=OPERATION)
+    for desired in ({"A": {"DesiredInstanceCount": 2}}, {each: {"DesiredInstanceCount": 0} for each in "AB"}):
+        variants = scale(hosting, endpoint, **desired)
+        assert (count(variants["A"]), count(variants["B"])) == ((1, 1), (2, 2))
+        assert hosting.sagemaker.describe_endpoint(EndpointName=endpoint)["FailureReason"]
+    components.delete(name)
+    hosting.delete(endpoint)
+
+
+def test_managed_instances_follow_the_copies_after_a_change_of_weight(hosting: Any, components: Any) -> None:
+    scaling = {"Status": "ENABLED", "MinInstanceCount": 1, "MaxInstanceCount": 2}
+    endpoint = components.endpoint(ManagedInstanceScaling=scaling)
+    name = components.deploy(endpoint, num_copies=4)
+    scale(hosting, endpoint, AllTraffic={"DesiredWeight": 2.0})
+    assert components.scale(name, 8)["RuntimeConfig"]["CurrentCopyCount"] == 8
+    with pytest.raises(ClientError, match="has ManagedInstanceScaling"):
+        begin(hosting, endpoint, AllTraffic={"DesiredInstanceCount": 2})
+    components.delete(name)
     hosting.delete(endpoint)

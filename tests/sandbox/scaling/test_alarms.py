@@ -236,7 +236,11 @@ def test_alarms_outlive_the_sandbox(scaling: Scaling) -> None:
     put_alarm(scaling, "quieted", TreatMissingData="ignore")
     scaling.cloudwatch.disable_alarm_actions(AlarmNames=["quieted"])
     scaling.cloudwatch.delete_alarms(AlarmNames=["new"])
+    folder = scaling.sandbox.home / "resources/us-east-1/alarm"
+    odd = {"name": "odd", "of_a_later_version": 1, "_kind": "alarm", "_region": "us-east-1", "_name": "0"}
+    (folder / "0.json").write_text(json.dumps(odd), encoding="utf-8")
     scaling.sandbox.restart()
+    put_alarm(scaling, "after")
     alarm = scaling.alarm("kept/" + "long" * 40)
     assert (alarm["Threshold"], alarm["Dimensions"], alarm["StateValue"]) == (
         7,
@@ -247,4 +251,5 @@ def test_alarms_outlive_the_sandbox(scaling: Scaling) -> None:
     assert tags == [{"Key": "of", "Value": "test"}]
     assert scaling.alarm("quieted")["ActionsEnabled"] is False
     assert not scaling.cloudwatch.describe_alarms(AlarmNames=["new"])["MetricAlarms"]
+    assert "the alarm odd cannot be restored" in scaling.sandbox.log_path.read_text()
     keeps_sending(scaling, "mine", 11, "ALARM")
