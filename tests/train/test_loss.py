@@ -10,7 +10,7 @@ from tests.train.conftest import BASE
 from transformers import AutoModelForCausalLM
 
 from tuning.data import IGNORED
-from tuning.loss import CpuLossMixin
+from tuning.loss import CompletionLossMixin
 
 
 class Reference:
@@ -28,7 +28,7 @@ class Reference:
         return total / (num_items_in_batch or len(losses)) * self.accelerator.num_processes
 
 
-class Trainer(CpuLossMixin, Reference):
+class Trainer(CompletionLossMixin, Reference):
     def __init__(self, model: torch.nn.Module, *, use_cpu: bool, num_processes: int) -> None:
         self.model, self._metrics, self._total_train_tokens = model, {"train": {"mean_token_accuracy": []}}, 0
         self.processing_class = SimpleNamespace(pad_token_id=2)

@@ -58,15 +58,24 @@ Implementation = Callable[[Call], dict[str, Any]]
 _OPERATIONS: dict[str, Implementation] = {}
 
 
-def operation(name: str) -> Callable[[Implementation], Implementation]:
-    """Register a function as the implementation of a SageMaker operation."""
+Register = Callable[[str], Callable[[Implementation], Implementation]]
 
-    def register(function: Implementation) -> Implementation:
-        assert name not in _OPERATIONS, f"{name} is implemented twice"
-        _OPERATIONS[name] = function
-        return function
 
-    return register
+def registrar(operations: dict[str, Implementation]) -> Register:
+    """Return a decorator, @operation("CreateModel"), that adds functions to a service's operations."""
+
+    def operation(name: str) -> Callable[[Implementation], Implementation]:
+        def register(function: Implementation) -> Implementation:
+            assert name not in operations, f"{name} is implemented twice"
+            operations[name] = function
+            return function
+
+        return register
+
+    return operation
+
+
+operation = registrar(_OPERATIONS)
 
 
 def implemented() -> dict[str, Implementation]:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sandbox.api.errors import validation_error
 from sandbox.api.registry import ACCOUNT_ID
-from sandbox.hosting.component_update import RollbackFailedError
-from sandbox.hosting.instance import remove_scratch
+from sandbox.hosting.deployment_failure import DeploymentFailedError, RollbackFailedError, nothing_unforeseen
+from sandbox.hosting.instance import remove_scratch, stop_together
 from sandbox.hosting.running_adapter import RunningAdapter
 from sandbox.hosting.running_component import RunningComponent
-from sandbox.hosting.running_endpoint import INTERNAL
-from sandbox.hosting.running_variant import DeploymentFailedError
 
 if TYPE_CHECKING:
     from sandbox.context import Context
@@ -195,24 +191,17 @@ def end_all(context: Context) -> None:
         _running.clear()
     for component in ending:
         component.terminate()
-    # Side by side: each may take long to be gone.
-    threads = [threading.Thread(target=each.stop, args=(END_GRACE_S,), daemon=True) for each in ending]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    stop_together(ending, END_GRACE_S)
     recover(context)
 
 
 def _tried(work: Callable[[], None], *, is_creation: bool) -> tuple[str, str | None]:
     """Do the work and return the status that it leaves, with a reason when it failed."""
     try:
-        work()
+        with nothing_unforeseen():
+            work()
     except RollbackFailedError as failure:
         return "Failed", str(failure)
     except DeploymentFailedError as failure:
         return ("Failed" if is_creation else "InService"), str(failure)
-    except Exception:  # told in the sandbox's log and as AWS tells of its own failures
-        logging.getLogger("sandbox").error(traceback.format_exc())
-        return ("Failed" if is_creation else "InService"), INTERNAL
     return "InService", None

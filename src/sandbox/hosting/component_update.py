@@ -11,9 +11,7 @@ component is InService with a FailureReason after a rollback, as an endpoint is,
 
 from __future__ import annotations
 
-import logging
 import math
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,17 +19,12 @@ from typing import Any
 from sandbox.api.errors import validation_error
 from sandbox.hosting.component_copy import ComponentCopy
 from sandbox.hosting.component_spec import ComponentSpec
+from sandbox.hosting.deployment_failure import DeploymentFailedError, RollbackFailedError, nothing_unforeseen
 from sandbox.hosting.deployment_watch import DeploymentWatch
 from sandbox.hosting.running_component import RunningComponent
-from sandbox.hosting.running_endpoint import INTERNAL
-from sandbox.hosting.running_variant import DeploymentFailedError
 
 _PERCENT = "CAPACITY_PERCENT"
 _MIN_PERCENT, _MAX_PERCENT = 5, 50
-
-
-class RollbackFailedError(DeploymentFailedError):
-    """Neither the new nor the old specification could be brought up everywhere; the text says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,13 +110,8 @@ class ComponentUpdate:
             RollbackFailedError: It could not be brought back, either.
         """
         try:
-            try:
+            with nothing_unforeseen():
                 self._replace()
-            except DeploymentFailedError:
-                raise
-            except Exception:  # told in the sandbox's log and as AWS tells of its own failures
-                logging.getLogger("sandbox").error(traceback.format_exc())
-                raise DeploymentFailedError(INTERNAL) from None
         except DeploymentFailedError as failure:
             if not self._component.stopped.is_set():
                 self._go_back(failure)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.api.errors import validation_error
 from sandbox.api.registry import ACCOUNT_ID
-from sandbox.hosting.instance import remove_scratch
+from sandbox.hosting.instance import remove_scratch, stop_together
 from sandbox.hosting.preloaded import preloaded_parent
 from sandbox.hosting.running_endpoint import RunningEndpoint
 
@@ -133,10 +133,6 @@ def end_all(context: Context) -> None:
         _running.clear()
     for endpoint in ending:
         endpoint.terminate()
-    threads = [threading.Thread(target=each.stop, args=(END_GRACE_S,), daemon=True) for each in ending]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    stop_together(ending, END_GRACE_S)
     preloaded_parent.end()
     recover(context)

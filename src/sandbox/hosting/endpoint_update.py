@@ -12,12 +12,12 @@ from sandbox.api.errors import validation_error
 from sandbox.api.registry import Call, found, operation
 from sandbox.hosting.component_move import begin_moves, settle
 from sandbox.hosting.deployment import Variant, not_implemented, variants_of
+from sandbox.hosting.deployment_failure import INTERNAL, DeploymentFailedError, RollbackFailedError
 from sandbox.hosting.deployment_policy import DeploymentPolicy, policy_of
 from sandbox.hosting.endpoint_configs import found_config
 from sandbox.hosting.endpoint_states import KIND, begin_change, serving, set_status
-from sandbox.hosting.fleet_update import OPERATION, FleetUpdate, RollbackFailedError
-from sandbox.hosting.running_endpoint import INTERNAL, RunningEndpoint
-from sandbox.hosting.running_variant import DeploymentFailedError
+from sandbox.hosting.fleet_update import OPERATION, FleetUpdate
+from sandbox.hosting.running_endpoint import RunningEndpoint
 
 _MAX_REASON_CHARACTERS = 1024
 

@@ -9,20 +9,19 @@ Source: SageMaker Developer Guide, "Deployment guardrails for updating models in
 
 from __future__ import annotations
 
-import logging
 import time
-import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from sandbox.api.faults import LATER, Fault
 from sandbox.hosting.component_move import ComponentMove
 from sandbox.hosting.deployment import Variant
+from sandbox.hosting.deployment_failure import DeploymentFailedError, RollbackFailedError, nothing_unforeseen
 from sandbox.hosting.deployment_policy import DeploymentPolicy, batch_of
 from sandbox.hosting.deployment_watch import DeploymentWatch
 from sandbox.hosting.instance import Instance
-from sandbox.hosting.running_endpoint import INTERNAL, Fleet, RunningEndpoint
-from sandbox.hosting.running_variant import DeploymentFailedError, RunningVariant, launch
+from sandbox.hosting.running_endpoint import Fleet, RunningEndpoint
+from sandbox.hosting.running_variant import RunningVariant, launch
 
 if TYPE_CHECKING:
     from sandbox.context import Context
@@ -74,13 +73,8 @@ class FleetUpdate:
         """
         steps = self._steps()
         try:
-            try:
+            with nothing_unforeseen():
                 steps.go()
-            except DeploymentFailedError:
-                raise
-            except Exception:  # told in the sandbox's log and as AWS tells of its own failures
-                logging.getLogger("sandbox").error(traceback.format_exc())
-                raise DeploymentFailedError(INTERNAL) from None
         except DeploymentFailedError as failure:
             if not self.endpoint.stopped.is_set():
                 begin_rollback()
@@ -104,10 +98,6 @@ class FleetUpdate:
     ) -> list[list[Instance]]:
         """Start instances; see running_variant.launch."""
         return launch(wanted, fault=fault, stopped=self.endpoint.stopped)
-
-
-class RollbackFailedError(DeploymentFailedError):
-    """Neither the new nor the old configuration runs everywhere; the text says why."""
 
 
 class _BlueGreen:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sandbox.container_paths import ContainerPaths
 from sandbox.hosting.connections import Connections, Exchange
@@ -40,17 +40,20 @@ def remove_scratch(folder: Path) -> None:
         shutil.rmtree(path.read_text(encoding="utf-8"), ignore_errors=True)
 
 
-def stop_together(instances: Iterable[Instance], grace_s: float) -> None:
-    """End instances side by side: each may take long to be gone, and they share nothing.
+class Stoppable(Protocol):
+    """An instance, or what has instances."""
+
+    def stop(self, grace_s: float) -> None: ...
+
+
+def stop_together(those: Iterable[Stoppable], grace_s: float) -> None:
+    """End instances, or all that endpoints and components have, side by side: each may take long to be gone.
 
     Args:
-        instances: Those to end.
+        those: What is to end; they share nothing.
         grace_s: Seconds between SIGTERM and SIGKILL.
     """
-    ending = [
-        threading.Thread(target=instance.stop, args=(grace_s,), name=f"stop {instance.id}", daemon=True)
-        for instance in instances
-    ]
+    ending = [threading.Thread(target=each.stop, args=(grace_s,), name="stop", daemon=True) for each in those]
     for thread in ending:
         thread.start()
     for thread in ending:

@@ -14,6 +14,7 @@ from sandbox.api.faults import Fault
 from sandbox.hosting import model_files
 from sandbox.hosting.component_copy import ComponentCopy
 from sandbox.hosting.component_spec import ComponentSpec
+from sandbox.hosting.deployment_failure import DeploymentFailedError
 from sandbox.hosting.instance import stop_together
 from sandbox.hosting.invocation_metrics import metrics
 from sandbox.hosting.machines import NO_CAPACITY, Machines, NoCapacityError
@@ -23,7 +24,6 @@ from sandbox.hosting.running_variant import (
     DRAIN_TIMEOUT_S,
     FAILED_GRACE_S,
     STOP_GRACE_S,
-    DeploymentFailedError,
     least_busy,
     program_of,
 )

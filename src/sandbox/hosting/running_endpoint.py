@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import shutil
 import threading
-import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.api.faults import Fault
 from sandbox.hosting.deployment import Variant
+from sandbox.hosting.deployment_failure import DeploymentFailedError, nothing_unforeseen
 from sandbox.hosting.instance import Instance, stop_together
-from sandbox.hosting.running_variant import DeploymentFailedError, RunningVariant, launch
+from sandbox.hosting.running_variant import RunningVariant, launch
 
 if TYPE_CHECKING:
     from sandbox.context import Context
     from sandbox.hosting.fleet_update import FleetUpdate
 
-INTERNAL = "Request to service failed. If failure persists after retry, contact customer support."
 Fleet = dict[str, RunningVariant]
 
 
@@ -155,17 +153,15 @@ class RunningEndpoint:
 
     def _try_to_deploy(self) -> str | None:
         try:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            wanted = [
-                (running, running.variant, running.variant.num_instances)
-                for running in self.variants.values()
-            ]
-            launched = launch(wanted, fault=self._fault, stopped=self.stopped)
+            with nothing_unforeseen():
+                shutil.rmtree(self._folder, ignore_errors=True)
+                wanted = [
+                    (running, running.variant, running.variant.num_instances)
+                    for running in self.variants.values()
+                ]
+                launched = launch(wanted, fault=self._fault, stopped=self.stopped)
         except DeploymentFailedError as failure:
             return str(failure)
-        except Exception:  # told in the sandbox's log and as AWS tells of its own failures
-            logging.getLogger("sandbox").error(traceback.format_exc())
-            return INTERNAL
         for (running, _, _), instances in zip(wanted, launched, strict=True):
             running.admit(instances)
         return None

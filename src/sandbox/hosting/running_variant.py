@@ -12,6 +12,7 @@ from sandbox import images
 from sandbox.api.faults import Fault
 from sandbox.hosting import model_files
 from sandbox.hosting.deployment import Variant
+from sandbox.hosting.deployment_failure import DeploymentFailedError
 from sandbox.hosting.instance import Instance, stop_together
 from sandbox.hosting.machines import Machines
 from sandbox.hosting.preloaded import is_forked, preloaded_parent
@@ -32,10 +33,6 @@ _UNHEALTHY = (
     "The {container} container for production variant {variant} did not pass the ping health check. Please"
     " check CloudWatch logs for this endpoint."
 )
-
-
-class DeploymentFailedError(Exception):
-    """What is wanted cannot be brought up; the text is its FailureReason."""
 
 
 class RunningVariant:

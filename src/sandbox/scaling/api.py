@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sandbox.api import service_model
 from sandbox.api.errors import AwsError, validation_error
-from sandbox.api.registry import Call
+from sandbox.api.registry import Call, Implementation, registrar
 
 if TYPE_CHECKING:
     from sandbox.context import Context
@@ -19,19 +18,8 @@ TARGET = "AnyScaleFrontendService."
 NAMESPACE = "sagemaker"
 _MAX_RESULTS = 50
 
-Implementation = Callable[[Call], dict[str, Any]]
 _OPERATIONS: dict[str, Implementation] = {}
-
-
-def operation(name: str) -> Callable[[Implementation], Implementation]:
-    """Register a function as the implementation of an operation."""
-
-    def register(function: Implementation) -> Implementation:
-        assert name not in _OPERATIONS, f"{name} is implemented twice"
-        _OPERATIONS[name] = function
-        return function
-
-    return register
+operation = registrar(_OPERATIONS)
 
 
 def implemented() -> dict[str, Implementation]:

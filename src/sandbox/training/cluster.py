@@ -126,11 +126,14 @@ class Cluster:
             The host that failed first and its exit code, or the first host and 0.
         """
         ends: queue.Queue[tuple[Host, int]] = queue.Queue()
+
+        def wait_for(host: Host) -> None:
+            ends.put((host, host.process.wait()))
+
         for host in self.hosts:
             if host.checkpoints:
                 host.checkpoints.watch()
-            target = lambda host=host: ends.put((host, host.process.wait()))  # noqa: E731
-            threading.Thread(target=target, name=f"wait for {host.name}", daemon=True).start()
+            threading.Thread(target=wait_for, args=(host,), name=f"wait for {host.name}", daemon=True).start()
         failed = None
         for _ in self.hosts:
             host, exit_code = ends.get()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sandbox.api.faults import SPOT
 from sandbox.s3_files import S3Error
 from sandbox.training import status
 from sandbox.training.cluster import Cluster, Host, LaunchError
@@ -123,8 +124,9 @@ class Job:
                 self._cluster.terminate(STOP_GRACE_S)
 
     def _run(self) -> None:
-        limit_s = self._record["StoppingCondition"].get("MaxWaitTimeInSeconds", threading.TIMEOUT_MAX)
-        waits = _timer(self._record["CreationTime"] + limit_s - time.time(), self.end, "wait")
+        limit_s = self._record["StoppingCondition"].get("MaxWaitTimeInSeconds")
+        left_s = None if limit_s is None else self._record["CreationTime"] + limit_s - time.time()
+        waits = None if left_s is None else _timer(left_s, self.end, "wait")
         try:
             outcome = self._live()
         except JobFailedError as failure:
@@ -134,7 +136,8 @@ class Job:
             reason = "InternalServerError: We encountered an internal error. Please try again."
             outcome = Outcome("Failed", reason=reason)
         finally:
-            waits.cancel()
+            if waits:
+                waits.cancel()
         # The status comes last: whoever reads it finds the log whole, the outputs in S3 and nothing here.
         shutil.rmtree(self._folder, ignore_errors=True)
         with self._changed() as record:
@@ -240,7 +243,7 @@ class Job:
         """Return the interruption that was asked for, if these machines can be taken away."""
         if not self._record.get("EnableManagedSpotTraining"):
             return None
-        return self._context.faults.take("CreateTrainingJob", "SpotInterruption")
+        return self._context.faults.take("CreateTrainingJob", SPOT)
 
     def _upload(self, cluster: Cluster, *, with_outputs: bool, with_model: bool) -> None:
         try:

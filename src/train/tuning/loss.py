@@ -1,4 +1,4 @@
-"""The loss on a CPU: only the positions whose next token is trained on go through the output layer.
+"""The completion's loss: on a CPU only the positions whose next token is trained on are scored.
 
 TRL scores labelled tokens alone on CUDA only. On a CPU it scores every token, twice, and measures their
 entropy: half the time of a step of the small model. tests/train/test_loss.py proves the losses equal.
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from trl import SFTTrainer
 
 
-class CpuLossMixin:
-    """Mixed into an SFTTrainer, in front of it, computes the completion's loss cheaply on CPUs."""
+class CompletionLossMixin:
+    """Mixed into an SFTTrainer, in front of it: a cheap loss on CPUs, packed tokens counted right on GPUs."""
 
     def compute_loss(
         self: SFTTrainer,

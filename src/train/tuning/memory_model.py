@@ -142,7 +142,6 @@ class Load:
         value_bytes: Of one value of dtype.
         optimizer: optim.
         checkpoints_activations: activation_checkpointing.
-        is_flat: packing, or padding-free: all rows of a step are one.
         num_shards: GPUs that FSDP shards over, 1 without it.
         scored_tokens: Of a row: the summary's.
     """
@@ -156,7 +155,6 @@ class Load:
     value_bytes: int = 2
     optimizer: str = "adamw_torch_fused"
     checkpoints_activations: bool = True
-    is_flat: bool = False
     num_shards: int = 1
     scored_tokens: int = 160
 
@@ -174,7 +172,6 @@ class Load:
             value_bytes=BYTES_OF_DTYPE.get(str(recipe.get("dtype", "float32")), 4),
             optimizer=str(recipe.get("optim", "adamw_torch_fused")),
             checkpoints_activations=bool(checkpoints),
-            is_flat=bool(recipe.get("packing", False)),
             num_shards=num_gpus if recipe.get("fsdp") else 1,
         )
 

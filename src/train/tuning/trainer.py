@@ -16,7 +16,7 @@ from tuning.attention import is_flash, require_isolation
 from tuning.end_cost import EndCost
 from tuning.finite import FiniteMixin
 from tuning.fsdp import CpuShardingMixin, require_sharded, wrapped_layers
-from tuning.loss import CpuLossMixin
+from tuning.loss import CompletionLossMixin
 from tuning.model import load_model
 from tuning.packing import SeparateRows
 from tuning.progress import LogBeforeSave, PrintProgress, say
@@ -25,7 +25,7 @@ from tuning.sampling import EvenBatchesMixin, with_filler
 from tuning.stopping import EvaluationStopped, StopInTime
 
 
-class Trainer(CpuShardingMixin, EvenBatchesMixin, FiniteMixin, CpuLossMixin, SFTTrainer):
+class Trainer(CpuShardingMixin, EvenBatchesMixin, FiniteMixin, CompletionLossMixin, SFTTrainer):
     """SFTTrainer that shards on CPUs, is fast there, and marks checkpoints when they are complete.
 
     Every trained token of a step weighs the same, and a step that is not finite ends the run.

@@ -18,10 +18,10 @@ from sandbox.hosting.component_copy import ComponentCopy
 from sandbox.hosting.component_spec import ComponentSpec
 from sandbox.hosting.component_update import ComponentUpdate, UpdatePlan
 from sandbox.hosting.deployment import Variant
+from sandbox.hosting.deployment_failure import DeploymentFailedError
 from sandbox.hosting.instance_types import Resources
 from sandbox.hosting.machines import Machines
 from sandbox.hosting.running_component import RunningComponent
-from sandbox.hosting.running_variant import DeploymentFailedError
 
 ROLLING = {"MaximumBatchSize": {"Type": "COPY_COUNT", "Value": 1}, "WaitIntervalInSeconds": 0}
 
