@@ -38,7 +38,7 @@ def merge(
         max_shard_size: of one safetensors file.
 
     Raises:
-        UserError: when the adapter or its tokenizer is missing, or the disk is full.
+        UserError: when the adapter or its tokenizer is missing, memory is used up, or the disk is full.
     """
     config_path = adapter / "adapter_config.json"
     missing = [
@@ -60,15 +60,17 @@ def merge(
     from tuning.architecture import load_config
     from tuning.artifact import write_model
     from tuning.model import check_model_folder
+    from tuning.out_of_memory import explain_merge_out_of_memory
 
     settings = json.loads(config_path.read_text(encoding="utf-8"))
     base = base or settings["base_model_name_or_path"]
     check_model_folder(base)
     revision = revision or settings.get("revision") or "main"
     load_config(base, revision=revision)
-    model = AutoModelForCausalLM.from_pretrained(base, revision=revision, dtype=getattr(torch, dtype))
-    # PEFT keeps the adapter in float32 and adds into each weight in place: the sum is rounded once.
-    merged = PeftModel.from_pretrained(model, adapter).merge_and_unload()
+    with explain_merge_out_of_memory(adapter, model_dir, dtype=dtype):
+        model = AutoModelForCausalLM.from_pretrained(base, revision=revision, dtype=getattr(torch, dtype))
+        # PEFT keeps the adapter in float32 and adds into each weight in place: the sum is rounded once.
+        merged = PeftModel.from_pretrained(model, adapter).merge_and_unload()
     broken = [name for name, weight in merged.named_parameters() if not weight.isfinite().all()]
     if broken:
         raise UserError(

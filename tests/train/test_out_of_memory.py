@@ -69,6 +69,29 @@ def test_several_processes_are_told_to_share_the_base_model(config) -> None:
     assert text.startswith("set fsdp: true (the base model is shared out over 4 processes); or")
 
 
+def test_a_merge_without_memory_says_where_the_adapter_is(tmp_path: Path) -> None:
+    """The kernel gives this process no further memory for as long as the merge goes on."""
+    import resource
+
+    from merge import merge
+
+    script, training, model = settings(tmp_path, "--max_steps", "1")
+    trainer = prepare(script, training, model, conversations(4, seed=1))
+    trainer.save_model(str(tmp_path / "adapter"))
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (used, before[1]))
+    try:
+        with pytest.raises(UserError) as told:
+            merge(base=str(BASE), adapter=tmp_path / "adapter", model_dir=tmp_path / "merged")
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+    text = str(told.value)
+    assert "memory is used up while merging" in text
+    assert f"python merge.py --adapter {tmp_path / 'adapter'} --model_dir {tmp_path / 'merged'}" in text
+    assert not (tmp_path / "merged").exists()
+
+
 def test_other_errors_are_left_alone(tmp_path: Path, config) -> None:
     assert not is_out_of_memory(RuntimeError("shape mismatch"))
     _, training, model = settings(tmp_path)

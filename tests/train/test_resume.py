@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tests.train.conftest import TRAIN, environment, torchrun
 
 from tuning import checkpoints
 from tuning.errors import UserError
@@ -104,6 +106,50 @@ def test_a_run_that_saves_does_not_begin_beside_the_checkpoints_of_an_earlier_on
         choose(tmp_path, None, OURS, saves=True)
     assert choose(tmp_path, None, OURS, saves=False) is None
     assert checkpoints.is_complete(there)
+
+
+RESUMES = """
+import os, sys
+from types import SimpleNamespace
+from accelerate import PartialState
+from tuning.errors import UserError
+from tuning.resume import resume_point
+
+number = PartialState(cpu=True).process_index
+os.chdir(sys.argv[1 + number])  # a machine of its own, with a folder of the same name
+training = SimpleNamespace(
+    process_index=number,
+    local_process_index=0,
+    output_dir="out",
+    resume_from_checkpoint="last",
+    save_strategy="steps",
+)
+try:
+    resume_point(training, {fingerprint})
+except UserError as error:
+    print(f"process {{number}}: " + error.parts["found"])
+"""
+
+
+def test_a_machine_that_does_not_have_the_checkpoint_is_named_to_all(tmp_path: Path) -> None:
+    machines = [tmp_path / "first", tmp_path / "second"]
+    for machine in machines:
+        checkpoint = save(machine / "out", 4)
+    (checkpoint / "weights").write_text("123")
+    script = tmp_path / "resumes.py"
+    script.write_text(RESUMES.format(fingerprint=OURS))
+    done = subprocess.run(
+        [*torchrun(2)[:-1], str(script), *map(str, machines)],
+        env=environment(PYTHONPATH=str(TRAIN.parent)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    found = "out/checkpoint-4 on the machine of process 1: weights has 3 of 5 bytes"
+    assert sorted(line for line in done.stdout.splitlines() if line.startswith("process")) == [
+        f"process 0: {found}",
+        f"process 1: {found}",
+    ], done.stderr
 
 
 @pytest.mark.parametrize(

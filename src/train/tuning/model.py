@@ -67,6 +67,13 @@ def check_combination(model: ModelConfig, training: SFTConfig, *, num_processes:
             expected="an optimizer of torch: bitsandbytes' have no sharding for FSDP2",
             next_step="set optim: adamw_torch_fused",
         )
+    whole = "FULL_STATE_DICT"
+    if sharded and (form := (training.fsdp_config or {}).get("state_dict_type", whole)) != whole:
+        raise UserError(
+            found=f"state_dict_type: {form}",
+            expected=f"{whole}: one process writes the whole checkpoint, whatever machine the others are on",
+            next_step="leave it out: a checkpoint holds the adapter and its optimizer, and none of the base",
+        )
     if num_processes == 1 and not training.use_cpu and torch.cuda.device_count() > 1:
         raise UserError(
             found=f"one process and {torch.cuda.device_count()} GPUs",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuning.errors import UserError
@@ -54,6 +55,32 @@ def explain_out_of_memory(
             expected="room for weights, adapter, optimizer and the activations of one batch"
             " (src/train/estimate_memory.py counts them before a run)",
             next_step=what_to_lower(training, model, config, max_seq_tokens=max_seq_tokens),
+        ) from error
+
+
+@contextmanager
+def explain_merge_out_of_memory(adapter: Path, model_dir: Path, *, dtype: str) -> Iterator[None]:
+    """Turn an allocator's error while merging into one that says where the adapter is and how to go on.
+
+    Args:
+        adapter: what is merged; it stays.
+        model_dir: where the merged model was to go.
+        dtype: of the merged weights.
+
+    Raises:
+        UserError: instead of the allocator's error.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError, OSError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise UserError(
+            found="this machine's memory is used up while merging",
+            expected=f"room for the whole base model in {dtype} (16 GB for eight billion parameters)",
+            next_step="merge on a machine with more memory:"
+            f" python merge.py --adapter {adapter} --model_dir {model_dir};"
+            " or start again with merge: false, from the last checkpoint",
         ) from error
 
 

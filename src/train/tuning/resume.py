@@ -24,16 +24,18 @@ LAST = "last"
 def resume_point(training: SFTConfig, fingerprint: dict[str, Any]) -> Path | None:
     """Return the checkpoint that all processes go on from, or None for the beginning.
 
-    The first process decides, since it may have to delete what others would still look at.
+    The first process decides, since it may have to delete what others would still look at. Each further
+    machine then reads its own copy, or the folder that all of them share.
 
     Args:
         training: with `resume_from_checkpoint`: None, "last" or a checkpoint's folder.
         fingerprint: of this run; only the first process's counts.
 
     Raises:
-        UserError: on all processes, for a checkpoint of another run, or a named one that is not complete.
+        UserError: on all processes, for a checkpoint of another run, one that a machine does not have, or a
+            named one that is not complete.
     """
-    from accelerate.utils import broadcast_object_list
+    from accelerate.utils import broadcast_object_list, gather_object
 
     answer: list[Any] = [None, None]
     if training.process_index == 0:
@@ -50,13 +52,21 @@ def resume_point(training: SFTConfig, fingerprint: dict[str, Any]) -> Path | Non
     chosen, error = broadcast_object_list(answer)
     if error is not None:
         raise error
-    if chosen is not None and not (chosen / checkpoints.MARK).is_file():
+    if wrong := [each for each in gather_object([_wrong_on_this_machine(chosen, training)]) if each]:
         raise UserError(
-            found=f"no {chosen} on the machine of process {training.process_index}",
+            found="; ".join(wrong),
             expected="an output_dir that all machines share, or one that was copied to all of them",
             next_step="copy it, or give another output_dir to start over",
         )
     return chosen
+
+
+def _wrong_on_this_machine(chosen: Path | None, training: SFTConfig) -> str | None:
+    """Return why a machine cannot read what the first one chose, once for each machine."""
+    if chosen is None or training.process_index == 0 or training.local_process_index != 0:
+        return None
+    reason = checkpoints.what_is_wrong(chosen)
+    return f"{chosen} on the machine of process {training.process_index}: {reason}" if reason else None
 
 
 def _wanted(training: SFTConfig) -> str | None:

@@ -11,6 +11,7 @@ from tuning import checkpoints, results
 from tuning.arguments import ScriptArguments
 from tuning.errors import UserError
 from tuning.launcher import EXIT_TERMINATED, launched_at
+from tuning.quick_imports import quick_imports
 
 if TYPE_CHECKING:
     from trl import ModelConfig, SFTConfig
@@ -28,20 +29,21 @@ def run(argv: list[str], recipe: str | None, *, started: float) -> NoReturn:
         UserError: for anything a person can mend.
     """
     silence_known_warnings()
-    import torch
-    import transformers
-    from trl import SFTTrainer  # noqa: F401  the import that costs most belongs to the phase "imports"
+    with quick_imports():
+        import torch
+        import transformers
+        from trl import SFTTrainer  # noqa: F401  the import that costs most belongs to the phase "imports"
 
-    from tuning.architecture import context_tokens, load_config
-    from tuning.data import read_rows, tokenize
-    from tuning.fingerprint import fingerprint
-    from tuning.model import check_combination, check_model_folder
-    from tuning.out_of_memory import explain_out_of_memory
-    from tuning.packing import pack
-    from tuning.progress import Phases
-    from tuning.resume import resume_point
-    from tuning.tokenizer import load_tokenizer
-    from tuning.trainer import build_trainer, train
+        from tuning.architecture import context_tokens, load_config
+        from tuning.data import read_rows, tokenize
+        from tuning.fingerprint import fingerprint
+        from tuning.model import check_combination, check_model_folder
+        from tuning.out_of_memory import explain_out_of_memory
+        from tuning.packing import pack
+        from tuning.progress import Phases
+        from tuning.resume import resume_point
+        from tuning.tokenizer import load_tokenizer
+        from tuning.trainer import build_trainer, train
 
     phases = Phases(started)
     script, training, model = parse(argv, recipe)

@@ -20,15 +20,19 @@ from tuning.loss import CompletionLossMixin
 from tuning.model import load_model
 from tuning.packing import SeparateRows
 from tuning.progress import LogBeforeSave, PrintProgress, say
+from tuning.random_state import RandomStateMixin
 from tuning.resume import GoOn
 from tuning.sampling import EvenBatchesMixin, with_filler
 from tuning.stopping import EvaluationStopped, StopInTime
 
 
-class Trainer(CpuShardingMixin, EvenBatchesMixin, FiniteMixin, CompletionLossMixin, SFTTrainer):
+class Trainer(
+    CpuShardingMixin, RandomStateMixin, EvenBatchesMixin, FiniteMixin, CompletionLossMixin, SFTTrainer
+):
     """SFTTrainer that shards on CPUs, is fast there, and marks checkpoints when they are complete.
 
-    Every trained token of a step weighs the same, and a step that is not finite ends the run.
+    The first process writes a checkpoint alone, whatever machine the others are on. Every trained token of a
+    step weighs the same, and a step that is not finite ends the run.
 
     Attributes:
         fingerprint: what a run that goes on from a checkpoint must have in common with this one.
