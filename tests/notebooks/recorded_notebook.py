@@ -1,7 +1,8 @@
-"""Run a notebook's cells with every AWS request written down, and answered by a sandbox whatever its address.
+"""Run notebooks' cells with every AWS request written down, and answered by a sandbox whatever its address.
 
-    python recorded_notebook.py NOTEBOOK SANDBOX_URL RECORD_PATH
+    python recorded_notebook.py SANDBOX_URL RECORD_DIR NOTEBOOK...
 
+All in one process, since the SDK takes seconds to import; each with variables of its own, as in a kernel.
 In a mode of AWS the cells build their requests for amazonaws.com; here they are recorded, and only then sent
 to the sandbox instead. A training of 8 billion parameters cannot run on this machine, so the program of every
 training job is replaced, after the recording, by one that prints two steps and leaves a small model: what is
@@ -11,6 +12,7 @@ looked at here is what was asked for.
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -68,23 +70,26 @@ class Recorder:
 
 
 def run(notebook: Path) -> None:
-    """Execute the code cells in this process; the first error ends it."""
+    """Execute the code cells in this process, in the notebook's folder; the first error ends it."""
     from IPython.core.interactiveshell import InteractiveShell
 
     shell = InteractiveShell.instance()
+    shell.reset()
+    os.chdir(notebook.parent)
     for cell in nbformat.read(notebook, as_version=4).cells:
         if cell.cell_type == "code":
             shell.run_cell(cell.source).raise_error()
 
 
 def main() -> None:
-    notebook, url, record_path = sys.argv[1:]
+    url, record_dir, *notebooks = sys.argv[1:]
     recorder = Recorder(url)
     botocore.register_initializer(recorder.watch)
-    try:
-        run(Path(notebook))
-    finally:
-        Path(record_path).write_text(json.dumps(recorder.requests, ensure_ascii=False), encoding="utf-8")
+    for notebook in map(Path, notebooks):
+        recorder.requests.clear()
+        run(notebook)
+        record = json.dumps(recorder.requests, ensure_ascii=False)
+        (Path(record_dir) / f"{notebook.stem}.json").write_text(record, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -69,21 +69,17 @@ def record(mode: str, home: Path, url: str, **extra: str) -> dict[str, Requests]
     quiet.write_text('SchemaVersion: "1.0"\nSageMaker: {PythonSDK: {Modules: {TelemetryOptOut: true}}}\n')
     environ |= {"SAGEMAKER_ADMIN_CONFIG_OVERRIDE": str(quiet), "MPLBACKEND": "agg", **SHORT, **extra}
     environ |= {"WORKSHOP_MODE": mode, "WORKSHOP_HOME": str(home)}
-    found = {}
-    for name in NAMES:
-        path, folder = home / f"{name}.json", REPO / "notebook" / FOLDERS[name]
-        done = subprocess.run(
-            [sys.executable, str(RECORDED), str(folder / f"{name}.ipynb"), url, str(path)],
-            env=environ,
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=200,
-        )
-        assert done.returncode == 0, done.stdout[-4000:]
-        found[name] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    notebooks = [REPO / "notebook" / FOLDERS[name] / f"{name}.ipynb" for name in NAMES]
+    done = subprocess.run(
+        [sys.executable, str(RECORDED), url, str(home), *map(str, notebooks)],
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=400,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    return {name: json.loads((home / f"{name}.json").read_text(encoding="utf-8")) for name in NAMES}
 
 
 @pytest.fixture(scope="module")

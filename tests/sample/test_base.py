@@ -74,7 +74,9 @@ def test_most_articles_are_read_and_not_trained_on() -> None:
 
 def test_pretraining_twice_gives_the_same_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pretrain, "NUM_TOKENIZER_DOCUMENTS", 400)
-    settings = Pretraining(num_steps=12, num_drill_steps=6, num_rounded_steps=4, num_warmup_steps=2)
+    settings = Pretraining(
+        num_steps=12, num_drill_steps=6, num_rounded_steps=4, num_warmup_steps=2, batch_size=2
+    )
     losses = [pretrain.pretrain(settings, output_dir=tmp_path / name) for name in ("one", "two")]
     torch.use_deterministic_algorithms(False)
     assert losses[0] == losses[1]

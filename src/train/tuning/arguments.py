@@ -16,6 +16,7 @@ from typing import Any
 
 from tuning.attention import check_settings
 from tuning.errors import UserError
+from tuning.model import check_model_folder
 
 TRAIN_DIR = Path(__file__).resolve().parent.parent
 RECIPES_DIR = TRAIN_DIR / "recipes"
@@ -182,7 +183,8 @@ def check(argv: list[str]) -> str | None:
         argv: the command line without the program.
 
     Raises:
-        UserError: for a key that does not exist (naming the closest one) or a value of the wrong type.
+        UserError: for a key that does not exist (naming the closest one), a value of the wrong type, or a
+            model folder that is not complete.
     """
     known = {item.name: str(item.type) for item in fields(ScriptArguments)} | trl_fields()
     if not argv:
@@ -204,7 +206,10 @@ def check(argv: list[str]) -> str | None:
                 )
             _check_type(key, value, known[key], where)
             _check_supported(key, value, where)
-    check_settings(recipe | given)
+    settings = recipe | given
+    check_settings(settings)
+    if "model_name_or_path" in settings:
+        check_model_folder(settings["model_name_or_path"])
     if config is None:
         return None
     return config if Path(config).is_file() else str(RECIPES_DIR / config)
