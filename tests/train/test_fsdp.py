@@ -8,12 +8,14 @@ import pytest
 import torch
 from bitsandbytes.nn import Linear4bit
 from tests.train.conftest import BASE, Run, train
+from tests.train.in_process import prepare, settings
 
+from tuning.data import read_rows
 from tuning.fsdp import require_sharded
 
 FLOAT32 = (
     *("--dtype", "float32", "--bf16", "false", "--bnb_4bit_quant_storage", "float32"),
-    *("--load_in_4bit", "false", "--merge", "false", "--max_train_rows", "64"),
+    *("--load_in_4bit", "false", "--merge", "false"),
 )
 
 
@@ -28,24 +30,42 @@ def test_a_model_that_is_not_sharded_is_told_by_name() -> None:
         require_sharded(torch.nn.Linear(2, 2))
 
 
-def test_two_processes_equal_one_in_float32(tmp_path: Path, small_data: Path) -> None:
-    two = train(tmp_path / "two", small_data, *FLOAT32, "--per_device_train_batch_size", "8", num_processes=2)
-    one = train(
-        tmp_path / "one", small_data, *FLOAT32, "--per_device_train_batch_size", "16", num_processes=1
+def test_two_processes_equal_one_in_float32(
+    tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two = train(
+        tmp_path / "two",
+        small_data,
+        *(*FLOAT32, "--max_train_rows", "64", "--per_device_train_batch_size", "8"),
+        num_processes=2,
+    )
+    one = losses_of_one_process(
+        tmp_path / "one", small_data, *FLOAT32, "--per_device_train_batch_size", "16", num_rows=64
     )
     assert two.lines("sharded")
-    assert not one.lines("sharded")
-    assert "FSDP is off" in one.output
-    assert len(two.losses) == len(one.losses) == 4
-    assert two.losses == pytest.approx(one.losses, rel=1e-4)
+    told = capsys.readouterr().out
+    assert "FSDP is off" in told
+    assert "sharded {" not in told
+    assert len(two.losses) == len(one) == 4
+    assert two.losses == pytest.approx(one, rel=1e-4)
     assert two.losses[-1] < two.losses[0]
+
+
+def losses_of_one_process(output_dir: Path, data: Path, *words: str, num_rows: int) -> list[float]:
+    """Return the training loss of every step of a run in this process."""
+    trainer = prepare(
+        *settings(output_dir, *words), list(read_rows(str(data), name="train_data", max_rows=num_rows))
+    )
+    trainer.train()
+    return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
 
 
 def test_two_processes_equal_one_in_bfloat16_with_a_4_bit_base(
     tmp_path: Path, small_data: Path, qlora_run: Run
 ) -> None:
-    one = train(tmp_path, small_data, "--per_device_train_batch_size", "16", num_processes=1)
-    assert qlora_run.losses == pytest.approx(one.losses, rel=2e-2)
+    one = losses_of_one_process(tmp_path, small_data, "--per_device_train_batch_size", "16", num_rows=96)
+    assert len(one) == 6
+    assert qlora_run.losses == pytest.approx(one, rel=2e-2)
 
 
 def test_4_bit_weights_are_never_repacked_on_a_cpu() -> None:

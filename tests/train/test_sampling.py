@@ -102,7 +102,10 @@ def test_every_trained_token_weighs_the_same_on_uneven_processes_and_batches(
     tmp_path: Path, small_data: Path
 ) -> None:
     """Five rows on two processes, one a batch, to be accumulated four times: there are only three batches,
-    and in the last one a process has a filler alone. One process takes all five rows in one batch."""
+    and in the last one a process has a filler alone. One process takes all five rows in one batch.
+
+    The same rows are evaluated, two a batch, before the only step and after it.
+    """
     words = (
         *("--dtype", "float32", "--bnb_4bit_quant_storage", "float32", "--load_in_4bit", "false"),
         *("--train_sampling_strategy", "sequential", "--warmup_steps", "0", "--learning_rate", "0.001"),
@@ -111,13 +114,20 @@ def test_every_trained_token_weighs_the_same_on_uneven_processes_and_batches(
         tmp_path / "uneven",
         small_data,
         *(*words, "--merge", "false", "--max_train_rows", "5", "--per_device_train_batch_size", "1"),
-        *("--gradient_accumulation_steps", "4"),
+        *("--gradient_accumulation_steps", "4", "--per_device_eval_batch_size", "2"),
+        *("--validation_data", str(small_data), "--max_validation_rows", "5", "--eval_on_start", "true"),
         num_processes=2,
     )
     script, training, model = settings(tmp_path, *words, "--per_device_train_batch_size", "5")
     whole = prepare(script, training, model, list(read_rows(str(small_data), name="data", max_rows=5)))
+    before = whole.evaluate(whole.train_dataset)["eval_loss"]
     whole.train()
-    (ours,), (theirs, *_) = uneven.lines("progress"), whole.state.log_history
+    after = whole.evaluate(whole.train_dataset)["eval_loss"]
+    evaluations = [line["eval_loss"] for line in uneven.lines("progress") if "eval_loss" in line]
+    assert evaluations[0] == pytest.approx(plain_loss(small_data, 5), rel=1e-5)
+    assert evaluations == pytest.approx([before, after], rel=1e-5)
+    (ours,) = [line for line in uneven.lines("progress") if "loss" in line]
+    (theirs,) = [entry for entry in whole.state.log_history if "loss" in entry]
     assert ours["loss"] == pytest.approx(plain_loss(small_data, 5), rel=1e-5)
     assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-5)
     assert ours["grad_norm"] == pytest.approx(theirs["grad_norm"], rel=1e-4)

@@ -142,7 +142,8 @@ class GoOn(TrainerCallback):
         self._trainer._total_train_tokens = self._trainer.num_tokens_before
         # The state of the checkpoint brings the intervals of the run that wrote it.
         state.compute_steps(args, state.max_steps)
-        args.eval_on_start = evaluation_is_missing(args, state)
+        if state.global_step:  # what the recipe says of the start is about the first step
+            args.eval_on_start = evaluation_is_missing(args, state)
 
     def on_epoch_begin(self, args, state, control, **kwargs) -> None:
         """Choose the order of the epoch: accelerate does not reach a sampler below batches that it skips."""

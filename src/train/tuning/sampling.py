@@ -154,7 +154,3 @@ class EvenBatchesMixin:
             say("batches", num_rows=len(lengths), rows_per_step=sizes["rows_per_step"], padding=self.padding)
         self.epoch_sampler = sampler
         return sampler
-
-    def _get_eval_sampler(self, eval_dataset: Dataset) -> torch.utils.data.Sampler[int]:
-        """Keep the rows in their order: transformers would group them at random with `group_by_length`."""
-        return torch.utils.data.SequentialSampler(eval_dataset)

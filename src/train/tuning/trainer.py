@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import TrainerCallback, trainer_callback
 from trl import ModelConfig, SFTConfig, SFTTrainer, get_peft_config
 
@@ -14,6 +13,7 @@ from tuning import checkpoints
 from tuning.arguments import ScriptArguments
 from tuning.attention import is_flash, require_isolation
 from tuning.end_cost import EndCost
+from tuning.evaluation import EvaluationMixin
 from tuning.finite import FiniteMixin
 from tuning.fsdp import CpuShardingMixin, require_sharded, wrapped_layers
 from tuning.loss import CompletionLossMixin
@@ -23,11 +23,17 @@ from tuning.progress import LogBeforeSave, PrintProgress, say
 from tuning.random_state import RandomStateMixin
 from tuning.resume import GoOn
 from tuning.sampling import EvenBatchesMixin, with_filler
-from tuning.stopping import EvaluationStopped, StopInTime
+from tuning.stopping import StopInTime
 
 
 class Trainer(
-    CpuShardingMixin, RandomStateMixin, EvenBatchesMixin, FiniteMixin, CompletionLossMixin, SFTTrainer
+    CpuShardingMixin,
+    RandomStateMixin,
+    EvenBatchesMixin,
+    EvaluationMixin,
+    FiniteMixin,
+    CompletionLossMixin,
+    SFTTrainer,
 ):
     """SFTTrainer that shards on CPUs, is fast there, and marks checkpoints when they are complete.
 
@@ -47,20 +53,6 @@ class Trainer(
 
     def create_model_card(self, *args, **kwargs) -> None:
         """Write no model card: it would name the machine's folders."""
-
-    def evaluate(self, *args, **kwargs) -> dict[str, float]:
-        """Evaluate without a trace in the random numbers: dropout goes on as if nothing had been evaluated.
-
-        A run that was killed before its evaluation then equals one that was not.
-        """
-        devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-        try:
-            with torch.random.fork_rng(devices=devices):
-                return super().evaluate(*args, **kwargs)
-        except EvaluationStopped:
-            self._metrics["eval"].clear()
-            name = self.args.metric_for_best_model
-            return {name if name.startswith("eval_") else f"eval_{name}": float("nan")} if name else {}
 
     def _save_checkpoint(self, model, trial) -> None:
         step, output_dir = self.state.global_step, Path(self.args.output_dir)
@@ -116,11 +108,12 @@ def build_trainer(
     if training.packing:
         require_isolation(base)
     training.dataset_kwargs = {"skip_prepare_dataset": True}  # the rows are tokenised and packed already
+    pad = {"pad_token_id": tokenizer.pad_token_id}
     trainer = Trainer(
         model=base,
         args=training,
-        train_dataset=with_filler(train_data, pad_token_id=tokenizer.pad_token_id),
-        eval_dataset=validation_data,
+        train_dataset=with_filler(train_data, **pad),
+        eval_dataset=with_filler(validation_data, **pad) if validation_data else None,
         processing_class=tokenizer,
         peft_config=get_peft_config(model),
         callbacks=[stop, LogBeforeSave()],
