@@ -55,7 +55,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run notebooks in their order, since each one reads what the one before it made.
 
-    They come first: with two processes the longest begins soonest.
+    They come first: with several processes the longest begins soonest.
     """
     from workshop.notebooks import order_key
 

@@ -138,8 +138,10 @@ def without_numbers(lines: list[str]) -> list[str]:
     return ["".join(" " if character.isdigit() else character for character in line) for line in lines]
 
 
-def test_a_forked_server_answers_and_logs_as_one_started_alone(server: ServerProcess, parent: Parent) -> None:
-    with parent.server() as forked:
+@pytest.mark.usefixtures("alone")
+def test_a_forked_server_answers_and_logs_as_one_started_alone(parent: Parent) -> None:
+    with ServerProcess() as server, parent.server() as forked:
+        server.ready()
         forked.ready()
         assert parent.servers()
         parameters = {"details": True, "seed": 3, "do_sample": True}

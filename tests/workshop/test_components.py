@@ -48,6 +48,12 @@ def test_a_component_is_waited_for_watched_and_shown(sample_aws: Aws, endpoint: 
         name = create_component(sample_aws, endpoint, "a", model)
         described = wait_for_component(sample_aws, name, timeout_s=TIMEOUT_S)
         assert described["RuntimeConfig"] == {"CurrentCopyCount": 1, "DesiredCopyCount": 1}
+        looked = Wait(title=name, timeout_s=30, interval_s=0.01, expected="a look at it", next_step="")
+        looked.until(
+            lambda: [sight.copies.get(name) for sight in watch.sights],
+            is_done=lambda seen: (1, 1) in seen,
+            text=str,
+        )
         sagemaker.update_inference_component_runtime_config(
             InferenceComponentName=name, DesiredRuntimeConfig={"CopyCount": 2}
         )

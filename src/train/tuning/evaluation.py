@@ -13,12 +13,12 @@ from tuning.stopping import EvaluationStopped
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from transformers import Trainer
     from transformers.trainer_utils import EvalLoopOutput
+    from trl import SFTTrainer
 
 
 class EvaluationMixin:
-    """Mixed into a Trainer, in front of it, takes the mean over all trained tokens.
+    """Mixed into an SFTTrainer, in front of it, takes the mean over all trained tokens.
 
     transformers averages the batches' means, leaves out those that are not finite, and has accelerate repeat
     rows in an uneven last batch: its loss depends on the batch size and the number of processes.
@@ -28,7 +28,7 @@ class EvaluationMixin:
 
     _sums: torch.Tensor  # of this process: loss in nats, trained tokens
 
-    def evaluate(self: Trainer, *args: Any, **kwargs: Any) -> dict[str, float]:
+    def evaluate(self: SFTTrainer, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Evaluate without a trace in the random numbers: dropout goes on as if nothing had been evaluated.
 
         A run that was killed before its evaluation then equals one that was not.
@@ -42,7 +42,7 @@ class EvaluationMixin:
             name = self.args.metric_for_best_model
             return {name if name.startswith("eval_") else f"eval_{name}": float("nan")} if name else {}
 
-    def evaluation_loop(self: Trainer, *args: Any, **kwargs: Any) -> EvalLoopOutput:
+    def evaluation_loop(self: SFTTrainer, *args: Any, **kwargs: Any) -> EvalLoopOutput:
         """Return what transformers does, with the loss in nats per trained token of all processes."""
         self._sums = torch.zeros(2, dtype=torch.float64, device=self.args.device)
         output = super().evaluation_loop(*args, **kwargs)
@@ -50,14 +50,14 @@ class EvaluationMixin:
         output.metrics["eval_loss"] = loss / num_trained if num_trained else float("nan")
         return output
 
-    def prediction_step(self: Trainer, model: torch.nn.Module, inputs: dict[str, Any], *args, **kwargs):
+    def prediction_step(self: SFTTrainer, model: torch.nn.Module, inputs: dict[str, Any], *args, **kwargs):
         """Return what TRL does, and add its loss up."""
         num_trained = (inputs["labels"][:, 1:] != IGNORED).sum()
         loss, *rest = super().prediction_step(model, inputs, *args, **kwargs)
         self._sums += torch.stack([loss.double() * num_trained, num_trained])
         return loss, *rest
 
-    def _get_eval_sampler(self: Trainer, eval_dataset: Dataset) -> EpochSampler:
+    def _get_eval_sampler(self: SFTTrainer, eval_dataset: Dataset) -> EpochSampler:
         """Keep the rows in their order, and fill up the last batch of all processes."""
         rows_per_batch = self.args.eval_batch_size * self.args.world_size
         return EpochSampler(
