@@ -21,9 +21,8 @@ help: ## show this list
 sample: $(NOTEBOOKS) ## run every notebook on this machine (no account, no GPU) and write one HTML report
 	WORKSHOP_MODE=sample $(PY) -m workshop.walk
 
-# Three processes for two cores: tests wait a quarter of their time, for timeouts and for each other's ends.
 test: $(NOTEBOOKS) $(TRANSFORMERS_4_57) ## run the tests and every notebook, on two cores, in temporary homes
-	$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --nbmake --nbmake-timeout=600 tests notebook
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbmake --nbmake-timeout=600 tests notebook
 
 lab: $(NOTEBOOKS) $(LAB) ## open the notebooks in JupyterLab
 	.envs/lab/bin/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebook

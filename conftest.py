@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 REPO_DIR = Path(__file__).parent
+TRAININGS = REPO_DIR / "tests" / "train"
 NOTEBOOK_TIMEOUT_S = 1200  # notebooks train a model; single tests have the limit in pyproject.toml
 _home: Path | None = None
 
@@ -23,8 +24,9 @@ def pytest_configure(config: pytest.Config) -> None:
     Set in the environment and not in a fixture, because notebook kernels and torchrun inherit it.
     """
     global _home
-    # Collecting creates what lives to the end: to search it for garbage took a quarter of the time.
-    gc.disable()
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):  # this process collects
+        # That creates what lives to the end: to search it for garbage took a quarter of the time.
+        gc.disable()
     # What a script starts in the background ignores Ctrl-C, and so would what a test interrupts.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -55,17 +57,23 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run notebooks in their order, since each one reads what the one before it made.
 
-    They come first: with several processes the longest begins soonest.
+    They come first: with two processes the longest begins soonest. Then trainings, which take both cores,
+    come evenly among the other tests, which wait much of their time: side by side they leave no core idle.
     """
     from workshop.notebooks import order_key
 
+    files = dict.fromkeys(item.path for item in items)
+    trainings = [file for file in files if TRAININGS in file.parents]
+    others = [file for file in files if TRAININGS not in file.parents]
+    place = {file: number / len(group) for group in (trainings, others) for number, file in enumerate(group)}
+
     def key(item: pytest.Item) -> tuple:
         if item.path.suffix != ".ipynb":
-            return (1,)
+            return (1, place[item.path])
         item.add_marker(pytest.mark.timeout(NOTEBOOK_TIMEOUT_S))
         return (0, order_key(item.path.relative_to(REPO_DIR)))
 
-    items.sort(key=key)  # stable: the other tests keep their order
+    items.sort(key=key)  # stable: the tests of a file keep their order
 
 
 @pytest.hookimpl(optionalhook=True)

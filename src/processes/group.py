@@ -4,7 +4,7 @@ Signalling the group alone is not enough: torchrun gives every worker a session 
 launch therefore carries a mark in its environment, which its children inherit and which is looked for when
 the launch ends. A small keeper process does the same when the notebook's kernel is killed or restarted.
 
-    python group.py GROUP_ID MARK GRACE_S     # the keeper; started by ProcessGroup, not by hand
+    python group.py MARK GRACE_S     # the keeper; started by ProcessGroup, not by hand
 """
 
 import contextlib
@@ -44,32 +44,34 @@ class ProcessGroup:
         keeper_grace_s: float = 30,
     ) -> None:
         self.mark = uuid.uuid4().hex
-        self.process = subprocess.Popen(
-            list(command),
-            env={**env, MARK_VARIABLE: self.mark},
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+        # Without the mark of a launch that this process may itself be part of: it outlives that one's end.
+        keeper_env = {name: value for name, value in os.environ.items() if name != MARK_VARIABLE}
+        # First: what is started before it would be nobody's, if this process were killed in between.
+        # Its standard input ends when this process does, by whatever signal.
+        self._keeper = subprocess.Popen(
+            [sys.executable, "-I", __file__, self.mark, str(keeper_grace_s)],
+            env=keeper_env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
             bufsize=0,
             start_new_session=True,
         )
-        keeper = [sys.executable, "-I", __file__, str(self.process.pid), self.mark, str(keeper_grace_s)]
-        # Without the mark of a launch that this process may itself be part of: it outlives that one's end.
-        keeper_env = {name: value for name, value in os.environ.items() if name != MARK_VARIABLE}
         try:
-            # Its standard input ends when this process does, by whatever signal.
-            self._keeper = subprocess.Popen(
-                keeper,
-                env=keeper_env,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
+            self.process = subprocess.Popen(
+                list(command),
+                env={**env, MARK_VARIABLE: self.mark},
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                bufsize=0,
                 start_new_session=True,
             )
         except BaseException:
-            self.process.kill()
-            self.process.wait()
+            self._end_keeper()
             raise
+        with contextlib.suppress(BrokenPipeError):  # killed by somebody: then there is none
+            self._keeper.stdin.write(str(self.process.pid).encode())
 
     def terminate(self) -> None:
         """Ask every process of the group to end (SIGTERM); torchrun hands it on to its workers."""
@@ -82,12 +84,15 @@ class ProcessGroup:
         self.process.kill()
         self.process.wait()
         kill_members(self.process.pid, self.mark)
+        self._end_keeper()
+
+    def _end_keeper(self) -> None:
         self._keeper.kill()
         self._keeper.wait()
         self._keeper.stdin.close()
 
 
-def kill_members(group_id: int, mark: str) -> None:
+def kill_members(group_id: int | None, mark: str) -> None:
     """Kill every process of a launch and wait until none runs; again for those born meanwhile."""
     import psutil
 
@@ -102,7 +107,7 @@ def kill_members(group_id: int, mark: str) -> None:
         psutil.wait_procs(members, timeout=_LOOK_AGAIN_S)
 
 
-def _members(group_id: int, mark: str) -> Iterator:
+def _members(group_id: int | None, mark: str) -> Iterator:
     """Find the running processes of a launch: those of its group, and those that carry its mark."""
     import psutil
 
@@ -122,15 +127,17 @@ def _signal_group(group_id: int, number: signal.Signals) -> None:
         return
 
 
-def _keep(group_id: int, mark: str, grace_s: float) -> None:
+def _keep(mark: str, grace_s: float) -> None:
     """Wait until the process that started this one is gone, then end its launch."""
-    sys.stdin.buffer.read()
+    told = sys.stdin.buffer.read()
     import psutil
 
-    _signal_group(group_id, signal.SIGTERM)
-    psutil.wait_procs(list(_members(group_id, mark)), timeout=grace_s)
+    group_id = int(told) if told else None  # gone before it could say
+    if group_id is not None:
+        _signal_group(group_id, signal.SIGTERM)
+    psutil.wait_procs(list(_members(group_id, mark)), timeout=grace_s if told else 0)
     kill_members(group_id, mark)
 
 
 if __name__ == "__main__":
-    _keep(int(sys.argv[1]), sys.argv[2], float(sys.argv[3]))
+    _keep(sys.argv[1], float(sys.argv[2]))

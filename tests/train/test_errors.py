@@ -25,6 +25,9 @@ def test_a_model_folder_without_tokenizer_is_refused(tmp_path: Path) -> None:
     check_model_folder("meta-llama/Meta-Llama-3-8B")
     with pytest.raises(UserError, match="no base model"):
         check_model_folder(None)
+    for value in (True, 8):  # a flag without a value; a number in YAML
+        with pytest.raises(UserError, match=f"base model {value}"):
+            check_model_folder(value)
 
 
 @pytest.mark.parametrize(
@@ -34,11 +37,13 @@ def test_a_model_folder_without_tokenizer_is_refused(tmp_path: Path) -> None:
         ({}, {"optim": "paged_adamw_8bit", "fsdp": True}, "optimizer of torch"),
         ({"load_in_4bit": True}, {"optim": "adamw_torch", "fsdp": True}, "bnb_4bit_quant_storage: uint8"),
         ({}, {"fsdp": True, "fsdp_config": {"state_dict_type": "SHARDED_STATE_DICT"}}, "FULL_STATE_DICT"),
+        ({}, {"save_on_each_node": True}, "save_on_each_node: true"),
     ],
 )
 def test_combinations_that_fail_late_are_refused_early(model: dict, training: dict, told: str) -> None:
     defaults = {"use_peft": True, "load_in_4bit": False, "dtype": "bfloat16", "bnb_4bit_quant_storage": None}
-    settings = {"optim": "adamw_torch", "fsdp": False, "fsdp_config": None, "use_cpu": True} | training
+    settings = {"optim": "adamw_torch", "fsdp": False, "fsdp_config": None, "use_cpu": True}
+    settings |= {"save_on_each_node": False} | training
     with pytest.raises(UserError, match=told):
         check_combination(SimpleNamespace(**defaults | model), SimpleNamespace(**settings), num_processes=2)
 

@@ -127,7 +127,8 @@ training = SimpleNamespace(
 try:
     resume_point(training, {fingerprint})
 except UserError as error:
-    print(f"process {{number}}: " + error.parts["found"])
+    line = f"process {{number}}: " + error.parts["found"] + "\\n"
+    os.write(1, line.encode())  # at once: the other process writes to the same pipe
 """
 
 

@@ -126,6 +126,10 @@ def test_every_trained_token_weighs_the_same_on_uneven_processes_and_batches(
     evaluations = [line["eval_loss"] for line in uneven.lines("progress") if "eval_loss" in line]
     assert evaluations[0] == pytest.approx(plain_loss(small_data, 5), rel=1e-5)
     assert evaluations == pytest.approx([before, after], rel=1e-5)
+    assert "eval_on_start: true" in (uneven.model_dir / "resolved-config.yaml").read_text()
+    assert not settings(tmp_path, "--eval_on_start", "true")[
+        1
+    ].eval_on_start  # there is nothing to evaluate on
     (ours,) = [line for line in uneven.lines("progress") if "loss" in line]
     (theirs,) = [entry for entry in whole.state.log_history if "loss" in entry]
     assert ours["loss"] == pytest.approx(plain_loss(small_data, 5), rel=1e-5)

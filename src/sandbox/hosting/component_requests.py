@@ -59,7 +59,11 @@ def summary_of(given: dict[str, Any], spec: ComponentSpec) -> dict[str, Any]:
 
 
 def add_record(call: Call, variant: str, specification: dict[str, Any], **members: Any) -> str:
-    """Add the record of a component that is being created, and return its ARN."""
+    """Add the record of a component that is being created, and return its ARN.
+
+    Raises:
+        AwsError: The name is taken, or what the component is on no longer takes components.
+    """
     name, endpoint, now_s = call.request["InferenceComponentName"], call.request["EndpointName"], time.time()
     record = {
         "InferenceComponentName": name,
@@ -74,7 +78,24 @@ def add_record(call: Call, variant: str, specification: dict[str, Any], **member
         "_tags": tags_of(call),
         **members,
     }
-    arn = record["InferenceComponentArn"]
-    if not call.context.resources.add(KIND, call.region, name, record):
-        raise validation_error(f'Cannot create already existing inference component "{arn}".')
+    arn, resources = record["InferenceComponentArn"], call.context.resources
+    with resources.held():
+        _check_parent(call, endpoint, specification.get("BaseInferenceComponentName"))
+        if not resources.add(KIND, call.region, name, record):
+            raise validation_error(f'Cannot create already existing inference component "{arn}".')
     return arn
+
+
+def _check_parent(call: Call, endpoint: str, base: str | None) -> None:
+    """Make sure that what a component is on did not begin to be deleted or updated meanwhile.
+
+    Raises:
+        AwsError: It did.
+    """
+    kind, name, status, title = (endpoints.KIND, endpoint, "EndpointStatus", "Endpoint")
+    if base is not None:  # which keeps its endpoint
+        kind, name, status, title = (KIND, base, STATUS, "Base inference component")
+    record = call.context.resources.get(kind, call.region, name)
+    if record is None or record[status] != "InService":
+        state = record[status] if record else "deleted"
+        raise validation_error(f'{title} "{call.arn(kind, name)}" is {state}; it must be InService.')

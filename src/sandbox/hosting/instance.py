@@ -122,29 +122,17 @@ class Instance:
 
     def start(self) -> bool:
         """Start the server process; False when it cannot be started or the instance is no longer wanted."""
-        port, given = free_port(), self._variant.environment
-        env = container_environment(
-            given,
-            paths=self._paths,
-            port=port,
-            region=self._region,
-        )
-        if is_forked(self._command, given):
-            env |= preloaded_parent.variables(self._home)
-        with self._lock:  # not beside stop(), which would miss the process
-            if self._stopped.is_set():
-                return False
-            try:
+        try:
+            port, env = self._port_and_environment()
+            with self._lock:  # not beside stop(), which would miss the process
+                if self._stopped.is_set():
+                    return False
                 self._process = ServerProcess(
-                    self._command,
-                    env=env,
-                    cwd=self._paths.root,
-                    port=port,
-                    write=self._write_output,
+                    self._command, env=env, cwd=self._paths.root, port=port, write=self._write_output
                 )
-            except OSError as error:
-                self.write(f"{self._command[0]} cannot be started: {error.strerror}")
-                return False
+        except OSError as error:
+            self.write(f"{self._command[0]} cannot be started: {error.strerror or error}")
+            return False
         return True
 
     def wait_healthy(self) -> bool:
@@ -236,6 +224,13 @@ class Instance:
         """Remove its folder, once it is stopped."""
         shutil.rmtree(self._paths.folder, ignore_errors=True)
         self._paths.folder.with_suffix(SCRATCH_SUFFIX).unlink(missing_ok=True)
+
+    def _port_and_environment(self) -> tuple[int, dict[str, str]]:
+        port, given = free_port(), self._variant.environment
+        env = container_environment(given, paths=self._paths, port=port, region=self._region)
+        if is_forked(self._command, given):
+            env |= preloaded_parent.variables(self._home)
+        return port, env
 
     def _begin_to_serve(self, connections: Connections) -> None:
         """Take requests from now on."""

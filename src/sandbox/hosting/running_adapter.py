@@ -85,8 +85,13 @@ class RunningAdapter:
             AdapterError: It can not.
         """
         folder = copy.adapter_folder(self._files.name)
-        if not folder.exists():
-            model_files.duplicate(self._files, folder)
+        try:
+            if not folder.exists():
+                model_files.duplicate(self._files, folder)
+        except OSError as error:  # a full disk ends neither the copy that starts nor the change that goes on
+            shutil.rmtree(folder, ignore_errors=True)
+            told = copy.outside(str(error))[:_MAX_ANSWER_CHARACTERS]
+            raise AdapterError(f"The adapter {self.name} can not be given to a copy: {told}") from None
         body = json.dumps({"name": self.name, "src": copy.inside(folder)}).encode()
         self._tell(copy, connections, "POST", "/adapters", body)
 

@@ -77,6 +77,12 @@ class Resources:
             return True
 
     @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let nobody else change a record meanwhile: what is seen of one is true when another is added."""
+        with self._lock:
+            yield
+
+    @contextmanager
     def change(self, kind: str, region: str, name: str) -> Iterator[Record]:
         """Give a record to change; it is written when the block ends without an error.
 

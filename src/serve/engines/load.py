@@ -67,5 +67,4 @@ def quick_imports() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.freeze()  # later searches leave out what stays for good
         gc.enable()

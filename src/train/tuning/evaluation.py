@@ -26,7 +26,8 @@ class EvaluationMixin:
     The evaluation data must have a filler as its last row (`tuning.sampling.with_filler`).
     """
 
-    _sums: torch.Tensor  # of this process: loss in nats, trained tokens
+    _loss_sum: float  # of this process, in nats
+    _num_trained: int
 
     def evaluate(self: SFTTrainer, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Evaluate without a trace in the random numbers: dropout goes on as if nothing had been evaluated.
@@ -44,17 +45,23 @@ class EvaluationMixin:
 
     def evaluation_loop(self: SFTTrainer, *args: Any, **kwargs: Any) -> EvalLoopOutput:
         """Return what transformers does, with the loss in nats per trained token of all processes."""
-        self._sums = torch.zeros(2, dtype=torch.float64, device=self.args.device)
+        self._loss_sum, self._num_trained = 0.0, 0
         output = super().evaluation_loop(*args, **kwargs)
-        loss, num_trained = self.accelerator.reduce(self._sums, reduction="sum").tolist()
-        output.metrics["eval_loss"] = loss / num_trained if num_trained else float("nan")
+        device = self.args.device
+        exact = torch.float32 if device.type == "mps" else torch.float64
+        sums = torch.tensor([self._loss_sum, self._num_trained], dtype=exact, device=device)
+        loss, num_trained = self.accelerator.reduce(sums, reduction="sum").tolist()
+        name = f"{kwargs.get('metric_key_prefix', 'eval')}_loss"
+        output.metrics[name] = loss / num_trained if num_trained else float("nan")
         return output
 
     def prediction_step(self: SFTTrainer, model: torch.nn.Module, inputs: dict[str, Any], *args, **kwargs):
         """Return what TRL does, and add its loss up."""
-        num_trained = (inputs["labels"][:, 1:] != IGNORED).sum()
+        num_trained = int((inputs["labels"][:, 1:] != IGNORED).sum())
         loss, *rest = super().prediction_step(model, inputs, *args, **kwargs)
-        self._sums += torch.stack([loss.double() * num_trained, num_trained])
+        if num_trained:  # with fillers alone some losses are no number
+            self._loss_sum += float(loss) * num_trained
+            self._num_trained += num_trained
         return loss, *rest
 
     def _get_eval_sampler(self: SFTTrainer, eval_dataset: Dataset) -> EpochSampler:

@@ -19,9 +19,9 @@ def check_model_folder(model_name_or_path: str | None) -> None:
     Raises:
         UserError: when no model is named, or the folder lacks weights, configuration or tokenizer.
     """
-    if not model_name_or_path:
+    if not model_name_or_path or not isinstance(model_name_or_path, str):  # a number, or a flag without value
         raise UserError(
-            found="no base model",
+            found=f"base model {model_name_or_path!r}" if model_name_or_path else "no base model",
             expected="the folder or the hub name of a causal language model",
             next_step="add --model_name_or_path src/sample/base/model",
         )
@@ -73,6 +73,12 @@ def check_combination(model: ModelConfig, training: SFTConfig, *, num_processes:
             found=f"state_dict_type: {form}",
             expected=f"{whole}: one process writes the whole checkpoint, whatever machine the others are on",
             next_step="leave it out: a checkpoint holds the adapter and its optimizer, and none of the base",
+        )
+    if training.save_on_each_node:
+        raise UserError(
+            found="save_on_each_node: true",
+            expected="false: one process writes the whole checkpoint, with a mark that covers all of it",
+            next_step="leave it out, and give all machines a shared output_dir, or copy it before a resume",
         )
     if num_processes == 1 and not training.use_cpu and torch.cuda.device_count() > 1:
         raise UserError(

@@ -48,10 +48,9 @@ def explain_out_of_memory(
             raise
         where = "the GPU's memory" if "CUDA" in str(error) else "this machine's memory"
         rows = training.per_device_train_batch_size
-        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
             found=f"{where} is used up with per_device_train_batch_size: {rows},"
-            f" max_seq_tokens: {max_seq_tokens}: {first_line}",
+            f" max_seq_tokens: {max_seq_tokens}: {_first_line(error)}",
             expected="room for weights, adapter, optimizer and the activations of one batch"
             " (src/train/estimate_memory.py counts them before a run)",
             next_step=what_to_lower(training, model, config, max_seq_tokens=max_seq_tokens),
@@ -76,12 +75,16 @@ def explain_merge_out_of_memory(adapter: Path, model_dir: Path, *, dtype: str) -
         if not is_out_of_memory(error):
             raise
         raise UserError(
-            found="this machine's memory is used up while merging",
-            expected=f"room for the whole base model in {dtype} (16 GB for eight billion parameters)",
+            found=f"this machine's memory is used up while merging: {_first_line(error)}",
+            expected=f"room for the whole base model in {dtype}, in bfloat16 16 GB for 8 billion parameters",
             next_step="merge on a machine with more memory:"
             f" python merge.py --adapter {adapter} --model_dir {model_dir};"
-            " or start again with merge: false, from the last checkpoint",
+            " with merge: false, train.py leaves the adapter alone",
         ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def what_to_lower(

@@ -142,6 +142,7 @@ class GoOn(TrainerCallback):
         self._trainer._total_train_tokens = self._trainer.num_tokens_before
         # The state of the checkpoint brings the intervals of the run that wrote it.
         state.compute_steps(args, state.max_steps)
+        self._eval_on_start = args.eval_on_start
         if state.global_step:  # what the recipe says of the start is about the first step
             args.eval_on_start = evaluation_is_missing(args, state)
 
@@ -149,9 +150,9 @@ class GoOn(TrainerCallback):
         """Choose the order of the epoch: accelerate does not reach a sampler below batches that it skips."""
         self._trainer.epoch_sampler.set_epoch(int(state.epoch + 1e-6))
 
-    def on_evaluate(self, args, state, control, **kwargs) -> None:
-        """Once is enough."""
-        args.eval_on_start = False
+    def on_train_end(self, args, state, control, **kwargs) -> None:
+        """Leave the settings as the recipe has them: they are saved with the result."""
+        args.eval_on_start = self._eval_on_start
 
 
 def evaluation_is_missing(args: SFTConfig, state: Any) -> bool:

@@ -157,6 +157,8 @@ def parse(argv: list[str], recipe: str | None) -> tuple[ScriptArguments, SFTConf
         training.fsdp, training.fsdp_plugin_args = False, None
     if not script.validation_data:
         training.eval_strategy = "no"
+    if training.eval_strategy == "no":
+        training.eval_on_start = False
     training.max_length = None  # rows are never cut: tokenize() refuses long ones
     training.disable_tqdm = True
     return script, training, model

@@ -122,6 +122,24 @@ def test_an_adapter_is_replaced_while_it_is_asked_and_stays_when_the_new_one_is_
     assert adapters_told(components, endpoint, adapter, 3) == {"second"}
 
 
+def test_an_adapter_that_a_copy_can_not_be_given_leaves_the_one_before(
+    components: Any, endpoint: str, base: str, adapter: str
+) -> None:
+    """A file in the place of the folder stands for a full disk."""
+    folder = next((components.hosting.sandbox.home / "components").glob(f"*/{base}/*/adapters"))
+    aside = folder.with_name("aside")
+    folder.rename(aside)
+    folder.touch()
+    url = put_light(components, "second.tar.gz", "second")
+    failed = components.update(adapter, Specification={"Container": {"ArtifactUrl": url}})
+    assert failed["InferenceComponentStatus"] == "InService"
+    assert f"The adapter {adapter} can not be given to a copy" in failed["FailureReason"]
+    folder.unlink()
+    aside.rename(folder)
+    components.scale(base, 3)
+    assert adapters_told(components, endpoint, adapter, 3) == {"first"}
+
+
 def test_a_container_that_refuses_an_adapter_and_a_missing_archive_fail_the_component(
     components: Any, endpoint: str, base: str
 ) -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from sandbox.api.errors import AwsError
+from sandbox.api.registry import Call
 from sandbox.context import Context
 from sandbox.hosting import component_states
+from sandbox.hosting.component_requests import add_record
 from sandbox.hosting.component_states import KIND, STATUS
 
 
@@ -36,3 +38,30 @@ def test_one_of_two_deletions_at_once_is_refused(tmp_path: Path, monkeypatch: py
     ]
     with pytest.raises(AwsError, match="Could not find inference component"):
         component_states.begin_deletion(context, region, "nobody")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "on", "told"),
+    [
+        ("Deleting", {}, r'Endpoint ".*:endpoint/news" is Deleting; it must be InService'),
+        (None, {}, r'Endpoint ".*:endpoint/news" is deleted; it must be InService'),
+        (
+            "InService",
+            {"BaseInferenceComponentName": "base"},
+            r'Base inference component ".*/base" is Deleting; it must be InService',
+        ),
+    ],
+)
+def test_a_component_is_not_added_to_what_began_to_be_deleted_meanwhile(
+    tmp_path: Path, endpoint: str | None, on: dict[str, str], told: str
+) -> None:
+    """The checks of the request passed before; a deletion then looked for components and found none."""
+    context, region = Context(tmp_path), "us-east-1"
+    if endpoint:
+        context.resources.add("endpoint", region, "news", {"EndpointStatus": endpoint})
+    context.resources.add(KIND, region, "base", {STATUS: "Deleting"})
+    request = {"InferenceComponentName": "late", "EndpointName": "news"}
+    call = Call(operation="CreateInferenceComponent", request=request, region=region, context=context)
+    with pytest.raises(AwsError, match=told):
+        add_record(call, "AllTraffic", on)
+    assert context.resources.names(KIND, region) == ["base"]
