@@ -62,15 +62,14 @@ def preload(argv: Sequence[str]) -> int:
 
 def import_libraries(names: Iterable[str]) -> None:
     """Import what every server needs, without a thread being started."""
-    from serve.engines.load import hide_unneeded_packages, quick_imports
+    from serve.engines.load import hide_unneeded_packages
 
     # numpy's and torch's pools of threads would be lost in a fork. A server sets its own number later.
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
     os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
     hide_unneeded_packages()
-    with quick_imports():
-        for name in names:
-            importlib.import_module(name)
+    for name in names:
+        importlib.import_module(name)
     # Objects that no search for cycles touches stay in pages that the servers share.
     gc.collect()
     gc.freeze()

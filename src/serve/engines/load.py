@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from serve.engine import Engine
 from serve.errors import UserError
@@ -28,16 +25,14 @@ def load_engine(settings: ServeSettings, model: ModelFolder) -> Engine:
     os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
     try:
         if settings.engine == "ctranslate2":
-            with quick_imports():
-                from serve.engines.ctranslate2_engine import CTranslate2Engine
+            from serve.engines.ctranslate2_engine import CTranslate2Engine
 
             return CTranslate2Engine(
                 model, quantize=settings.quantize, cache_dir=settings.cache_dir,
                 max_batch_size=settings.max_batch_size,
             )  # fmt: skip
         hide_unneeded_packages()
-        with quick_imports():
-            from serve.engines.transformers_engine import TransformersEngine
+        from serve.engines.transformers_engine import TransformersEngine
 
         return TransformersEngine(
             model.path, model.codec, dtype=settings.dtype, max_batch_size=settings.max_batch_size,
@@ -58,13 +53,3 @@ def hide_unneeded_packages() -> None:
     """Keep transformers from importing packages that generating on a CPU does not need."""
     for package in UNNEEDED_PACKAGES:
         sys.modules.setdefault(package, None)
-
-
-@contextmanager
-def quick_imports() -> Iterator[None]:
-    """Import without searching for garbage: modules are none, and the search takes 0.6 of 3.8 s."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
