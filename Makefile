@@ -9,8 +9,8 @@ LAB := .envs/lab/.ready
 TRANSFORMERS_4_57 := .envs/transformers-4.57/.ready
 # One thread per process: the ranks of a training share the cores, and more threads fight over them.
 export OMP_NUM_THREADS ?= 1
-# Set on many machines with containers: every process would compile thousands of modules anew. Without it, a
-# kernel's imports take 4 s less and a training process's 1.5 s.
+# Set on many machines with containers: every process would compile anew what uv installed (pandas, datasets,
+# the SageMaker SDK), 1.1 of 5.0 s of a training process's imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help sample test lab check format base bench stop clean

@@ -132,10 +132,11 @@ def _keep(mark: str, grace_s: float) -> None:
     told = sys.stdin.buffer.read()
     import psutil
 
-    group_id = int(told) if told else None  # gone before it could say
-    if group_id is not None:
+    group_id = None  # it was gone before it could say, and what it started has done nothing yet
+    if told:
+        group_id = int(told)
         _signal_group(group_id, signal.SIGTERM)
-    psutil.wait_procs(list(_members(group_id, mark)), timeout=grace_s if told else 0)
+        psutil.wait_procs(list(_members(group_id, mark)), timeout=grace_s)
     kill_members(group_id, mark)
 
 

@@ -97,8 +97,8 @@ def test_a_stopped_job_saves_and_the_next_one_ends_where_an_undisturbed_one_does
     assert "skipped and removed checkpoint-4: optimizer.bin is missing" in lines
     assert f"resuming from /opt/ml/checkpoints/checkpoint-{step}" in lines
     assert "model.safetensors" in jobs.keys(f"out/{last}/output/model/")
-    losses = [line for line in lines if line.startswith("progress ")]
-    assert losses[0].startswith(f'progress {{"step": {step + 1}, "num_steps": {NUM_STEPS},')
+    steps = [line for line in lines if line.startswith("progress ")]
+    assert steps[0].startswith(f'progress {{"step": {step + 1}, "num_steps": {NUM_STEPS},')
 
     whole = train(tmp_path, small_data, *SETTINGS, "--merge", "false", num_processes=2)
     assert len(whole.losses) == NUM_STEPS

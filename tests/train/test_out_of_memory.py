@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -69,6 +70,7 @@ def test_several_processes_are_told_to_share_the_base_model(config) -> None:
     assert text.startswith("set fsdp: true (the base model is shared out over 4 processes); or")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit that stands for a full memory is Linux's")
 def test_a_merge_without_memory_says_where_the_adapter_is(tmp_path: Path) -> None:
     """The kernel gives this process no further memory for as long as the merge goes on."""
     import resource

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,11 +26,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError | OSError) and any(word in str(error) for word in _WORDS)
 
 
-@contextmanager
 def explain_out_of_memory(
     training: SFTConfig, model: ModelConfig, config: PretrainedConfig, *, max_seq_tokens: int
-) -> Iterator[None]:
-    """Turn an allocator's error into one that names the settings to lower.
+) -> AbstractContextManager[None]:
+    """Turn an allocator's error in a block into one that names the settings to lower.
 
     Args:
         training: rows per device, checkpointing, sharding, optimizer.
@@ -41,24 +40,24 @@ def explain_out_of_memory(
     Raises:
         UserError: instead of the allocator's error.
     """
-    try:
-        yield
-    except (RuntimeError, MemoryError, OSError) as error:
-        if not is_out_of_memory(error):
-            raise
+
+    def explain(error: BaseException) -> UserError:
         where = "the GPU's memory" if "CUDA" in str(error) else "this machine's memory"
         rows = training.per_device_train_batch_size
-        raise UserError(
+        return UserError(
             found=f"{where} is used up with per_device_train_batch_size: {rows},"
             f" max_seq_tokens: {max_seq_tokens}: {_first_line(error)}",
             expected="room for weights, adapter, optimizer and the activations of one batch"
             " (src/train/estimate_memory.py counts them before a run)",
             next_step=what_to_lower(training, model, config, max_seq_tokens=max_seq_tokens),
-        ) from error
+        )
+
+    return _explained(explain)
 
 
-@contextmanager
-def explain_merge_out_of_memory(adapter: Path, model_dir: Path, *, dtype: str) -> Iterator[None]:
+def explain_merge_out_of_memory(
+    adapter: Path, model_dir: Path, *, dtype: str
+) -> AbstractContextManager[None]:
     """Turn an allocator's error while merging into one that says where the adapter is and how to go on.
 
     Args:
@@ -69,18 +68,27 @@ def explain_merge_out_of_memory(adapter: Path, model_dir: Path, *, dtype: str) -
     Raises:
         UserError: instead of the allocator's error.
     """
-    try:
-        yield
-    except (RuntimeError, MemoryError, OSError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise UserError(
+
+    def explain(error: BaseException) -> UserError:
+        return UserError(
             found=f"this machine's memory is used up while merging: {_first_line(error)}",
             expected=f"room for the whole base model in {dtype}, in bfloat16 16 GB for 8 billion parameters",
             next_step="merge on a machine with more memory:"
             f" python merge.py --adapter {adapter} --model_dir {model_dir};"
             " with merge: false, train.py leaves the adapter alone",
-        ) from error
+        )
+
+    return _explained(explain)
+
+
+@contextmanager
+def _explained(explain: Callable[[BaseException], UserError]) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, MemoryError, OSError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise explain(error) from error
 
 
 def _first_line(error: BaseException) -> str:
