@@ -111,5 +111,5 @@ def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def qlora_run(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> Run:
-    """The sample recipe as it is: 4-bit base, bfloat16, two processes, FSDP."""
+    """The sample recipe as it is: 4-bit base, float32, two processes, FSDP."""
     return train(tmp_path_factory.mktemp("qlora"), small_data, num_processes=2)

@@ -10,13 +10,13 @@ from tests.train.conftest import BASE, REPO
 TEMPLATE = str(REPO / "src" / "train" / "chat_template.jinja")
 
 
-def settings(output_dir: Path, *words: str):
-    """Return the sample recipe's settings, changed by a command line."""
+def settings(output_dir: Path, *words: str, recipe: str = "sample.yaml"):
+    """Return a recipe's settings, changed by a command line."""
     from tuning.run import parse
 
-    recipe = str(REPO / "src" / "train" / "recipes" / "sample.yaml")
-    command = ["--config", recipe, "--model_name_or_path", str(BASE), "--output_dir", str(output_dir)]
-    return parse([*command, *words], recipe)
+    path = str(REPO / "src" / "train" / "recipes" / recipe)
+    command = ["--config", path, "--model_name_or_path", str(BASE), "--output_dir", str(output_dir)]
+    return parse([*command, *words], path)
 
 
 def prepare(script, training, model, rows):

@@ -53,7 +53,10 @@ def test_combinations_that_fail_late_are_refused_early(model: dict, training: di
     [
         (
             ("--bnb_4bit_quant_storage", "uint8"),
-            ["dtype: bfloat16, bnb_4bit_quant_storage: uint8", "set dtype"],
+            [
+                "dtype: float32, bnb_4bit_quant_storage: uint8",
+                "set dtype: float32 and bnb_4bit_quant_storage: float32",
+            ],
         ),
         (("--model_name_or_path", "./nowhere"), ["the model folder nowhere without"]),
         (

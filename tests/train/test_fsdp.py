@@ -13,6 +13,7 @@ from tests.train.in_process import prepare, settings
 from tuning.data import read_rows
 from tuning.fsdp import require_sharded
 
+BFLOAT16 = ("--dtype", "bfloat16", "--bnb_4bit_quant_storage", "bfloat16")
 FLOAT32 = (
     *("--dtype", "float32", "--bf16", "false", "--bnb_4bit_quant_storage", "float32"),
     *("--load_in_4bit", "false", "--merge", "false"),
@@ -60,12 +61,20 @@ def losses_of_one_process(output_dir: Path, data: Path, *words: str, num_rows: i
     return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
 
 
-def test_two_processes_equal_one_in_bfloat16_with_a_4_bit_base(
-    tmp_path: Path, small_data: Path, qlora_run: Run
-) -> None:
+def test_two_processes_equal_one_with_a_4_bit_base(tmp_path: Path, small_data: Path, qlora_run: Run) -> None:
     one = losses_of_one_process(tmp_path, small_data, "--per_device_train_batch_size", "16", num_rows=96)
     assert len(one) == 6
-    assert qlora_run.losses == pytest.approx(one, rel=2e-2)
+    assert qlora_run.losses == pytest.approx(one, rel=1e-3)
+
+
+def test_two_processes_equal_one_in_bfloat16_as_gpus_compute(tmp_path: Path, small_data: Path) -> None:
+    few = ("--max_train_rows", "48", "--merge", "false")
+    rows_of_two, rows_of_one = (("--per_device_train_batch_size", rows) for rows in ("4", "8"))
+    two = train(tmp_path / "two", small_data, *BFLOAT16, *few, *rows_of_two, num_processes=2)
+    assert two.lines("precision") == [{"base": "nf4", "compute": "bfloat16", "adapter": "bfloat16"}]
+    one = losses_of_one_process(tmp_path / "one", small_data, *BFLOAT16, *rows_of_one, num_rows=48)
+    assert len(one) == 6
+    assert two.losses == pytest.approx(one, rel=2e-2)
 
 
 def test_4_bit_weights_are_never_repacked_on_a_cpu() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tuning.errors import UserError
 
 if TYPE_CHECKING:
+    from peft import PeftModel
     from transformers import PreTrainedModel
     from trl import ModelConfig, SFTConfig
 
@@ -102,10 +103,11 @@ def check_dtypes(model: ModelConfig, training: SFTConfig, *, num_processes: int)
         return
     dtype, storage = model.dtype or "float32", model.bnb_4bit_quant_storage or "uint8"
     if dtype != storage:
+        fitting = "float32" if training.use_cpu else "bfloat16"
         raise UserError(
             found=f"dtype: {dtype}, bnb_4bit_quant_storage: {storage}",
             expected="the same floating point dtype for both, or FSDP cannot shard the 4-bit weights",
-            next_step="set dtype: bfloat16 and bnb_4bit_quant_storage: bfloat16",
+            next_step=f"set dtype: {fitting} and bnb_4bit_quant_storage: {fitting}",
         )
 
 
@@ -129,6 +131,36 @@ def load_model(model: ModelConfig, *, on_cpu: bool) -> PreTrainedModel:
     if quantization and on_cpu:
         _keep_weights_packed(loaded)
     return loaded
+
+
+def require_float32_adapter(model: PeftModel) -> None:
+    """Train the adapter in float32 where the base computes in it; its optimizer's moments follow.
+
+    TRL 1.16 casts the adapter of a quantised base to bfloat16 whatever the recipe says. A CPU without
+    bfloat16 instructions then multiplies matrices forty times slower than in float32.
+    """
+    import torch
+
+    if model.get_input_embeddings().weight.dtype != torch.float32:
+        return
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+
+
+def precision(model: PeftModel) -> dict[str, str]:
+    """Return what a model holds and computes in, by part: the dtypes' names, "nf4" for a 4-bit base."""
+    names = {
+        "base": {
+            parameter.quant_state.quant_type
+            for parameter in model.parameters()
+            if getattr(parameter, "quant_state", None) is not None
+        },
+        "compute": {str(model.get_input_embeddings().weight.dtype)},
+        "adapter": {str(parameter.dtype) for parameter in model.parameters() if parameter.requires_grad},
+    }
+    names["base"] = names["base"] or names["compute"]
+    return {part: ", ".join(sorted(found)).replace("torch.", "") for part, found in names.items()}
 
 
 def _keep_weights_packed(model: PreTrainedModel) -> None:

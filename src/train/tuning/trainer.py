@@ -17,7 +17,7 @@ from tuning.evaluation import EvaluationMixin
 from tuning.finite import FiniteMixin
 from tuning.fsdp import CpuShardingMixin, require_sharded, wrapped_layers
 from tuning.loss import CompletionLossMixin
-from tuning.model import load_model
+from tuning.model import load_model, precision, require_float32_adapter
 from tuning.packing import SeparateRows
 from tuning.progress import LogBeforeSave, PrintProgress, say
 from tuning.random_state import RandomStateMixin
@@ -122,6 +122,9 @@ def build_trainer(
         trainer.data_collator = SeparateRows(
             pad_token_id=tokenizer.pad_token_id, pad_to_multiple_of=training.pad_to_multiple_of
         )
+    require_float32_adapter(trainer.model)
+    if trainer.is_world_process_zero():
+        say("precision", **precision(trainer.model))
     trainer.add_callback(GoOn(trainer))
     trainer.add_callback(PrintProgress())
     trainer.fingerprint, trainer.end_cost = fingerprint, end_cost
