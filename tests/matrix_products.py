@@ -1,4 +1,4 @@
-"""Which dtypes a program multiplies matrices in: what a processor without bfloat16 instructions is slow in."""
+"""The dtypes in which a program multiplies matrices: not every processor is quick in bfloat16."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Settings:
         long_run_instance_type: Of notebook 03-1, for example ml.g5.48xlarge.
         long_run_recipe: File name under src/train/recipes, for notebook 03-1.
         long_run_num_processes: Training processes on that machine, 1 or more.
-        long_run_time_limit_s: A job of the long run saves and ends after so many seconds of training.
+        long_run_steps_per_job: A job of the long run saves and ends after so many steps, 1 or more.
         long_run_max_jobs: So many jobs in a row at most, 1 or more.
         endpoint_instance_type: For example ml.g5.12xlarge.
         endpoint_num_gpus: GPUs that a model is spread over (tensor parallel), 1 or more.
@@ -113,7 +113,7 @@ class Settings:
     long_run_instance_type: str
     long_run_recipe: str
     long_run_num_processes: int
-    long_run_time_limit_s: int
+    long_run_steps_per_job: int
     long_run_max_jobs: int
     endpoint_instance_type: str
     endpoint_num_gpus: int

@@ -148,17 +148,19 @@ def test_sigterm_saves_a_checkpoint_that_only_its_own_run_goes_on_from(
     assert checkpoints.is_complete(last)
 
 
-@pytest.mark.parametrize("limit", ["--time_limit_s", "--training_time_limit_s"])
-def test_a_time_limit_ends_early_with_a_servable_model_and_its_checkpoint(
-    tmp_path: Path, small_data: Path, limit: str
+@pytest.mark.parametrize(
+    ("limit", "stopped_by", "num_steps"),
+    # the launch alone takes longer than the time limit
+    [("--time_limit_s", "time limit", 1), ("--max_steps_per_launch", "step limit", 2)],
+)
+def test_a_limit_ends_early_with_a_servable_model_and_its_checkpoint(
+    tmp_path: Path, small_data: Path, limit: str, stopped_by: str, num_steps: int
 ) -> None:
     run = train(tmp_path, small_data, limit, "2", "--num_train_epochs", "500", *SAVING)
     (result,) = run.lines("result")
-    assert result["stopped_by"] == "time limit"
-    assert f"{limit[2:]} 2," in run.output
-    assert result["num_steps"] < 500 * 12
-    if limit == "--time_limit_s":  # the launch alone takes that long
-        assert result["num_steps"] == 1
+    assert result["stopped_by"] == stopped_by
+    assert f"{limit[2:]} 2" in run.output
+    assert result["num_steps"] == num_steps
     assert (run.model_dir / "model.safetensors").is_file()
     last = checkpoints.last_complete(tmp_path)
     assert last is not None

@@ -26,7 +26,7 @@ def of(tmp_path: Path, *changes: str, data: Dataset = DATA, base: Path = BASE) -
     "changes",
     [
         ("--save_strategy", "steps", "--save_steps", "7", "--save_total_limit", "1"),
-        ("--time_limit_s", "60", "--training_time_limit_s", "5", "--keep_checkpoints", "true"),
+        ("--time_limit_s", "60", "--max_steps_per_launch", "5", "--keep_checkpoints", "true"),
         ("--logging_steps", "5", "--eval_strategy", "steps", "--eval_steps", "3"),
         ("--resume_from_checkpoint", "last", "--merge", "false", "--model_dir", "elsewhere"),
         ("--per_device_train_batch_size", "2", "--gradient_accumulation_steps", "2"),

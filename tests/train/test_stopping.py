@@ -26,7 +26,7 @@ def end_cost(**values: float) -> EndCost:
 
 
 def stop_in_time(cost: EndCost | None = None, *, launched_s_ago: float = 0, **limits: float) -> StopInTime:
-    known = {"time_limit_s": None, "training_time_limit_s": None}
+    known = {"time_limit_s": None, "max_steps_per_launch": None}
     return StopInTime(cost or end_cost(), launched_at=time.time() - launched_s_ago, **known | limits)
 
 
@@ -78,10 +78,12 @@ def test_the_slowest_step_is_kept_free_too(monkeypatch: pytest.MonkeyPatch) -> N
     assert cost.slowest_step_s == 30
 
 
-def test_training_time_counts_from_the_first_step() -> None:
-    stop = stop_in_time(launched_s_ago=1000, training_time_limit_s=500)
-    stop.on_train_begin(None, at(0), None)
-    assert not end_step(stop, at(1)).should_training_stop
+def test_the_step_limit_counts_from_where_the_launch_resumed() -> None:
+    stop = stop_in_time(launched_s_ago=1000, max_steps_per_launch=3)
+    stop.on_train_begin(None, at(4), None)
+    assert not end_step(stop, at(6)).should_training_stop
+    assert end_step(stop, at(7)).should_save
+    assert stop.reason == "step limit"
 
 
 def test_sigterm_cuts_an_evaluation_off_and_saves() -> None:
@@ -95,14 +97,14 @@ def test_sigterm_cuts_an_evaluation_off_and_saves() -> None:
     assert stop.reason == "SIGTERM"
 
 
-def test_sigterm_at_the_last_step_saves_too_and_a_time_limit_lets_it_end() -> None:
+def test_sigterm_at_the_last_step_saves_too_and_a_limit_lets_it_end() -> None:
     stop = stop_in_time()
     os.kill(os.getpid(), signal.SIGTERM)
     assert end_step(stop, at(10)).should_save
     assert stop.reason == "SIGTERM"
-    late = stop_in_time(launched_s_ago=100, time_limit_s=1)
-    assert not end_step(late, at(10)).should_save
-    assert late.reason is None
+    for late in (stop_in_time(launched_s_ago=100, time_limit_s=1), stop_in_time(max_steps_per_launch=10)):
+        assert not end_step(late, at(10)).should_save
+        assert late.reason is None
 
 
 def test_a_run_that_stops_does_not_evaluate_at_the_end_of_its_epoch() -> None:

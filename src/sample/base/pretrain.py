@@ -135,7 +135,7 @@ def new_optimizers(model: LlamaForCausalLM, settings: Pretraining) -> tuple[list
 
 
 def has_bfloat16_instructions() -> bool:
-    """Return whether this processor multiplies bfloat16: two thirds of float32's time then, else forty times."""
+    """Return whether this processor has them: two thirds of float32's time then, else forty times it."""
     import torch
 
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

@@ -92,9 +92,11 @@ class ScriptArguments:
             " in. Default: none."
         },
     )
-    training_time_limit_s: float | None = field(
+    max_steps_per_launch: int | None = field(
         default=None,
-        metadata={"help": "Save and end after this many seconds of training. Default: none."},
+        metadata={
+            "help": "Save and end after this many steps of this launch; the next one resumes. Default: none."
+        },
     )
     keep_checkpoints: bool = field(
         default=False,
@@ -107,7 +109,7 @@ class ScriptArguments:
     def __post_init__(self) -> None:
         for name in (
             *("max_train_rows", "max_validation_rows", "max_seq_tokens"),
-            *("time_limit_s", "training_time_limit_s"),
+            *("time_limit_s", "max_steps_per_launch"),
         ):
             value = getattr(self, name)
             if value is not None and value <= 0:

@@ -88,6 +88,7 @@ def is_disk_full(error: BaseException | None) -> bool:
         "os error 27",
         "Disk quota",
         "file write failed",
+        "iostream error",  # torch.save, when the last bytes are written
         "inline_container",  # torch.save: "enforce fail at inline_container.cc", "unexpected pos 12 vs 10"
     )
     seen = 0

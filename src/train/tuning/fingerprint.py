@@ -27,7 +27,7 @@ _MAY_DIFFER = {
     *("per_device_train_batch_size", "gradient_accumulation_steps", "fsdp", "fsdp_config"),
     # where, how often, how long
     *("validation_data", "max_validation_rows", "per_device_eval_batch_size", "time_limit_s"),
-    *("training_time_limit_s", "keep_checkpoints", "merge", "resume_from_checkpoint", "report_to"),
+    *("max_steps_per_launch", "keep_checkpoints", "merge", "resume_from_checkpoint", "report_to"),
     *("do_eval", "do_train", "run_name", "project", "disable_tqdm", "log_level", "ddp_timeout"),
     "load_best_model_at_end",
     # the same arithmetic with less memory or in less time

@@ -1,4 +1,4 @@
-"""Stop in time: on SIGTERM (a spot interruption, a stopped job) or before a time limit, with a checkpoint."""
+"""Stop in time, with a checkpoint: on SIGTERM (a spot interruption, a stopped job) or before a limit."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from transformers import TrainerCallback
 if TYPE_CHECKING:
     from tuning.end_cost import EndCost
 
-SIGTERM, TIME_LIMIT = "SIGTERM", "time limit"
-_REASONS = {1: TIME_LIMIT, 2: SIGTERM}  # the higher one wins: it leaves no time to merge
+SIGTERM, TIME_LIMIT, STEP_LIMIT = "SIGTERM", "time limit", "step limit"
+_REASONS = {1: STEP_LIMIT, 2: TIME_LIMIT, 3: SIGTERM}  # the highest wins: SIGTERM leaves no time to merge
 
 
 class EvaluationStopped(Exception):  # noqa: N818  not an error: the run goes on to save
@@ -26,7 +26,7 @@ class StopInTime(TrainerCallback):
         end_cost: what the end of the run takes, kept free of the time limit.
         launched_at: seconds since the epoch at which the run began.
         time_limit_s: seconds from there until everything is saved and merged; None for no limit.
-        training_time_limit_s: seconds of training alone; None for no limit.
+        max_steps_per_launch: steps of this launch, whatever the run has already; None for no limit.
     """
 
     def __init__(
@@ -35,14 +35,15 @@ class StopInTime(TrainerCallback):
         *,
         launched_at: float,
         time_limit_s: float | None,
-        training_time_limit_s: float | None = None,
+        max_steps_per_launch: int | None = None,
     ) -> None:
         self.reason: str | None = None
         self._end_cost = end_cost
         self._launched = time.monotonic() - (time.time() - launched_at)
         self._time_limit_s = time_limit_s
-        self._training_time_limit_s = training_time_limit_s
-        self._training_began = self._step_began = time.monotonic()
+        self._max_steps_per_launch = max_steps_per_launch
+        self._first_step = 0
+        self._step_began = time.monotonic()
         self._terminated = False
         signal.signal(signal.SIGTERM, self._on_sigterm)
 
@@ -50,8 +51,8 @@ class StopInTime(TrainerCallback):
         self._terminated = True
 
     def on_train_begin(self, args, state, control, **kwargs) -> None:
-        """Start the clock of the training."""
-        self._training_began = time.monotonic()
+        """Count this launch's steps from the checkpoint that it resumes."""
+        self._first_step = state.global_step
 
     def on_train_end(self, args, state, control, **kwargs) -> None:
         """Leave SIGTERM to the system again: nobody asks for the flag while saving and merging."""
@@ -86,7 +87,7 @@ class StopInTime(TrainerCallback):
 
     def _agree(self, state) -> str | None:
         """Return the reason to stop that any process has, and tell it once."""
-        wanted = _highest(2 if self._terminated else int(self._is_out_of_time()))
+        wanted = _highest(self._own_reason(state))
         reason = _REASONS.get(wanted)
         # All steps are done: what is left is the end itself.
         if reason and not self.reason and state.is_world_process_zero and state.global_step < state.max_steps:
@@ -95,28 +96,29 @@ class StopInTime(TrainerCallback):
             self.reason = reason
         return reason
 
+    def _own_reason(self, state) -> int:
+        """Return the number of this process's reason to stop, 0 without one."""
+        if self._terminated:
+            return 3
+        if self._is_out_of_time():
+            return 2
+        num_steps = state.global_step - self._first_step
+        return int(self._max_steps_per_launch is not None and num_steps >= self._max_steps_per_launch)
+
     def _is_out_of_time(self) -> bool:
-        now = time.monotonic()
-        if self._training_time_limit_s and now - self._training_began >= self._training_time_limit_s:
-            return True
         if self._time_limit_s is None:
             return False
-        return now - self._launched + self._end_cost.seconds() >= self._time_limit_s
+        used_s = time.monotonic() - self._launched
+        return used_s + self._end_cost.seconds() >= self._time_limit_s
 
     def _told(self, reason: str) -> str:
         if reason == SIGTERM:
             return "SIGTERM, saving a checkpoint"
+        if reason == STEP_LIMIT:
+            return f"max_steps_per_launch {self._max_steps_per_launch}"
         used_s = time.monotonic() - self._launched
-        limits = [
-            f"{name} {limit:g}"
-            for name, limit in (
-                ("time_limit_s", self._time_limit_s),
-                ("training_time_limit_s", self._training_time_limit_s),
-            )
-            if limit
-        ]
         return (
-            f"{' and '.join(limits)}, {used_s:.0f} s since the launch,"
+            f"time_limit_s {self._time_limit_s:g}, {used_s:.0f} s since the launch,"
             f" {self._end_cost.seconds():.0f} s estimated for saving and merging"
         )
 

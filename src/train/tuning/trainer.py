@@ -103,7 +103,7 @@ def build_trainer(
         end_cost,
         launched_at=launched_at,
         time_limit_s=script.time_limit_s,
-        training_time_limit_s=script.training_time_limit_s,
+        max_steps_per_launch=script.max_steps_per_launch,
     )
     if training.packing:
         require_isolation(base)
