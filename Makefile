@@ -18,8 +18,8 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-sample: $(NOTEBOOKS) ## run every notebook on this machine (no account, no GPU) and write one HTML report
-	WORKSHOP_MODE=sample $(PY) -m workshop.walk
+sample: $(NOTEBOOKS) ## run tracks 01 and 02 on this machine (no account, no GPU), one HTML report; TRACK=03, TRACK=all
+	WORKSHOP_MODE=sample $(PY) -m workshop.walk $(if $(TRACK),--tracks $(TRACK))
 
 test: $(NOTEBOOKS) $(TRANSFORMERS_4_57) ## run the tests and every notebook, on two cores, in temporary homes
 	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbmake --nbmake-timeout=600 tests notebook

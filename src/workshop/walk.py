@@ -1,7 +1,8 @@
 """Run every notebook in order and leave a report to look at.
 
-    python -m workshop.walk                        all notebooks, as `make sample` does
-    python -m workshop.walk --list                 their names, in order
+    python -m workshop.walk                        tracks 01 and 02, as `make sample` does
+    python -m workshop.walk --tracks 03            another track, several, or all
+    python -m workshop.walk --tracks all --list    the names of the notebooks, in order
     python -m workshop.walk --notebooks A.ipynb    these only, in the given order
 
 Executed notebooks and report.html land in <home>/report. Exit code 0: all cells ran; 1: a cell failed
@@ -22,7 +23,7 @@ from typing import Any
 
 from workshop import local_aws
 from workshop.errors import WorkshopError
-from workshop.notebooks import heading_above, list_notebooks
+from workshop.notebooks import DEFAULT_TRACKS, choose_tracks, heading_above
 from workshop.settings import Settings, load_settings
 
 REFRESH_S = 0.2
@@ -132,7 +133,7 @@ def main(argv: list[str] | None = None) -> int:
         signal.signal(number, _interrupt)
     try:
         settings = load_settings()
-        paths = arguments.notebooks or list_notebooks(settings.repo_dir / "notebook")
+        paths = arguments.notebooks or choose_tracks(settings.repo_dir / "notebook", arguments.tracks)
         _check(paths)
         if arguments.list:
             print("\n".join(str(path) for path in paths))
@@ -155,7 +156,15 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m workshop.walk", description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--notebooks", nargs="+", type=Path, metavar="PATH", help="only these, in this order")
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--notebooks", nargs="+", type=Path, metavar="PATH", help="only these, in this order")
+    chosen.add_argument(
+        "--tracks",
+        nargs="+",
+        default=DEFAULT_TRACKS,
+        metavar="NUMBER",
+        help="01 02 (default), 03, ... or all",
+    )
     parser.add_argument("--list", action="store_true", help="print the notebooks in order and stop")
     return parser
 
@@ -166,7 +175,7 @@ def _check(paths: list[Path]) -> None:
         raise WorkshopError(
             found=f"no notebook {missing[0]}" if missing else "no notebook under notebook/",
             expected="paths of .ipynb files",
-            next_step="python -m workshop.walk --list",
+            next_step="python -m workshop.walk --tracks all --list",
         )
 
 

@@ -15,6 +15,9 @@ import nbformat
 import psutil
 import pytest
 
+from workshop.notebooks import list_notebooks
+from workshop.settings import find_repo_dir
+
 PICTURE = "%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
 
 
@@ -156,14 +159,40 @@ def test_an_interrupted_walk_leaves_no_process_behind(
 
 def test_the_list_holds_every_notebook_without_running_one(tmp_path: Path, environ: dict) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "workshop.walk", "--list"],
+        [sys.executable, "-m", "workshop.walk", "--tracks", "all", "--list"],
         env=environ,
         capture_output=True,
         text=True,
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    assert all(Path(line).is_file() for line in done.stdout.splitlines())
+    listed = [Path(line) for line in done.stdout.splitlines()]
+    assert listed == list_notebooks(find_repo_dir() / "notebook")
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("track", ["01", "all"])
+def test_make_sample_runs_the_track_that_it_is_given(track: str) -> None:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    done = subprocess.run(
+        ["make", "--dry-run", "sample", f"TRACK={track}"],
+        cwd=find_repo_dir(), env=environ, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert f"-m workshop.walk --tracks {track}\n" in done.stdout
+
+
+def test_an_unknown_track_is_named_before_anything_runs(tmp_path: Path, environ: dict) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "workshop.walk", "--tracks", "77"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "no track 77" in done.stderr
+    assert "01, 02" in done.stderr
+    assert "Traceback" not in done.stderr
     assert not (tmp_path / "home").exists()
 
 
