@@ -24,7 +24,7 @@ def list_notebooks(notebook_dir: Path) -> list[Path]:
 
 
 def list_tracks(notebook_dir: Path) -> dict[str, list[Path]]:
-    """Return the notebooks by track, both in order: a track is the number of the folder, or of a lone notebook."""
+    """Return the notebooks by track, in order: the number of a folder, or of a lone notebook."""
     tracks: dict[str, list[Path]] = {}
     for path in list_notebooks(notebook_dir):
         top = path.relative_to(notebook_dir).parts[0]

@@ -163,7 +163,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         default=DEFAULT_TRACKS,
         metavar="NUMBER",
-        help="01 02 (default), 03, ... or all",
+        help="01 02 (default), 03 ... or all",
     )
     parser.add_argument("--list", action="store_true", help="print the notebooks in order and stop")
     return parser
