@@ -8,9 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sandbox.container_paths import ContainerPaths
-
-# What the sandbox's own environment may hand on: where a GPU's libraries are, and which GPUs.
-_HANDED_ON = ("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "TZ")
+from sandbox.handed_on import handed_on
 
 
 def container_environment(
@@ -44,7 +42,7 @@ def container_environment(
 def machine_environment() -> dict[str, str]:
     """Return what is the same for every server: where programs and libraries are, and how text is written."""
     return {
-        **{name: os.environ[name] for name in _HANDED_ON if name in os.environ},
+        **handed_on(),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.container_paths import ContainerPaths
+from sandbox.handed_on import handed_on
 from sandbox.s3_files import S3Error, S3Files
 
 Record = dict[str, Any]
@@ -23,8 +24,6 @@ GROUP_NAME = "homogeneousCluster"
 _LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 _FOLDERS = ("input/config", "input/data", "model", "output/data", "checkpoints", "code", "home")
 _TEXT_SUFFIXES = (".py", ".sh", ".json")
-# What the sandbox's own environment may hand on: where a GPU's libraries are, and which GPUs.
-_HANDED_ON = ("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "TZ")
 
 
 def prepare(record: Record, paths: ContainerPaths, *, host: str, hosts: list[str]) -> None:
@@ -125,10 +124,9 @@ def environment(record: Record, paths: ContainerPaths, *, url: str, region: str)
         "PET_MASTER_PORT": str(_free_port()),
     }
     given = {name: paths.inside(value) for name, value in record.get("Environment", {}).items()}
-    handed_on = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
     folders = [str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]
     return {
-        **handed_on,
+        **handed_on(),
         **defaults,
         "PATH": os.pathsep.join(folders),
         "HOME": str(paths.root / "home"),

@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from sandbox.handed_on import HANDED_ON
+
 from .conftest import BUCKET, channel
 
 LOOK = """
@@ -73,7 +75,7 @@ def test_the_environment_is_clean_and_leads_to_the_sandbox(jobs) -> None:
     assert rest <= {
         *("ML", "PATH", "HOME", "TMPDIR", "LANG", "OMP_NUM_THREADS", "TOKENIZERS_PARALLELISM"),
         *("GLOO_SOCKET_IFNAME", "PET_MASTER_PORT", "WORKSHOP_NOTE", "WORKSHOP_LAUNCH_MARK"),
-        *("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "TZ", "PWD", "SHLVL", "_"),
+        *(*HANDED_ON, "PWD", "SHLVL", "_"),
     }
 
 
