@@ -10,7 +10,7 @@ from typing import Any
 
 from workshop.errors import WorkshopError
 from workshop.settings import Settings
-from workshop.state_entries import DatasetState, Entry, ModelState
+from workshop.state_entries import DatasetState, Entry, EvaluationState, ModelState
 from workshop.state_entries_aws import ComponentsState, EndpointState, TrainingJobState
 
 FILE_NAME = "state.json"
@@ -20,6 +20,7 @@ VERSION = 1
 ENTRIES: dict[str, tuple[type[Entry], str]] = {
     "dataset": (DatasetState, "01-Prepare-Dataset-KR-News"),
     "model": (ModelState, "02-Train-Local-KR-News"),
+    "evaluation": (EvaluationState, "02-Train-Local-KR-News"),
     "training_job": (TrainingJobState, "03-SageMaker-Training"),
     "long_training_job": (TrainingJobState, "03-1-Option-SageMaker-Training"),
     "endpoint": (EndpointState, "04-SageMaker-Inference"),
@@ -74,6 +75,14 @@ class State:
     @model.setter
     def model(self, entry: ModelState) -> None:
         self._set("model", entry)
+
+    @property
+    def evaluation(self) -> EvaluationState:
+        return self._entry("evaluation")
+
+    @evaluation.setter
+    def evaluation(self, entry: EvaluationState) -> None:
+        self._set("evaluation", entry)
 
     @property
     def training_job(self) -> TrainingJobState:

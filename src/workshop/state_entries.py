@@ -6,10 +6,13 @@ import hashlib
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from workshop.errors import WorkshopError
 from workshop.settings import Settings
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 SPLITS = ("train", "validation", "test")
 DATASET_NAMES = ("small", "full")
@@ -195,6 +198,45 @@ class ModelState(ModelFolderEntry):
             num_train_rows=dataset.num_rows[train],
             adapter_sha256=_count_and_hash(adapter_path, notebook)[1],
             train_seconds=float(train_seconds),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationState(Entry):
+    """Record how well a trained model summarises, beside what it was compared with.
+
+    Args:
+        adapter_sha256: Whose scores they are, as in ModelState.
+        num_articles: Unseen articles that were summarised.
+        scores: System -> metric -> {"mean", "low", "high"}, between 0 and 1; the interval is of 95 %.
+    """
+
+    adapter_sha256: str
+    num_articles: int
+    scores: dict[str, dict[str, dict[str, float]]]
+
+    @classmethod
+    def of_table(
+        cls, table: DataFrame, model: ModelState, *, num_articles: int, notebook: str
+    ) -> EvaluationState:
+        """Keep a table of scores.
+
+        Args:
+            table: What `score_table` returned.
+            model: The model that was tuned.
+            num_articles: Articles that every system summarised.
+            notebook: Name of the notebook that scored them.
+        """
+        scores: dict[str, dict[str, dict[str, float]]] = {}
+        for system, row in table.iterrows():
+            for (metric, part), value in row.items():
+                scores.setdefault(str(system), {}).setdefault(metric, {})[part] = float(value)
+        return cls(
+            made_at=now_utc(),
+            notebook=notebook,
+            adapter_sha256=model.adapter_sha256,
+            num_articles=num_articles,
+            scores=scores,
         )
 
 

@@ -8,12 +8,14 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from workshop.errors import WorkshopError
+from workshop.evaluation.table import score_table
 from workshop.settings import Settings
 from workshop.state import ENTRIES, FILE_NAME, State
-from workshop.state_entries import DATASET_NAMES, SPLITS, DatasetState, ModelState
+from workshop.state_entries import DATASET_NAMES, SPLITS, DatasetState, EvaluationState, ModelState
 
 NOTEBOOK = "01-Prepare-Dataset-KR-News"
 
@@ -70,6 +72,22 @@ def test_a_model_says_what_it_was_trained_on(settings: Settings, dataset: Datase
     assert model.train_sha256 == dataset.sha256["full/train"]
     assert model.adapter_sha256 == hashlib.sha256(b"weights").hexdigest()
     assert model.adapter_dir.is_dir()
+
+
+def test_scores_are_kept_as_the_table_has_them(settings: Settings, dataset: DatasetState) -> None:
+    model = make_model(settings, dataset)
+    scores = {
+        "tuned": {"word_rouge_l": np.array([1.0, 0.5])},
+        "lead-3": {"word_rouge_l": np.array([0.0, 0.2])},
+    }
+    table = score_table(scores)
+    made = EvaluationState.of_table(table, model, num_articles=2, notebook="02-Train-Local-KR-News")
+    save(settings, evaluation=made)
+    kept = State.load(settings).evaluation
+    assert kept == made
+    assert kept.adapter_sha256 == model.adapter_sha256
+    assert kept.scores["tuned"]["word_rouge_l"]["mean"] == 0.75
+    assert kept.scores["lead-3"]["word_rouge_l"] == table.loc["lead-3"]["word_rouge_l"].to_dict()
 
 
 def test_what_is_missing_names_the_notebook_that_makes_it(settings: Settings) -> None:
