@@ -13,7 +13,7 @@ export OMP_NUM_THREADS ?= 1
 # the SageMaker SDK), 1.1 of 5.0 s of a training process's imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help sample test lab check format base bench stop clean
+.PHONY: help sample test lab check format figures tables base bench stop clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,12 @@ format: $(NOTEBOOKS) ## put code into the house style and strip notebook outputs
 	$(PY) -m ruff format .
 	find notebook -name '*.ipynb' -exec $(PY) -m nbstripout --keep-id {} +
 
+figures: $(NOTEBOOKS) ## measure every notebook on this machine for notebook/measured.yaml, then make tables
+	$(PY) -m workshop.figures
+
+tables: $(NOTEBOOKS) ## write the figures of notebook/measured.yaml into READMEs and notebooks
+	$(PY) -m workshop.figures --write
+
 base: $(NOTEBOOKS) ## rebuild the small base model in src/sample/base/model (30 to 60 minutes)
 	$(PY) -m sample.base
 
@@ -47,7 +53,7 @@ stop: ## end the AWS on this machine, with its jobs and endpoints
 	@if [ -x $(PY) ]; then $(PY) -m workshop.local_aws --stop; fi
 
 clean: stop ## remove sample mode's results and caches; environments and results of AWS modes stay
-	rm -rf "$${WORKSHOP_HOME:-.workshop}/sample" .pytest_cache .ruff_cache
+	rm -rf "$${WORKSHOP_HOME:-.workshop}"/{sample,figures} .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -not -path './.venv/*' -not -path './.envs/*' -prune -exec rm -rf {} +
 
 $(NOTEBOOKS): requirements.txt src/train/requirements.txt setup/constraints.txt setup/environment.sh pyproject.toml

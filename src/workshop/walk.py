@@ -128,9 +128,7 @@ def _ending_what_it_started(home: Path) -> Iterator[None]:
 
 def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
-    # A terminal that closes or a supervisor that stops us must end kernels just as Ctrl-C does.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    interrupt_on_signals()
     try:
         settings = load_settings()
         paths = arguments.notebooks or choose_tracks(settings.repo_dir / "notebook", arguments.tracks)
@@ -138,20 +136,31 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.list:
             print("\n".join(str(path) for path in paths))
             return 0
-        print(f"mode {settings.mode}: {len(paths)} notebooks, results in {settings.home / 'report'}")
-        walked = walk(settings, paths)
+        walked = walk_and_tell(settings, paths)
     except WorkshopError as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\ninterrupted; no kernel is left running", file=sys.stderr)
         return 130
+    return 1 if walked[-1].failure else 0
+
+
+def interrupt_on_signals() -> None:
+    """Let a terminal that closes or a supervisor that stops us end kernels just as Ctrl-C does."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+
+
+def walk_and_tell(settings: Settings, paths: list[Path]) -> list[Walked]:
+    """Execute notebooks as `walk` does; print the times, where the report is, and why the last one failed."""
+    print(f"mode {settings.mode}: {len(paths)} notebooks, results in {settings.home / 'report'}")
+    walked = walk(settings, paths)
     print(_table(walked))
     print(f"report    {settings.home / 'report' / 'report.html'}")
     if walked[-1].failure:
         print(walked[-1].failure, file=sys.stderr)
-        return 1
-    return 0
+    return walked
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,0 +1,199 @@
+"""What the texts say of the figures, in Korean and English, rounded so that noise changes nothing.
+
+Every class of processor that was measured is shown; one that was only imitated is called masked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from math import floor
+
+from workshop.evaluation.scores import metric_label
+from workshop.figures.record import Run
+
+TRAINING_NOTEBOOK = "02-Train-Local-KR-News"
+NOT_MEASURED = {"en": "not measured", "ko": "재지 못함"}
+_MASKED = {"en": "masked", "ko": "제한"}
+_STEPS_S = ((20, 1), (60, 5), (120, 10), (300, 30))
+"""Below how many seconds a time is rounded to how many; longer ones to minutes."""
+
+Runs = Mapping[str, Run]
+
+
+def about(seconds: float, language: str) -> str:
+    """Round a time: `50 s` or `50초`, from two minutes on `3.5 min` or `3분 30초`."""
+    step = next((step for below, step in _STEPS_S if seconds < below), 60)
+    rounded = max(step, step * floor(seconds / step + 0.5))
+    minutes, rest = divmod(rounded, 60)
+    if rounded < 120:
+        return f"{rounded} s" if language == "en" else f"{rounded}초"
+    if language == "en":
+        return f"{minutes + rest / 60:g} min"
+    return f"{minutes}분" + (f" {rest}초" if rest else "")
+
+
+def total(runs: Runs, language: str, notebooks: Sequence[str]) -> str:
+    """Say how long `make sample` takes, at the start of a sentence: its notebooks together."""
+    seconds = {
+        kind: sum(run.notebook_s[name] for name in notebooks)
+        for kind, run in runs.items()
+        if set(notebooks) <= set(run.notebook_s)
+    }
+    if not seconds:
+        return {"en": "A time not measured yet", "ko": "아직 재지 못한 시간"}[language]
+    times = [about(value, language).replace(" min", " minutes") for value in seconds.values()]
+    if len(times) == 1:
+        return {"en": f"About {times[0]}", "ko": f"약 {times[0]}"}[language]
+    names = _short_names(runs, language)
+    if language == "en":
+        return "About " + " or ".join(
+            f"{time} (processors with {names[kind]})" for kind, time in zip(seconds, times, strict=True)
+        )
+    return " 또는 ".join(f"약 {time}({names[kind]})" for kind, time in zip(seconds, times, strict=True))
+
+
+def column(runs: Runs, language: str) -> str:
+    """Name the classes in the order in which `cell` gives their times."""
+    return " · ".join(_short_names(runs, language).values()) or NOT_MEASURED[language]
+
+
+def cell(runs: Runs, language: str, notebook: str) -> str:
+    """Give a notebook's time on each class: `50 s (training 30 s) · 2 min (training 80 s)`."""
+    times = []
+    for run in runs.values():
+        seconds = run.notebook_s.get(notebook)
+        time = NOT_MEASURED[language] if seconds is None else about(seconds, language)
+        if seconds is not None and notebook == TRAINING_NOTEBOOK:
+            training = about(run.training_s["all"], language)
+            time += {"en": f" (training {training})", "ko": f"(학습 {training})"}[language]
+        times.append(time)
+    return " · ".join(times) or NOT_MEASURED[language]
+
+
+def row(runs: Runs, notebook: str) -> str:
+    """Give a notebook's time for its opening table: `약 50초 · about 50 s`, by class when there are two."""
+    known = {kind: run.notebook_s[notebook] for kind, run in runs.items() if notebook in run.notebook_s}
+    if not known:
+        return f"{NOT_MEASURED['ko']} · {NOT_MEASURED['en']}"
+    if len(runs) == 1:
+        (seconds,) = known.values()
+        return f"약 {about(seconds, 'ko')} · about {about(seconds, 'en')}"
+    ko, en = _short_names(runs, "ko"), _short_names(runs, "en")
+    return (
+        ", ".join(f"{ko[kind]} 약 {about(seconds, 'ko')}" for kind, seconds in known.items())
+        + " · "
+        + ", ".join(f"{en[kind]} about {about(seconds, 'en')}" for kind, seconds in known.items())
+    )
+
+
+def machines(runs: Runs, language: str) -> str:
+    """List where and with what the figures were measured."""
+    return "\n".join(_machine(kind, run, language) for kind, run in runs.items()) or NOT_MEASURED[language]
+
+
+def scores(runs: Runs, languages: Sequence[str], metrics: Sequence[str]) -> str:
+    """Lay out scores with their intervals, a group of columns for each class, under a line of context."""
+    if not runs:
+        return " · ".join(NOT_MEASURED[language] for language in languages)
+    captions = [_scores_caption(runs, language) for language in languages]
+    if len(captions) > 1:  # as in every text of a notebook: Korean, then English as a quote
+        captions[1:] = [f"> {caption}" for caption in captions[1:]]
+    names = _short_names(runs, "en")
+    heads = [
+        f"{names[kind]}: {metric_label(metric)}" if len(runs) > 1 else metric_label(metric)
+        for kind in runs
+        for metric in metrics
+    ]
+    systems = dict.fromkeys(system for run in runs.values() for system in run.scores)
+    lines = [
+        [system, *(_percent(run, system, metric) for run in runs.values() for metric in metrics)]
+        for system in systems
+    ]
+    table = [["", *heads], ["---"] * (len(heads) + 1), *lines]
+    return "\n\n".join([*captions, "\n".join(_table_line(line) for line in table)])
+
+
+def _table_line(cells: Sequence[str]) -> str:
+    if set(cells) == {"---"}:
+        return "|" + "|".join(cells) + "|"
+    return "|" + "|".join(f" {one} " if one else " " for one in cells) + "|"
+
+
+def _percent(run: Run, system: str, metric: str) -> str:
+    score = run.scores.get(system, {}).get(metric)
+    if score is None:
+        return NOT_MEASURED["en"]
+    return "{mean:.1f} [{low:.1f}, {high:.1f}]".format(**{name: 100 * score[name] for name in score})
+
+
+def _scores_caption(runs: Runs, language: str) -> str:
+    names = _short_names(runs, language)
+    first = next(iter(runs.values()))
+    libraries = f"torch {first.versions['torch']}, transformers {first.versions['transformers']}"
+    where = "; ".join(
+        f"{names[kind]}: {_cores(run, language)}, {_month(run, language)}" for kind, run in runs.items()
+    )
+    if language == "en":
+        return f"Sample mode, {first.num_scored_articles} articles, in percent; {libraries}. {where}."
+    return f"샘플 모드, {first.num_scored_articles}건, 단위 %, {libraries}. {where}."
+
+
+def _machine(kind: str, run: Run, language: str) -> str:
+    versions = {"python": f"Python {run.versions['python']}", "torch": f"torch {run.versions['torch']}"}
+    parts = [
+        _cores(run, language),
+        run.operating_system,
+        _month(run, language),
+        *versions.values(),
+        _idle(run, language),
+    ]
+    line = f"- **{_name(kind, run, language)}**: {', '.join(parts)}."
+    if run.masked_by:
+        variables = ", ".join(f"`{name}={value}`" for name, value in run.masked_by.items())
+        line += {
+            "en": f" Not such a processor: one that can do more, held back by {variables}.",
+            "ko": f" 이런 프로세서가 아니라, 더 새로운 것을 {variables}로 제한해 흉내 냈습니다.",
+        }[language]
+    return line
+
+
+def _cores(run: Run, language: str) -> str:
+    if language == "ko":
+        return f"{run.model} 코어 {run.num_cores}개"
+    return f"{run.num_cores} core{'s' * (run.num_cores != 1)} of an {run.model}"
+
+
+def _month(run: Run, language: str) -> str:
+    day = date.fromisoformat(run.measured_on)
+    return f"{day:%B %Y}" if language == "en" else f"{day.year}년 {day.month}월"
+
+
+def _idle(run: Run, language: str) -> str:
+    if run.load_before < 0.5:
+        return {"en": "otherwise idle", "ko": "다른 작업이 없는 상태"}[language]
+    return {"en": "beside other work", "ko": "다른 작업과 함께"}[language]
+
+
+def _name(kind: str, run: Run, language: str) -> str:
+    if not run.masked_by:
+        return kind
+    return f"{kind} ({_MASKED['en']})" if language == "en" else f"{kind}({_MASKED['ko']})"
+
+
+def _short_names(runs: Runs, language: str) -> dict[str, str]:
+    """Name classes by their first word where that tells them apart."""
+    short = {kind: kind.split(" + ")[0] for kind in runs}
+    if len(set(short.values())) < len(short):
+        short = {kind: kind for kind in runs}
+    return {kind: _name(short[kind], run, language) for kind, run in runs.items()}
+
+
+TEXTS: dict[str, Callable[..., str]] = {
+    "total": total,
+    "column": column,
+    "cell": cell,
+    "row": row,
+    "machines": machines,
+    "scores": scores,
+}
