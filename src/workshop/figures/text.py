@@ -42,15 +42,15 @@ def total(runs: Runs, language: str, notebooks: Sequence[str]) -> str:
     }
     if not seconds:
         return {"en": "A time not measured yet", "ko": "아직 재지 못한 시간"}[language]
-    times = [about(value, language).replace(" min", " minutes") for value in seconds.values()]
-    if len(times) == 1:
-        return {"en": f"About {times[0]}", "ko": f"약 {times[0]}"}[language]
+    if _needs_no_name(runs):
+        (time,) = seconds.values()
+        return f"About {_in_words(time)}" if language == "en" else f"약 {about(time, language)}"
     names = _short_names(runs, language)
     if language == "en":
         return "About " + " or ".join(
-            f"{time} (processors with {names[kind]})" for kind, time in zip(seconds, times, strict=True)
+            f"{_in_words(time)} with {names[kind]}" for kind, time in seconds.items()
         )
-    return " 또는 ".join(f"약 {time}({names[kind]})" for kind, time in zip(seconds, times, strict=True))
+    return ", ".join(f"{names[kind]}에서 약 {about(time, language)}" for kind, time in seconds.items())
 
 
 def column(runs: Runs, language: str) -> str:
@@ -76,7 +76,7 @@ def row(runs: Runs, notebook: str) -> str:
     known = {kind: run.notebook_s[notebook] for kind, run in runs.items() if notebook in run.notebook_s}
     if not known:
         return f"{NOT_MEASURED['ko']} · {NOT_MEASURED['en']}"
-    if len(runs) == 1:
+    if _needs_no_name(runs):
         (seconds,) = known.values()
         return f"약 {about(seconds, 'ko')} · about {about(seconds, 'en')}"
     ko, en = _short_names(runs, "ko"), _short_names(runs, "en")
@@ -179,6 +179,15 @@ def _name(kind: str, run: Run, language: str) -> str:
     if not run.masked_by:
         return kind
     return f"{kind} ({_MASKED['en']})" if language == "en" else f"{kind}({_MASKED['ko']})"
+
+
+def _in_words(seconds: float) -> str:
+    return about(seconds, "en").replace(" min", " minutes").replace(" s", " seconds")
+
+
+def _needs_no_name(runs: Runs) -> bool:
+    """Tell whether a time may stand alone: there is one class, and it was not imitated."""
+    return len(runs) == 1 and not any(run.masked_by for run in runs.values())
 
 
 def _short_names(runs: Runs, language: str) -> dict[str, str]:

@@ -36,7 +36,7 @@ def test_noise_of_a_few_percent_changes_no_text() -> None:
 
 def test_one_class_needs_no_name_beside_its_time(only) -> None:
     assert text.row(only, "01-Prepare") == "약 15초 · about 15 s"
-    assert text.total(only, "en", NOTEBOOKS) == "About 70 s"
+    assert text.total(only, "en", NOTEBOOKS) == "About 70 seconds"
     assert text.total(only, "ko", NOTEBOOKS) == "약 70초"
     assert text.column(only, "en") == "AVX512"
 
@@ -47,10 +47,16 @@ def test_two_classes_are_shown_and_the_imitated_one_is_marked(both) -> None:
     assert text.row(both, "01-Prepare") == (
         "AVX512 약 15초, AVX2(제한) 약 25초 · AVX512 about 15 s, AVX2 (masked) about 25 s"
     )
-    assert text.total(both, "en", NOTEBOOKS) == (
-        "About 70 s (processors with AVX512) or 7 minutes (processors with AVX2 (masked))"
-    )
-    assert text.total(both, "ko", NOTEBOOKS) == "약 70초(AVX512) 또는 약 7분(AVX2(제한))"
+    assert text.total(both, "en", NOTEBOOKS) == "About 70 seconds with AVX512 or 7 minutes with AVX2 (masked)"
+    assert text.total(both, "ko", NOTEBOOKS) == "AVX512에서 약 70초, AVX2(제한)에서 약 7분"
+
+
+def test_an_imitated_class_is_marked_where_it_is_the_only_one_too(both) -> None:
+    masked = {"AVX2": both["AVX2"]}
+    assert text.row(masked, "01-Prepare") == "AVX2(제한) 약 25초 · AVX2 (masked) about 25 s"
+    assert text.total(masked, "en", NOTEBOOKS) == "About 7 minutes with AVX2 (masked)"
+    assert text.total(masked, "ko", NOTEBOOKS) == "AVX2(제한)에서 약 7분"
+    assert text.column(masked, "en") == "AVX2 (masked)"
 
 
 def test_the_training_notebook_says_how_long_its_training_took(both) -> None:
