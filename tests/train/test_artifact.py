@@ -144,7 +144,7 @@ def test_the_resolved_configuration_is_a_recipe_that_repeats_the_run(qlora_run: 
     settings = yaml.safe_load(path.read_text())
     assert settings["lora_r"] == 32
     assert settings["load_in_4bit"] is True
-    assert settings["learning_rate"] == 0.004
+    assert settings["learning_rate"] == 0.002
     assert not {"output_dir", "model_dir", "hub_token"} & set(settings)
 
 

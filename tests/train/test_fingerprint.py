@@ -41,7 +41,7 @@ def test_intervals_limits_and_places_may_differ(tmp_path: Path, changes: tuple[s
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        (("--learning_rate", "0.001"), "learning_rate 0.004 in the checkpoint, 0.001 here"),
+        (("--learning_rate", "0.001"), "learning_rate 0.002 in the checkpoint, 0.001 here"),
         (("--seed", "7"), "seed 'default' in the checkpoint, 7 here"),
         (("--num_train_epochs", "2"), "num_train_epochs 1 in the checkpoint, 2.0 here"),
         (("--lora_r", "8"), "lora_r 32 in the checkpoint, 8 here"),
