@@ -57,7 +57,7 @@ def problem_of(document: str, summary: str) -> str | None:
         return SHORT_SUMMARY
     if len(summary) >= len(document):
         return LONG_SUMMARY
-    if _hangul_share(document) < MIN_HANGUL_SHARE or _hangul_share(summary) < MIN_HANGUL_SHARE:
+    if _is_foreign(document) or _is_foreign(summary):
         return FOREIGN
     return None
 
@@ -70,6 +70,9 @@ def is_broken(text: str) -> bool:
     return len(rare) >= _MIN_RARE_SYLLABLES and len(rare) >= _MIN_RARE_SHARE * len(_HANGUL.findall(text))
 
 
-def _hangul_share(text: str) -> float:
+def _is_foreign(text: str) -> bool:
+    num_hangul = len(_HANGUL.findall(text))
+    if num_hangul and num_hangul >= MIN_HANGUL_SHARE * len(text):  # of all characters: letters need no count
+        return False
     num_letters = len(_LETTER.findall(text))
-    return len(_HANGUL.findall(text)) / num_letters if num_letters else 0.0
+    return not num_letters or num_hangul / num_letters < MIN_HANGUL_SHARE
