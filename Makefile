@@ -7,8 +7,10 @@ PY := .venv/bin/python
 NOTEBOOKS := .venv/.ready
 LAB := .envs/lab/.ready
 TRANSFORMERS_4_57 := .envs/transformers-4.57/.ready
-# One thread per process: the ranks of a training share the cores, and more threads fight over them.
-export OMP_NUM_THREADS ?= 1
+# A notebook's kernel, or one of the two processes of a test run, beside one other that computes: half of the
+# cores each. Where trainings start, their processes share the cores (src/processes/cores.py).
+CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
+export OMP_NUM_THREADS ?= $(shell echo $$((($(CORES) + 1) / 2)))
 # Set on many machines with containers: every process would compile anew what uv installed (pandas, datasets,
 # the SageMaker SDK), 1.1 of 5.0 s of a training process's imports.
 unexport PYTHONDONTWRITEBYTECODE

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from processes.cores import threads_per_process
 from workshop.errors import WorkshopError
 from workshop.serving.engines import ENGINES, PLACES, quantizations
 from workshop.settings_file import read_settings_file
@@ -189,6 +190,11 @@ class Settings:
     @property
     def recipe_path(self) -> Path:
         return self.repo_dir / "src" / "train" / "recipes" / self.recipe
+
+    @property
+    def num_threads(self) -> int:
+        """Threads of each training process on this machine: the processes share its cores."""
+        return threads_per_process(self.num_processes)
 
     @property
     def max_wait_s(self) -> int | None:

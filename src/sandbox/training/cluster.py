@@ -82,7 +82,7 @@ class Cluster:
     ) -> None:
         self._context, self._region, self._record, self._metrics = context, region, record, metrics
         self._stream_number = stream_number
-        num_hosts = record["ResourceConfig"].get("InstanceCount", 1)
+        num_hosts = container.num_hosts(record)
         self._s3 = S3Files(context.url)
         self.hosts = [Host(f"algo-{n}", folder / f"algo-{n}") for n in range(1, num_hosts + 1)]
         self._lock = threading.Lock()

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from processes.cores import threads_per_process
 from sandbox.container_paths import ContainerPaths
 from sandbox.handed_on import handed_on
 from sandbox.s3_files import S3Error, S3Files
@@ -21,6 +22,7 @@ from sandbox.s3_files import S3Error, S3Files
 Record = dict[str, Any]
 DRIVERS_CHANNEL = "sm_drivers"  # the SDK's own files; every other channel is the user's and is never changed
 GROUP_NAME = "homogeneousCluster"
+_PROCESSES_PER_HOST = 2  # as in the recipes of sample mode; a job's own OMP_NUM_THREADS wins
 _LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 _FOLDERS = ("input/config", "input/data", "model", "output/data", "checkpoints", "code", "home")
 _TEXT_SUFFIXES = (".py", ".sh", ".json")
@@ -37,6 +39,11 @@ def prepare(record: Record, paths: ContainerPaths, *, host: str, hosts: list[str
     ):
         text = json.dumps(content, ensure_ascii=False)
         (paths.folder / "input" / "config" / f"{name}.json").write_text(text, encoding="utf-8")
+
+
+def num_hosts(record: Record) -> int:
+    """Return the hosts of a job, which share this machine's cores."""
+    return record["ResourceConfig"].get("InstanceCount", 1)
 
 
 def hyperparameters(record: Record, paths: ContainerPaths) -> dict[str, str]:
@@ -109,8 +116,7 @@ def environment(record: Record, paths: ContainerPaths, *, url: str, region: str)
         "PYTHONDONTWRITEBYTECODE": "1",
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
-        # Small machines: threads of two processes fight for the cores.
-        "OMP_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": str(threads_per_process(_PROCESSES_PER_HOST * num_hosts(record))),
         "TOKENIZERS_PARALLELISM": "false",
         # Nothing but loopback: neither a hub, nor a package index, nor a network card.
         "HF_HUB_OFFLINE": "1",

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from processes.cores import num_cores
 from workshop.errors import WorkshopError
 
 INSTRUCTIONS = ("Arm", "AVX2", "AVX512", "VNNI", "bfloat16")
@@ -73,9 +74,10 @@ def this_processor(environ: Mapping[str, str] | None = None) -> Processor:
         WorkshopError: A variable of MASKS has a value that is not known here.
     """
     model, flags = _macos() if platform.system() == "Darwin" else _linux(Path("/proc/cpuinfo"))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     is_arm = platform.machine() in ("arm64", "aarch64")
-    return describe(model, cores, flags, is_arm=is_arm, environ=os.environ if environ is None else environ)
+    return describe(
+        model, num_cores(), flags, is_arm=is_arm, environ=os.environ if environ is None else environ
+    )
 
 
 def describe(
