@@ -12,7 +12,7 @@ import torch
 import yaml
 from peft import PeftModel
 from safetensors import safe_open
-from tests.train.conftest import BASE, REPO, Run, environment
+from tests.train.conftest import BASE, HANG_S, REPO, Run, environment
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from merge import merge
@@ -119,7 +119,7 @@ torch.save({{
         env=environment(PYTHONPATH=str(OVERLAY)),
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=HANG_S,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     old = torch.load(tmp_path / "old.pt")

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.train.conftest import environment, sample_settings, torchrun, train
+from tests.train.conftest import HANG_S, environment, sample_settings, torchrun, train
 
 from tuning import checkpoints
 
@@ -129,7 +129,7 @@ def test_sigterm_saves_a_checkpoint_that_only_its_own_run_goes_on_from(
     process = start_until('progress {"step": 3,', tmp_path, small_data, *endless)
     process.send_signal(signal.SIGTERM)
     rest = process.stdout.read()
-    assert process.wait(timeout=60) != 0
+    assert process.wait(timeout=HANG_S) != 0
     assert "SIGTERM, saving a checkpoint" in rest
     last = checkpoints.last_complete(tmp_path)
     assert last is not None, rest

@@ -14,7 +14,7 @@ import torch
 from peft import PeftModel
 from safetensors import safe_open
 from tests.serve.server_process import ServerProcess
-from tests.train.conftest import REPO, Run, environment, train, write_rows
+from tests.train.conftest import HANG_S, REPO, Run, environment, train, write_rows
 from tests.train.in_process import prepare, settings
 from tests.train.test_artifact import OVERLAY
 from tests.train.tiny_models import (
@@ -142,7 +142,7 @@ def post(url: str, body: dict) -> dict:
         url, data=json.dumps(body).encode(), headers={"content-type": "application/json"}
     )
     try:
-        with urllib.request.urlopen(request, timeout=120) as response:
+        with urllib.request.urlopen(request, timeout=HANG_S) as response:
             return json.load(response)
     except urllib.error.HTTPError as error:
         raise AssertionError(error.read().decode()) from None
@@ -166,7 +166,7 @@ torch.save(found, {str(tmp_path / "old.pt")!r})
         env=environment(PYTHONPATH=str(OVERLAY)),
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=HANG_S,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     for folder, old in torch.load(tmp_path / "old.pt").items():

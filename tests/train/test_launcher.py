@@ -11,7 +11,7 @@ import time
 
 import psutil
 import pytest
-from tests.train.conftest import REPO
+from tests.train.conftest import HANG_S, REPO
 
 from tuning.errors import UserError
 from tuning.launcher import check_restarts, launched_at
@@ -58,7 +58,7 @@ def test_a_worker_ends_when_its_launcher_is_killed(before: str) -> None:
     assert launcher.stdout.read() == ""  # the pipe ends with the worker
     launcher.wait()
     with contextlib.suppress(psutil.NoSuchProcess):
-        psutil.Process(worker).wait(timeout=10)
+        psutil.Process(worker).wait(timeout=HANG_S)
 
 
 def test_without_torchrun_nobody_is_watched() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.train.conftest import BASE, REPO, TRAIN
+from tests.train.conftest import BASE, HANG_S, REPO, TRAIN
 
 from tuning.memory_model import MIB, Load, Shape, estimate, ways_to_save
 
@@ -111,7 +111,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, str(TRAIN.with_name("estimate_memory.py")), *words],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG_S,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from tests.train.conftest import TRAIN, environment, torchrun
+from tests.train.conftest import HANG_S, TRAIN, environment, torchrun
 
 from tuning import checkpoints
 from tuning.errors import UserError
@@ -144,7 +144,7 @@ def test_a_machine_that_does_not_have_the_checkpoint_is_named_to_all(tmp_path: P
         env=environment(PYTHONPATH=str(TRAIN.parent)),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG_S,
     )
     found = "out/checkpoint-4 on the machine of process 1: weights has 3 of 5 bytes"
     assert sorted(line for line in done.stdout.splitlines() if line.startswith("process")) == [
