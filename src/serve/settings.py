@@ -21,6 +21,8 @@ QUANTIZATIONS = ("none", "int8")
 MAX_CONCURRENT_REQUESTS = 128
 # Several generations share a step of the model; more wait.
 MAX_BATCH_SIZE = 32
+# Share of the original's tokens that an int8 copy has to choose itself.
+MIN_INT8_AGREEMENT_PERCENT = 90
 # Longer than the 60 s that SageMaker waits for an answer nobody reads the rest of it.
 REQUEST_TIMEOUT_S = 60
 # Flag -> variables that mean the same, the first that is set counts: this server's or TGI's, LMI's, vLLM's.
@@ -32,6 +34,7 @@ VARIABLES = {
     "engine": ("SERVE_ENGINE",),
     "quantize": ("HF_MODEL_QUANTIZE", "QUANTIZE", "OPTION_QUANTIZE", "SM_VLLM_QUANTIZATION"),
     "cache_dir": ("SERVE_CACHE_DIR",),
+    "min_int8_agreement_percent": ("SERVE_MIN_INT8_AGREEMENT_PERCENT",),
     "adapters": ("LORA_ADAPTERS", "SM_VLLM_LORA_MODULES"),
     "runtime_adapters": ("OPTION_ENABLE_LORA", "VLLM_ALLOW_RUNTIME_LORA_UPDATING"),
     "max_input_tokens": ("MAX_INPUT_TOKENS", "MAX_INPUT_LENGTH"),
@@ -50,6 +53,8 @@ HELP = {
     "engine": f"what generates: {', '.join(ENGINES)} (transformers)",
     "quantize": f"of the weights: {', '.join(QUANTIZATIONS)}; int8 with the engine ctranslate2 (none)",
     "cache_dir": "where ctranslate2 keeps converted models ($XDG_CACHE_HOME/serve, ~/.cache/serve)",
+    "min_int8_agreement_percent": "the share of the original's tokens that an int8 copy has to choose "
+    f"({MIN_INT8_AGREEMENT_PERCENT}); less only to measure one",
     "adapters": "LoRA adapters beside the model: NAME=FOLDER,NAME=FOLDER",
     "runtime_adapters": "true: adapters may be loaded while it serves, with POST /adapters (lmi, vllm)",
     "max_input_tokens": "longest prompt (one less than the total)",
@@ -80,6 +85,7 @@ class ServeSettings:
         engine: What generates: "transformers" or "ctranslate2".
         quantize: Of the weights: "none" or "int8".
         cache_dir: Where ctranslate2 keeps converted models.
+        min_int8_agreement_percent: Of the original's tokens an int8 copy has to choose so many: 1 to 100.
         adapters: Name -> folder of a LoRA adapter that a request may choose.
         runtime_adapters: More of them may be loaded while it serves.
     """
@@ -97,6 +103,7 @@ class ServeSettings:
     engine: str
     quantize: str
     cache_dir: Path
+    min_int8_agreement_percent: int
     adapters: Mapping[str, Path]
     runtime_adapters: bool = False
 
@@ -134,6 +141,9 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str] | None = None)
     port = _number(values["port"], lowest=0)
     if port is not None and port > 65535:
         raise _wrong(values["port"], "a port: 0 to 65535")
+    agreement = _number(values["min_int8_agreement_percent"])
+    if agreement is not None and agreement > 100:
+        raise _wrong(values["min_int8_agreement_percent"], "a share in percent: 1 to 100")
     max_input_tokens = _number(values["max_input_tokens"])
     prefill = _number(values["max_batch_prefill_tokens"])
     if prefill is not None and max_input_tokens is not None and prefill < max_input_tokens:
@@ -149,6 +159,7 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str] | None = None)
         max_batch_size=_number(values["max_batch_size"]) or MAX_BATCH_SIZE,
         request_timeout_s=_number(values["request_timeout_s"]) or REQUEST_TIMEOUT_S,
         cache_dir=Path(values["cache_dir"].text or _user_cache_dir(environ)),
+        min_int8_agreement_percent=agreement or MIN_INT8_AGREEMENT_PERCENT,
         adapters=adapters,
         runtime_adapters=_switch(values["runtime_adapters"]),
         **chosen,

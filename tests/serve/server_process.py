@@ -88,5 +88,9 @@ class ServerProcess:
 
 
 def inherited_environment() -> dict[str, str]:
-    """Return what a server gets of this process's environment."""
-    return {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
+    """Return what a server gets of this process's environment; limits to older processors among it."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in ("PATH", "HOME", "LD_LIBRARY_PATH") or name.startswith(("ATEN_CPU_", "CT2_", "ONEDNN_"))
+    }

@@ -94,6 +94,15 @@ def test_a_prefill_limit_below_the_longest_prompt_is_refused() -> None:
         read_settings([], {"MAX_BATCH_PREFILL_TOKENS": "10", "MAX_INPUT_TOKENS": "11"})
 
 
+def test_the_share_that_int8_has_to_choose_is_a_percentage() -> None:
+    name = "SERVE_MIN_INT8_AGREEMENT_PERCENT"
+    assert read_settings([], {}).min_int8_agreement_percent == 90
+    assert read_settings([], {name: "50"}).min_int8_agreement_percent == 50
+    for wrong in ("0", "101", "0.9"):
+        with pytest.raises(UserError, match=f"{name} = '{wrong}'"):
+            read_settings([], {name: wrong})
+
+
 @pytest.mark.parametrize(("word", "dtype"), [("fp16", "float16"), ("bf16", "bfloat16"), ("half", "float16")])
 def test_lmis_and_vllms_words_for_a_dtype_are_understood(word: str, dtype: str) -> None:
     assert read_settings([], {"OPTION_DTYPE": word}).dtype == dtype

@@ -21,6 +21,7 @@ from serve.engine import Capacity, Generation, Sampling, deliver
 from serve.engines.ctranslate2_conversion import PARITY_FILE, converted
 from serve.errors import RequestError, UserError, generation_failed
 from serve.model_folder import ModelFolder
+from serve.settings import MIN_INT8_AGREEMENT_PERCENT
 from serve.text import TextCodec
 from serve.token_stream import TokenStream
 
@@ -34,8 +35,6 @@ MAX_LENGTH_DIFFERENCE = 64
 GATHER_S = 0.004
 # Logits of both libraries differ by up to 1e-4; the original's choice is a tie below this.
 TIE = 1e-3
-# Share of the original's tokens that an int8 copy has to choose itself.
-MIN_INT8_AGREEMENT = 0.9
 
 
 class CTranslate2Engine:
@@ -46,6 +45,10 @@ class CTranslate2Engine:
         quantize: "none" (float32) or "int8".
         cache_dir: Where converted models are kept.
         max_batch_size: Generations in one batch.
+        min_int8_agreement_percent: An int8 copy that chooses fewer of the original's tokens is refused.
+
+    Attributes:
+        agreement: Share of the original's tokens that the copy chooses on this processor; `check_parity`.
 
     Raises:
         UserError: The model cannot be converted, or its copy does not generate what the original does.
@@ -55,7 +58,15 @@ class CTranslate2Engine:
     unsupported = frozenset({"seed", "repetition_penalty", "frequency_penalty", "typical_p", "adapter_id"})
     adapters: tuple[str, ...] = ()
 
-    def __init__(self, model: ModelFolder, *, quantize: str, cache_dir: Path, max_batch_size: int) -> None:
+    def __init__(
+        self,
+        model: ModelFolder,
+        *,
+        quantize: str,
+        cache_dir: Path,
+        max_batch_size: int,
+        min_int8_agreement_percent: int = MIN_INT8_AGREEMENT_PERCENT,
+    ) -> None:
         folder = converted(model, quantize, cache_dir)
         self._codec = model.codec
         self._max_batch_size = max_batch_size
@@ -67,7 +78,9 @@ class CTranslate2Engine:
             inter_threads=NUM_WORKERS,
             intra_threads=int(os.environ.get("OMP_NUM_THREADS") or 1),
         )
-        check_parity(self._generator, folder, self._tokens, quantize)
+        self.agreement = check_parity(
+            self._generator, folder, self._tokens, quantize, min_int8_agreement_percent
+        )
         self._waiting: list[Generation] = []
         self._active: list[Generation] = []
         self._changed = threading.Condition()
@@ -225,26 +238,48 @@ def _fit_together(first: Generation, other: Generation) -> bool:
     return is_alike and abs(len(first.prompt_ids) - len(other.prompt_ids)) <= MAX_LENGTH_DIFFERENCE
 
 
-def check_parity(generator: ctranslate2.Generator, folder: Path, tokens: list[str], quantize: str) -> None:
+def check_parity(
+    generator: ctranslate2.Generator,
+    folder: Path,
+    tokens: list[str],
+    quantize: str,
+    min_int8_agreement_percent: int,
+) -> float:
     """Compare the copy with what the original generated when it was converted.
 
     float32: the same ids, up to a token that was a tie for the original. int8: after each beginning of the
-    original's text, the same next id in nearly all places.
+    original's text, the same next id in nearly all places. In how many depends on the processor: oneDNN
+    multiplies unsigned by signed bytes, and without VNNI x86 adds two such products in 16 bits, which
+    saturate. Measured with the base model: 93.2 % with AVX512-VNNI, 93.8 % with AVX-VNNI, 83.9 % with AVX2.
+
+    Returns:
+        The share that is the same, 0 to 1.
 
     Raises:
         UserError: They differ.
+
+    Source: oneDNN, "Nuances of int8 computations"; ONEDNN_MAX_CPU_ISA=AVX2 shows it on any x86 processor.
     """
     answers = json.loads((folder / PARITY_FILE).read_text(encoding="utf-8"))
-    agreement = (_shares_chosen if quantize == "int8" else _shares_generated)(generator, answers, tokens)
-    lowest = MIN_INT8_AGREEMENT if quantize == "int8" else 1.0
-    logger.info("chooses %.1f %% of the original's tokens (%s)", 100 * agreement, quantize)
-    if agreement < lowest:
+    is_int8 = quantize == "int8"
+    agreement = (_shares_chosen if is_int8 else _shares_generated)(generator, answers, tokens)
+    lowest_percent = min_int8_agreement_percent if is_int8 else 100
+    chooses = f"chooses {100 * agreement:.1f} % of the original's tokens ({quantize})"
+    why = "; without VNNI an x86 processor saturates sums of 8-bit products" if is_int8 else ""
+    if 100 * agreement < lowest_percent:
         raise UserError(
-            found=f"a converted model in {folder} that chooses {agreement:.1%} of the original's tokens",
-            expected=f"at least {lowest:.0%}",
-            next_step="delete that folder to convert the model again, or leave SERVE_ENGINE "
-            "and the quantisation out",
+            found=f"a copy that {chooses}",
+            expected=f"at least {lowest_percent} %{why}",
+            next_step=f"leave SERVE_ENGINE and the quantisation out, or delete {folder} to convert it again",
         )
+    if is_int8 and 100 * agreement < MIN_INT8_AGREEMENT_PERCENT:
+        logger.warning(
+            "%s, fewer than %d %%: served because SERVE_MIN_INT8_AGREEMENT_PERCENT is %d%s",
+            chooses, MIN_INT8_AGREEMENT_PERCENT, lowest_percent, why,
+        )  # fmt: skip
+    else:
+        logger.info("%s", chooses)
+    return agreement
 
 
 def _shares_generated(generator: ctranslate2.Generator, answers: list[dict], tokens: list[str]) -> float:

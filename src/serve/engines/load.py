@@ -30,6 +30,7 @@ def load_engine(settings: ServeSettings, model: ModelFolder) -> Engine:
             return CTranslate2Engine(
                 model, quantize=settings.quantize, cache_dir=settings.cache_dir,
                 max_batch_size=settings.max_batch_size,
+                min_int8_agreement_percent=settings.min_int8_agreement_percent,
             )  # fmt: skip
         hide_unneeded_packages()
         from serve.engines.transformers_engine import TransformersEngine

@@ -176,21 +176,22 @@ def start_server(
         check_docker(plan.image)
         remove_container(plan.container_name)  # of a kernel that was killed
     print(plan.command_text, flush=True)
+    title = _title(plan)
     server = Server(plan, log_path, grace_s)
     _running[log_path] = server
-    view = make_view(_title(plan))
+    view = make_view(title)
     view.status("starting")
     try:
         server._wait_until_ready(view, timeout_s)
     except BaseException as error:
         is_failure = isinstance(error, ServingError)
         server.stop()
-        ending = error.found.splitlines()[0] if is_failure else f"{_title(plan)} · stopped"
+        ending = error.found.splitlines()[0] if is_failure else f"{title} · stopped"
         view.end("failed" if is_failure else "stopped", f"{ending} · log: {log_path}")
         raise
     server._output.show(view)
     server._output.is_shown = False
-    view.end("done", f"{_title(plan)} · ready after {server.ready_s:.1f} s · {server.url} · log: {log_path}")
+    view.end("done", f"{title} · ready after {server.ready_s:.1f} s · {server.url} · log: {log_path}")
     return server
 
 
