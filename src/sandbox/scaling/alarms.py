@@ -1,7 +1,9 @@
 """CloudWatch's alarms at work: evaluated whenever a period ends, with their history and their actions.
 
 moto stores alarms and never looks at a metric. Here one thread sleeps until the next period of any alarm
-ends; without an alarm it sleeps until there is one. Periods pass on the sandbox's clock.
+ends; without an alarm it sleeps until there is one. Periods pass on the sandbox's clock: at 120 times the
+speed of AWS a minute is half a second, and a busy machine, or a laptop that was closed, comes late to many.
+What an alarm would then no longer look at is evaluated first, so that no value is missed.
 
 Source: CloudWatch User Guide, "Alarm evaluation" and "Alarm actions" (a scaling action is repeated once a
 minute as long as the alarm is in its state; the others are not).
@@ -10,6 +12,7 @@ minute as long as the alarm is in its state; the others are not).
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -20,7 +23,7 @@ from sandbox.hosting.invocation_metrics import metrics
 from sandbox.scaling import alarm_records
 from sandbox.scaling.alarm_records import backend
 from sandbox.scaling.alarm_verdict import ALARM, INSUFFICIENT_DATA
-from sandbox.scaling.metric_points import points
+from sandbox.scaling.metric_points import Point, points
 from sandbox.scaling.moto_alarm import (
     has_few_samples,
     metric_of,
@@ -41,6 +44,7 @@ _SETTLE_S = 10  # of AWS, between two looks at unfinished scaling activities
 _END_TIMEOUT_S = 5.0
 _LEAST_PAUSE_S = 0.05  # of the wall clock, between two evaluations: each may walk over 10,000 data points
 _REPEAT_S = 60  # of a scaling action, in seconds of AWS
+_MAX_LATE_PERIODS = 1000  # evaluated after a pause: of a minute each at 120 times the speed, eight minutes
 
 # Runs a scaling policy: region, its ARN, the alarm (moto's) and the values that were evaluated.
 PolicyRunner = Callable[[str, str, Any, list[float]], None]
@@ -70,6 +74,7 @@ class Alarms:
         self._last_s = 0.0  # when the last evaluation was
         self._evaluated: dict[int, int] = {}  # step in seconds -> number of the last one that was evaluated
         self._acted: dict[tuple[str, str], float] = {}  # region and alarm -> when its actions last ran
+        self._placed: dict[tuple[str, str], float] = {}  # region and alarm -> when it was made or changed
         self._thread = threading.Thread(target=self._run, name="alarms", daemon=True)
 
     def restore(self) -> None:
@@ -109,6 +114,8 @@ class Alarms:
             else:
                 for member in ("state_value", "state_reason", "state_reason_data", "state_updated_timestamp"):
                     setattr(alarm, member, getattr(previous, member))
+            self._placed[region, alarm.name] = time.time()
+            self._evaluated.setdefault(step_s(alarm), _period_of_now(step_s(alarm)))
         alarm_records.keep(self._context, region, alarm)
         change = "created" if previous is None else "updated"
         summary = f'Alarm "{alarm.name}" {change}'
@@ -127,6 +134,7 @@ class Alarms:
             with self._lock:
                 alarm = backend(region).alarms.pop(name, None)
                 self._acted.pop((region, name), None)
+                self._placed.pop((region, name), None)
                 newest_values.pop((region, name), None)
             if alarm:
                 alarm_records.forget(self._context, region, name)
@@ -175,52 +183,69 @@ class Alarms:
 
     def _next_due_s(self) -> float | None:
         """Return when the next period ends, on the wall clock; None when there is nothing to evaluate."""
-        now = time.time() * clock.speed()
         ends = []
         for step in self._steps():
-            number = self._evaluated.setdefault(step, int(now // step))
-            ends.append(max(number + 1, int(now // step)) * step)
+            current = _period_of_now(step)
+            number = self._evaluated.setdefault(step, current)
+            ends.append(max(number + 1, current) * step)
         return max(clock.real_s(min(ends)), self._last_s + _LEAST_PAUSE_S) if ends else None
 
     def _evaluate(self) -> None:
         """Evaluate the alarms whose period has ended since the last time."""
-        now = time.time() * clock.speed()
-        due = []
+        due = {}  # step -> end of the last evaluation
         for step in self._steps():
-            number = int(now // step)
-            if number > self._evaluated.setdefault(step, number):
+            number = _period_of_now(step)
+            last = self._evaluated.setdefault(step, number)
+            if number > last:
                 self._evaluated[step] = number
-                due.append(step)
+                due[step] = last * step
         if not due:
             return
         self._last_s = time.time()
         metrics.flush()
         for region in alarm_records.regions():
-            for step in due:
+            for step, last_s in due.items():
                 alarms = [alarm for alarm in _alarms(region) if step_s(alarm) == step]
-                self._evaluate_alarms(region, alarms, self._evaluated[step] * step)
+                self._evaluate_alarms(region, alarms, last_s, self._evaluated[step] * step)
 
-    def _evaluate_alarms(self, region: str, alarms: list[Any], end_s: float) -> None:
+    def _evaluate_alarms(self, region: str, alarms: list[Any], last_s: float, end_s: float) -> None:
         if not alarms:
             return
         measured = {id(alarm): metric_of(alarm) for alarm in alarms}
-        num = max(rule_of(alarm).num_looked_at for alarm in alarms)
+        late = {id(alarm): self._num_late(region, alarm, last_s, end_s) for alarm in alarms}
+        num = max(rule_of(alarm).num_looked_at + late[id(alarm)] for alarm in alarms)
         found = points(region, measured.values(), num, end_s)
         for alarm in alarms:
-            if backend(region).alarms.get(alarm.name) is not alarm:
-                continue  # replaced or deleted meanwhile
-            rule = rule_of(alarm)
-            given = found[measured[id(alarm)]][-rule.num_looked_at :]
-            if has_few_samples(alarm, [point for point in given if point]):
-                continue
-            result = verdict_of(alarm, rule, given, end_s)
-            if result.state is None:
-                continue
-            newest_values[region, alarm.name] = values = [value for _, value in result.evaluated]
-            self.set_state(region, alarm, result.state, result.reason, reason_data(alarm, result, end_s))
+            given = found[measured[id(alarm)]]
+            for age in range(late[id(alarm)], 0, -1):
+                self._evaluate_alarm(region, alarm, given[:-age], end_s - age * int(alarm.period))
+            values = self._evaluate_alarm(region, alarm, given, end_s)
             since = time.time() - self._acted.get((region, alarm.name), 0.0)
-            if result.state == ALARM and since >= clock.real_s(_REPEAT_S) * 0.99:  # not a period late
+            if values is not None and since >= clock.real_s(_REPEAT_S) * 0.99:  # not a period late
                 self._act(region, alarm, values, only_scaling=True)
+
+    def _num_late(self, region: str, alarm: Any, last_s: float, end_s: float) -> int:
+        """Return how many periods have to be evaluated before the newest: those it no longer looks at."""
+        since_s = max(last_s, self._placed.get((region, alarm.name), 0.0) * clock.speed())
+        num_passed = math.ceil((end_s - since_s) / int(alarm.period))
+        return min(max(num_passed - rule_of(alarm).num_looked_at, 0), _MAX_LATE_PERIODS)
+
+    def _evaluate_alarm(
+        self, region: str, alarm: Any, given: list[Point | None], end_s: float
+    ) -> list[float] | None:
+        """Give an alarm the state of its data points; return their values if that is ALARM."""
+        if backend(region).alarms.get(alarm.name) is not alarm:
+            return None  # replaced or deleted meanwhile
+        rule = rule_of(alarm)
+        given = given[-rule.num_looked_at :]
+        if has_few_samples(alarm, [point for point in given if point]):
+            return None
+        result = verdict_of(alarm, rule, given, end_s)
+        if result.state is None:
+            return None
+        newest_values[region, alarm.name] = values = [value for _, value in result.evaluated]
+        self.set_state(region, alarm, result.state, result.reason, reason_data(alarm, result, end_s))
+        return values if result.state == ALARM else None
 
     def _act(self, region: str, alarm: Any, values: list[float], *, only_scaling: bool = False) -> None:
         """Run the actions of an alarm's state."""
@@ -249,6 +274,11 @@ def in_alarm(region: str, names: Iterable[str]) -> list[str]:
     """Return the names of those alarms that are in the state ALARM."""
     alarms = backend(region).alarms
     return [name for name in names if name in alarms and alarms[name].state_value == ALARM]
+
+
+def _period_of_now(step: int) -> int:
+    """Return the number of the period that now is in; it is also how many have ended."""
+    return int(time.time() * clock.speed() // step)
 
 
 def _alarms(region: str) -> list[Any]:

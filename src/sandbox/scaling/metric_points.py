@@ -61,7 +61,7 @@ def points(
         end_s: End of the newest period, in seconds of the sandbox's clock.
     """
     wanted: dict[tuple[str, str], list[Metric]] = {}
-    for metric in metrics:
+    for metric in set(metrics):  # two alarms may watch the same one
         wanted.setdefault((metric.namespace, metric.name), []).append(metric)
     periods: dict[Metric, list[list[Any]]] = {
         metric: [[] for _ in range(num)] for metrics in wanted.values() for metric in metrics

@@ -16,13 +16,16 @@ PROGRAM = Path(__file__).parents[1] / "hosting" / "container.py"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def fast_clock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Give every sandbox that these tests start a fast clock and the test container's image."""
+def fast_clock(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give every sandbox that these tests start a fast clock and the test container's image.
+
+    A module may have a SPEED of its own.
+    """
     path = tmp_path_factory.mktemp("images") / "images.yaml"
     path.write_text(json.dumps({"test/container:*": ["{python}", str(PROGRAM), "serve"]}), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(images.VARIABLE, str(path))
-        patch.setenv(clock.VARIABLE, str(SPEED))
+        patch.setenv(clock.VARIABLE, str(getattr(request.module, "SPEED", SPEED)))
         clock.speed.cache_clear()
         yield
     clock.speed.cache_clear()

@@ -10,7 +10,7 @@ from typing import Any
 IMAGE = "test/container:1"
 ROLE = "arn:aws:iam::000000000000:role/sandbox"
 SPEED = 600  # of the sandbox's clock: a minute of AWS takes a tenth of a second
-TIMEOUT_S = 60
+TIMEOUT_S = 600
 COPIES = "sagemaker:inference-component:DesiredCopyCount"
 
 

@@ -73,7 +73,7 @@ def test_a_component_scales_out_to_zero_and_wakes_up(scaling: Scaling, endpoint:
         StepScalingPolicyConfiguration={
             "AdjustmentType": "ChangeInCapacity",
             "MetricAggregationType": "Maximum",
-            "Cooldown": 60,
+            "Cooldown": 864_000,  # calls go on being refused until it is awake: one reason to wake up
             "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}],
         },
     )
