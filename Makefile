@@ -24,7 +24,7 @@ sample: $(NOTEBOOKS) ## run tracks 01 and 02 on this machine (no account, no GPU
 	WORKSHOP_MODE=sample $(PY) -m workshop.walk $(if $(TRACK),--tracks $(TRACK))
 
 test: $(NOTEBOOKS) $(TRANSFORMERS_4_57) ## run the tests and every notebook, on two cores, in temporary homes
-	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbmake --nbmake-timeout=600 tests notebook
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbmake --nbmake-timeout=5400 tests notebook
 
 lab: $(NOTEBOOKS) $(LAB) ## open the notebooks in JupyterLab
 	.envs/lab/bin/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebook

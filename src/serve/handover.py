@@ -22,9 +22,10 @@ from typing import Any
 
 VARIABLE = "SERVE_PRELOADED"
 ENDING = (signal.SIGTERM, signal.SIGINT)
-# A cold import of torch and transformers took 3 s on two idle cores and 12 s on busy ones.
-ACCEPT_TIMEOUT_S = 60
-_STATUS_TIMEOUT_S = 5
+# A cold import of torch and transformers took 3 s on two idle cores and 12 s on busy ones. A parent that ends
+# closes the connection: only one that hangs is waited for so long.
+ACCEPT_TIMEOUT_S = 600
+_STATUS_TIMEOUT_S = 60
 _MAX_MESSAGE_BYTES = 1 << 18  # more than the system lets through
 # Read by the interpreter, the loader or a library before any code of the server: a fork cannot change them.
 _READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "MKL_", "KMP_", "GOMP_", "ATEN_")

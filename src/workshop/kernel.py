@@ -16,7 +16,7 @@ from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec
 from nbclient import NotebookClient
 
-END_WAIT_S = 20
+END_WAIT_S = 120  # for a thread whose kernel was killed
 
 
 class NotebookRun(threading.Thread):
@@ -41,7 +41,7 @@ class NotebookRun(threading.Thread):
         self._client = NotebookClient(
             notebook,
             timeout=cell_timeout_s,
-            startup_timeout=120,
+            startup_timeout=600,
             resources={"metadata": {"path": str(folder)}},
             on_cell_start=self._on_cell_start,
         )

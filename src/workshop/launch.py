@@ -25,7 +25,7 @@ NUM_ERROR_LINES = 15
 GRACE_S = 30.0
 """Seconds between SIGTERM and SIGKILL: enough to save a checkpoint."""
 
-_DRAIN_S = 5.0
+_DRAIN_S = 60.0
 
 
 class LaunchError(WorkshopError):

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 COMPOSE_NAME = "docker-compose.yaml"
 """The file that the SDK writes; the account's keys are in it."""
 
-_ASK_TIMEOUT_S = 20
-_WORK_TIMEOUT_S = 120
+_ASK_TIMEOUT_S = 60
+_WORK_TIMEOUT_S = 600
 # "algo-1-1  | progress {...}"
 _CONTAINER_NAME = re.compile(r"^(\x1b\[[\d;]*m)?\S+\s+\|(\x1b\[[\d;]*m)? ?")
 _NEXT_STEP = "set use_local_mode: false in workshop.yaml, or "

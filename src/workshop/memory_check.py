@@ -11,7 +11,7 @@ from workshop.errors import WorkshopError
 from workshop.serving.gpu_memory import GPU_OF_FAMILY, family_of
 from workshop.settings import Settings
 
-TIMEOUT_S = 60
+TIMEOUT_S = 600  # of a process that imports torch's and transformers' configuration: seconds, when idle
 SHOWN_SHARE = 0.937
 """Of the memory in a GPU's name that nvidia-smi shows: 22.5 GiB of an A10G's 24."""
 

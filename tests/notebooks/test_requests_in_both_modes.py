@@ -76,7 +76,7 @@ def record(mode: str, home: Path, url: str, **extra: str) -> dict[str, Requests]
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=400,
+        timeout=1200,
     )
     assert done.returncode == 0, done.stdout[-4000:]
     return {name: json.loads((home / f"{name}.json").read_text(encoding="utf-8")) for name in NAMES}

@@ -40,9 +40,9 @@ def sleepers() -> list[psutil.Process]:
 
 
 def test_what_starts_a_command_and_is_killed_at_that_moment_leaves_nothing() -> None:
-    done = subprocess.run([sys.executable, "-c", DIES_AT_ONCE], cwd=REPO / "src", timeout=60)
+    done = subprocess.run([sys.executable, "-c", DIES_AT_ONCE], cwd=REPO / "src", timeout=300)
     assert done.returncode < 0
-    deadline_s = time.monotonic() + 20
+    deadline_s = time.monotonic() + 300
     while (left := sleepers()) and time.monotonic() < deadline_s:
         time.sleep(0.02)
     for process in left:

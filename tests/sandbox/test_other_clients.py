@@ -139,7 +139,7 @@ def test_the_sdks_resources_train_with_logs_and_metrics(aws: Any, caplog: pytest
     sdk_log.addHandler(caplog.handler)
     try:
         with caplog.at_level(logging.INFO, logger=sdk_log.name):
-            job.wait(poll=1, timeout=60, logs=True)
+            job.wait(poll=1, timeout=300, logs=True)
     finally:
         sdk_log.removeHandler(caplog.handler)
     assert "[loss] 2" in caplog.text
@@ -167,7 +167,7 @@ def test_mlflow_deploys_predicts_and_deletes(aws: Any, tmp_path: Path) -> None:
     model.mkdir()
     (model / "MLmodel").write_text(ML_MODEL)
     done = subprocess.run(
-        [sys.executable, "-c", MLFLOW, ROLE, str(model)], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", MLFLOW, ROLE, str(model)], capture_output=True, text=True, timeout=1200
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])

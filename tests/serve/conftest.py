@@ -30,7 +30,7 @@ def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     ServerProcess.preloaded = socket
     yield
     ServerProcess.preloaded = None
-    parent.communicate(timeout=30)  # the end of its standard input ends it
+    parent.communicate(timeout=300)  # the end of its standard input ends it
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ MESSAGES = [
 
 
 def post(server: ServerProcess, route: str, body: Any, **options: Any) -> requests.Response:
-    return requests.post(server.url + route, json=body, timeout=60, **options)
+    return requests.post(server.url + route, json=body, timeout=300, **options)
 
 
 def chat(*, messages: Any = MESSAGES, max_tokens: int = 8, **fields: Any) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def open_stream(server: ServerProcess, route: str, body: Any, *, receive_bytes: 
     connection = socket.socket()
     if receive_bytes:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-    connection.settimeout(30)
+    connection.settimeout(300)
     connection.connect((address.hostname, address.port))
     data = json.dumps(body).encode()
     head = f"POST {route} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"

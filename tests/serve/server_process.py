@@ -12,7 +12,7 @@ from pathlib import Path
 REPO = Path(__file__).parents[2]
 BASE = REPO / "src" / "sample" / "base" / "model"
 TEMPLATE = REPO / "src" / "train" / "chat_template.jinja"
-TIMEOUT_S = 90
+TIMEOUT_S = 600
 
 
 class ServerProcess:

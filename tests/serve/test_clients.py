@@ -25,7 +25,7 @@ def _online(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def client(chat_server: ServerProcess) -> InferenceClient:
-    return InferenceClient(chat_server.url, timeout=60)
+    return InferenceClient(chat_server.url, timeout=300)
 
 
 def test_hugging_faces_client_reads_text_details_and_streams(client: InferenceClient) -> None:
@@ -67,7 +67,7 @@ def test_hugging_faces_asynchronous_client_does_the_same(
     chat_server: ServerProcess, client: InferenceClient
 ) -> None:
     async def run() -> tuple[str, str, str, str]:
-        own = AsyncInferenceClient(chat_server.url, timeout=60)
+        own = AsyncInferenceClient(chat_server.url, timeout=300)
         text = await own.text_generation("안녕하세요", return_full_text=False, **ASKED)
         streamed = [part async for part in await own.text_generation("안녕하세요", stream=True, **ASKED)]
         whole = await own.chat_completion(**CHAT)
@@ -90,7 +90,7 @@ def openai_server(request: pytest.FixtureRequest) -> ServerProcess:
 
 
 def test_openais_client_chats_and_completes(openai_server: ServerProcess) -> None:
-    with openai.OpenAI(base_url=openai_server.url + "/v1", api_key="-", timeout=60, max_retries=0) as client:
+    with openai.OpenAI(base_url=openai_server.url + "/v1", api_key="-", timeout=300, max_retries=0) as client:
         model = client.models.list().data[0].id
         whole = client.chat.completions.create(model=model, **CHAT)
         with client.chat.completions.create(
@@ -119,7 +119,7 @@ def test_openais_client_chats_and_completes(openai_server: ServerProcess) -> Non
 
 def test_openais_asynchronous_client_chats(openai_server: ServerProcess) -> None:
     async def run() -> tuple[str, str]:
-        async with openai.AsyncOpenAI(base_url=openai_server.url + "/v1", api_key="-", timeout=60) as client:
+        async with openai.AsyncOpenAI(base_url=openai_server.url + "/v1", api_key="-", timeout=300) as client:
             model = (await client.models.list()).data[0].id
             whole = await client.chat.completions.create(model=model, **CHAT)
             stream = await client.chat.completions.create(model=model, **CHAT, stream=True)
@@ -137,7 +137,7 @@ def test_curl_prints_events_as_they_come(request: pytest.FixtureRequest, name: s
     command = ["curl", "-sN", "--fail", "-H", "content-type: application/json", "-d", "@-"]
     done = subprocess.run(
         [*command, server.url + "/invocations"],
-        input=body, capture_output=True, text=True, encoding="utf-8", check=True, timeout=60,
+        input=body, capture_output=True, text=True, encoding="utf-8", check=True, timeout=300,
     )  # fmt: skip
     *events, last, nothing = done.stdout.split("\n\n")
     assert (last, nothing) == ("data: [DONE]", "")

@@ -67,7 +67,7 @@ def test_a_client_that_goes_away_before_its_answer_frees_its_place(endless_serve
     address = urlsplit(endless_server.url)
     waiting = []
     for _ in range(2):
-        connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+        connection = http.client.HTTPConnection(address.hostname, address.port, timeout=300)
         headers = {"content-type": "application/json"}
         connection.request("POST", "/invocations", body=json.dumps(ENDLESS), headers=headers)
         waiting.append(connection)

@@ -32,7 +32,7 @@ TGI_GAUGES = {"tgi_queue_size", "tgi_batch_current_size", "tgi_batch_current_max
 
 def read(server: ServerProcess) -> dict[tuple, float]:
     """Return the samples without their buckets, by name and label values other than the model's."""
-    answer = requests.get(server.url + "/metrics", timeout=10)
+    answer = requests.get(server.url + "/metrics", timeout=300)
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     found = samples(answer.text, without=("model_name", "engine"))
     return {
@@ -57,10 +57,10 @@ def measured_server(endless_dir: Path) -> Iterator[ServerProcess]:
 
 
 def test_all_of_tgis_names_are_there_with_their_types(server: ServerProcess) -> None:
-    families = list(text_string_to_metric_families(requests.get(server.url + "/metrics", timeout=10).text))
+    families = list(text_string_to_metric_families(requests.get(server.url + "/metrics", timeout=300).text))
     found = {kind: {family.name for family in families if family.type == kind} for kind in
              ("counter", "histogram", "gauge")}  # fmt: skip
-    text = requests.get(server.url + "/metrics", timeout=10).text
+    text = requests.get(server.url + "/metrics", timeout=300).text
     assert found["counter"] == TGI_COUNTERS
     assert all(f"\n{name}" in text and f"\n{name}_total" not in text for name in TGI_COUNTERS)
     assert found == {"counter": TGI_COUNTERS, "histogram": TGI_HISTOGRAMS, "gauge": TGI_GAUGES}
@@ -124,7 +124,7 @@ def test_what_is_at_work_and_what_waits_are_shown_and_a_client_that_goes_is_a_fa
     body = {"inputs": "안녕하세요", "parameters": {"max_new_tokens": 1900}}
     first = open_stream(measured_server, "/generate_stream", body)
     address = urlsplit(measured_server.url)
-    second = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+    second = http.client.HTTPConnection(address.hostname, address.port, timeout=300)
     second.request("POST", "/generate", json.dumps(body), {"content-type": "application/json"})
     while (found := read(measured_server))["tgi_queue_size",] == 0:
         assert found["tgi_batch_current_size",] == 1, "the first ended before the second came"

@@ -131,7 +131,7 @@ def wait_gone(process: psutil.Process) -> None:
 
 def generate(server: ServerProcess, **parameters: object) -> dict:
     asked = {"inputs": "서울", "parameters": {"max_new_tokens": 20, **parameters}}
-    return requests.post(server.url + "/generate", json=asked, timeout=60).json()
+    return requests.post(server.url + "/generate", json=asked, timeout=300).json()
 
 
 def without_numbers(lines: list[str]) -> list[str]:
@@ -188,8 +188,8 @@ def test_its_environment_folder_and_mask_are_those_it_was_started_with(
     )
     try:
         url = process.stdout.readline().split()[-1]
-        wait_until(lambda: requests.get(url + "/ping", timeout=60).ok)
-        limits = requests.get(url + "/info", timeout=60).json()
+        wait_until(lambda: requests.get(url + "/ping", timeout=300).ok)
+        limits = requests.get(url + "/info", timeout=300).json()
         # Not the parent's MAX_TOTAL_TOKENS.
         assert (limits["max_input_tokens"], limits["max_total_tokens"]) == (50, 2048)
         server = parent.server_of(sent[NAME])
@@ -217,7 +217,7 @@ def test_a_signal_ends_it_after_the_requests_under_way(
     with parent.server(HF_MODEL_ID=str(endless_dir)) as server:
         server.ready()
         asked = {"inputs": "안녕", "parameters": {"max_new_tokens": 300}, "stream": True}
-        with requests.post(server.url, json=asked, stream=True, timeout=60) as answer:
+        with requests.post(server.url, json=asked, stream=True, timeout=300) as answer:
             lines = answer.iter_lines(chunk_size=1)
             next(lines)
             server.process.send_signal(number)
@@ -348,7 +348,7 @@ def test_a_killed_parent_leaves_its_servers_and_their_status(light: Parent) -> N
         forks = light.servers()
         light.process.kill()
         light.process.wait()
-        assert requests.get(server.url + "/ping", timeout=60).status_code in (200, 503)
+        assert requests.get(server.url + "/ping", timeout=300).status_code in (200, 503)
         server.process.terminate()
         assert server.wait()[0] == 0
         orphaned.process.kill()

@@ -160,8 +160,8 @@ def test_a_container_is_told_to_load_an_adapter_and_whom_a_request_is_for(
         assert "holds no adapter_model.safetensors" in nowhere.text
         process.wait_for("Registered adapter a-1 from")
         url = f"{process.url}/adapters/a-1"
-        assert requests.delete(url, timeout=60).json() == {"status": "Adapter a-1 unregistered"}
-        assert requests.delete(url, timeout=60).status_code == 404
+        assert requests.delete(url, timeout=300).json() == {"status": "Adapter a-1 unregistered"}
+        assert requests.delete(url, timeout=300).status_code == 404
 
 
 @pytest.mark.parametrize("dialect", BODIES)

@@ -28,13 +28,13 @@ def assert_three_lines(output: str, found: str) -> None:
 
 def test_it_listens_unhealthy_while_it_loads_then_becomes_ready_and_ends_on_sigterm() -> None:
     with ServerProcess() as server:
-        loading = requests.get(server.url + "/ping", timeout=60)
+        loading = requests.get(server.url + "/ping", timeout=300)
         assert loading.status_code == 503
         assert loading.json() == {"error": "unhealthy", "error_type": "healthcheck"}
-        early = requests.post(server.url + "/invocations", json={"inputs": "가"}, timeout=60)
+        early = requests.post(server.url + "/invocations", json={"inputs": "가"}, timeout=300)
         assert early.status_code == 503
         server.ready()
-        assert requests.get(server.url + "/ping", timeout=10).status_code == 200
+        assert requests.get(server.url + "/ping", timeout=300).status_code == 200
         server.process.send_signal(signal.SIGTERM)
         status, output = server.wait()
     assert status == 0, output
@@ -43,7 +43,7 @@ def test_it_listens_unhealthy_while_it_loads_then_becomes_ready_and_ends_on_sigt
 
 def test_sigterm_while_it_loads_ends_it() -> None:
     with ServerProcess() as server:
-        assert requests.get(server.url + "/ping", timeout=60).status_code == 503
+        assert requests.get(server.url + "/ping", timeout=300).status_code == 503
         server.process.send_signal(signal.SIGTERM)
         status, output = server.wait()
     assert status == 0, output
@@ -53,7 +53,7 @@ def test_requests_under_way_are_answered_before_it_ends(endless_dir: Path) -> No
     with ServerProcess(HF_MODEL_ID=str(endless_dir)) as server:
         server.ready()
         asked = {"inputs": "안녕", "parameters": {"max_new_tokens": 1500}, "stream": True}
-        with requests.post(server.url, json=asked, stream=True, timeout=60) as answer:
+        with requests.post(server.url, json=asked, stream=True, timeout=300) as answer:
             lines = answer.iter_lines(chunk_size=1)
             next(lines)
             server.process.send_signal(signal.SIGTERM)

@@ -34,7 +34,7 @@ def create_endpoint(aws: Aws) -> str:
         EndpointConfigName=name, ProductionVariants=[variant], ExecutionRoleArn=aws.role_arn
     )
     sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
-    Wait(title=name, timeout_s=60, interval_s=0.05, expected="InService", next_step="").until(
+    Wait(title=name, timeout_s=600, interval_s=0.05, expected="InService", next_step="").until(
         lambda: sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"],
         is_done=lambda status: status == "InService",
         text=str,

@@ -172,7 +172,7 @@ client = session.client("sagemaker", endpoint_url="http://127.0.0.1:{server.gets
 client.create_endpoint(EndpointName="costly", EndpointConfigName="config")
 """
         killed = subprocess.Popen([sys.executable, "-c", code], env=dict(os.environ))
-        server.settimeout(60)
+        server.settimeout(300)
         connection, _ = server.accept()
         with connection:
             assert b"CreateEndpoint" in connection.recv(65_536)

@@ -21,7 +21,7 @@ from workshop.components import wait_for_component
 from workshop.errors import WorkshopError
 from workshop.resources import is_there
 
-TIMEOUT_S = 120
+TIMEOUT_S = 600
 
 
 @pytest.fixture

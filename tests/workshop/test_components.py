@@ -30,7 +30,7 @@ from workshop.resources import is_there
 from workshop.scalable_targets import COPIES, deregister_targets, registered_targets
 from workshop.waits import Wait
 
-TIMEOUT_S = 120
+TIMEOUT_S = 600
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_a_component_is_waited_for_watched_and_shown(sample_aws: Aws, endpoint: 
         name = create_component(sample_aws, endpoint, "a", model)
         described = wait_for_component(sample_aws, name, timeout_s=TIMEOUT_S)
         assert described["RuntimeConfig"] == {"CurrentCopyCount": 1, "DesiredCopyCount": 1}
-        looked = Wait(title=name, timeout_s=30, interval_s=0.01, expected="a look at it", next_step="")
+        looked = Wait(title=name, timeout_s=600, interval_s=0.01, expected="a look at it", next_step="")
         looked.until(
             lambda: [sight.copies.get(name) for sight in watch.sights],
             is_done=lambda seen: (1, 1) in seen,
@@ -81,7 +81,7 @@ def test_a_component_whose_copy_was_killed_is_waited_for_until_it_has_another(
         with suppress(psutil.NoSuchProcess):  # one may end with the other
             process.kill()
     describe = sample_aws.client("sagemaker").describe_inference_component
-    gone = Wait(title=name, timeout_s=30, interval_s=0.01, expected="its end noticed", next_step="")
+    gone = Wait(title=name, timeout_s=600, interval_s=0.01, expected="its end noticed", next_step="")
     gone.until(
         lambda: copies_of(describe(InferenceComponentName=name)),
         is_done=lambda seen: seen == (0, 1),
@@ -163,7 +163,7 @@ def test_calls_of_a_component_are_counted_in_cloudwatch_under_its_name(
         )
         return metric_series(found["MetricDataResults"])
 
-    wait = Wait(title="metrics", timeout_s=30, interval_s=0.1, expected="3 calls", next_step="")
+    wait = Wait(title="metrics", timeout_s=600, interval_s=0.1, expected="3 calls", next_step="")
     series = wait.until(
         look, is_done=lambda seen: sum(seen["Invocations"][name][1]) == 3, text=lambda seen: "counting"
     )

@@ -19,7 +19,7 @@ def run_cell(source: str) -> list:
     """Execute one cell in a real kernel; return its outputs after checking that it counts as failed."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
     with pytest.raises(CellExecutionError):
-        NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+        NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
     return notebook.cells[0].outputs
 
 

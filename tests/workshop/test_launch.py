@@ -37,7 +37,7 @@ while True:
 
 
 def run_python(code: str, tmp_path: Path, **kwargs):
-    options = {"timeout_s": 60, "log_path": tmp_path / "logs" / "run.log"} | kwargs
+    options = {"timeout_s": 600, "log_path": tmp_path / "logs" / "run.log"} | kwargs
     return launch([PYTHON, "-c", code], **options)
 
 
@@ -49,12 +49,12 @@ class Family:
 
     def wait_until_complete(self) -> None:
         for _ in range(3):
-            assert select.select([self.reading], [], [], 60)[0]
+            assert select.select([self.reading], [], [], 300)[0]
             assert os.read(self.reading, 1) == b"x"
 
     def wait_until_gone(self) -> None:
         os.close(self.writing)
-        assert select.select([self.reading], [], [], 30)[0], "a process still holds the pipe"
+        assert select.select([self.reading], [], [], 300)[0], "a process still holds the pipe"
         assert os.read(self.reading, 1) == b""
         os.close(self.reading)
 
@@ -77,6 +77,7 @@ def family(monkeypatch: pytest.MonkeyPatch) -> Family:
 
 
 def test_the_result_holds_records_phases_lines_and_time(tmp_path: Path, capsys: pytest.CaptureFixture):
+    began_s = time.monotonic()
     result = run_python(
         """
 print('phase {"imports_s": 4.9}')
@@ -94,7 +95,7 @@ print('progress {broken')
     assert result.records[1]["eval_loss"] == 1.25
     assert result.phases == {"imports_s": 4.9, "save_s": 0.5}
     assert result.lines == ["모델을 저장했다 😀", "progress report without numbers", "progress {broken"]
-    assert 0 < result.wall_s < 60
+    assert 0 < result.wall_s < time.monotonic() - began_s
     shown, log = capsys.readouterr().out, result.log_path.read_text(encoding="utf-8")
     assert "모델을 저장했다 😀\n" in log
     assert log.count("progress {") == 3
@@ -115,7 +116,7 @@ def test_lines_are_shown_while_the_process_runs(tmp_path: Path, monkeypatch: pyt
     pass_on(monkeypatch, reading)
     # The process prints its second line only after somebody has seen the first one.
     code = f"import os; print('first'); os.read({reading}, 2); print('second')"
-    run_python(code, tmp_path, timeout_s=30)
+    run_python(code, tmp_path, timeout_s=600)
     assert seen == ["first", "second"]
 
 
@@ -215,12 +216,10 @@ def test_a_second_interrupt_kills_at_once(tmp_path: Path, family: Family, monkey
         target=lambda: (family.wait_until_complete(), os.kill(os.getpid(), signal.SIGINT))
     )
     thread.start()
-    start_s = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        run_python(STUBBORN_FAMILY, tmp_path, grace_s=600, env={"PIPE": str(family.writing)})
+        run_python(STUBBORN_FAMILY, tmp_path, grace_s=86_400, env={"PIPE": str(family.writing)})
     thread.join()
     family.wait_until_gone()
-    assert time.monotonic() - start_s < 300  # far from the 600 s of patience
 
 
 def test_a_process_that_ends_in_time_when_asked_is_not_killed(tmp_path: Path):
@@ -233,7 +232,7 @@ signal.signal(signal.SIGTERM, save)
 signal.pause()
 """
     with pytest.raises(LaunchError, match="was stopped"):
-        run_python(code, tmp_path, timeout_s=5, grace_s=60)
+        run_python(code, tmp_path, timeout_s=5, grace_s=600)
     assert "checkpoint saved" in (tmp_path / "logs" / "run.log").read_text()
 
 
@@ -242,7 +241,7 @@ def test_children_left_by_a_process_that_ended_are_stopped(tmp_path: Path, famil
     run_python(start_children, tmp_path, env={"PIPE": str(family.writing)})
     os.close(family.writing)
     # Whether they had come up already or not: nobody holds the pipe any more.
-    while select.select([family.reading], [], [], 30)[0] and (block := os.read(family.reading, 10)):
+    while select.select([family.reading], [], [], 300)[0] and (block := os.read(family.reading, 10)):
         assert set(block) == {ord("x")}
     assert block == b""
     os.close(family.reading)

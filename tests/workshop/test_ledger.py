@@ -102,7 +102,7 @@ for number in range(50):
     ledger.created(token, "arn", "request")
 """
     writers = [subprocess.Popen([sys.executable, "-c", code, str(number)]) for number in range(4)]
-    assert [writer.wait(60) for writer in writers] == [0, 0, 0, 0]
+    assert [writer.wait(300) for writer in writers] == [0, 0, 0, 0]
     lines = ledger.path.read_text(encoding="utf-8").splitlines()
     assert len(lines) == 400
     assert all(json.loads(line) for line in lines)

@@ -44,7 +44,7 @@ def test_an_interrupt_ends_the_move(capsys: pytest.CaptureFixture) -> None:
 
     with pytest.raises(KeyboardInterrupt), Transfers("upload", 1) as shown:
         shown.run("a", 1, move)
-    assert ended.wait(5)
+    assert ended.wait(300)
     assert "upload · stopped" in capsys.readouterr().out
 
 

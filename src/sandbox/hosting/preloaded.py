@@ -22,7 +22,7 @@ VARIABLE = "SERVE_PRELOADED"
 SOCKET = "preloaded.socket"
 KEEPER_GRACE_S = 5.0
 _DRAIN_S = 2.0
-_LISTEN_TIMEOUT_S = 10.0  # it listens after 0.1 s, before it imports
+_LISTEN_TIMEOUT_S = 120.0  # it listens after 0.1 s, before it imports
 _LOOK_AGAIN_S = 0.005
 
 logger = logging.getLogger("sandbox")

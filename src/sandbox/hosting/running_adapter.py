@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sandbox.hosting.running_component import RunningComponent
 
 HEADER = "X-Amzn-SageMaker-Adapter-Identifier"
-LOAD_TIMEOUT_S = 60.0
+LOAD_TIMEOUT_S = 600.0
 _BROKEN = (OSError, http.client.HTTPException)
 _MAX_ANSWER_CHARACTERS = 400
 

@@ -17,7 +17,7 @@ from sandbox.logs import lines_of
 PING_TIMEOUT_S = 2.0
 KEEPER_GRACE_S = 5.0  # between SIGTERM and SIGKILL when the sandbox itself was killed
 _PING_AGAIN_S = 0.05
-_DRAIN_S = 2.0
+_DRAIN_S = 30.0  # its output ends when its processes have ended: at once
 # Below the ports that Linux and macOS give to outgoing connections: none of those can take it meanwhile.
 _PORTS = range(18_000, 32_000)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TIMEOUT_S = 60.0
 """Between two bytes of an answer; SageMaker waits as long for a whole one."""
 
-CONNECT_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 60.0
 MAX_RETRIES = 4
 BACKOFF_S = 0.25
 MAX_WAIT_S = 30.0

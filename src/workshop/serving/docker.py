@@ -8,8 +8,8 @@ import subprocess
 
 from workshop.errors import WorkshopError
 
-_ASK_TIMEOUT_S = 20
-_REMOVE_TIMEOUT_S = 60
+_ASK_TIMEOUT_S = 60
+_REMOVE_TIMEOUT_S = 300
 _NEXT_STEP = "set serve_with: process in workshop.yaml, or "
 # Any of them makes `docker run --gpus` work, whether or not a runtime is registered.
 _GPU_HOOKS = ("nvidia-container-runtime-hook", "nvidia-container-runtime", "nvidia-ctk")

@@ -18,7 +18,7 @@ from workshop.errors import WorkshopError
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 60.0
 _SHOWN_PREFIXES = ("tgi_", "vllm:")
 # Source: TGI 3.3.7, docs/source/reference/metrics.md; vLLM, docs/design/metrics.md.
 MEANINGS = {

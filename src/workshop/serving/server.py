@@ -33,7 +33,7 @@ GRACE_S = 30.0
 NUM_ERROR_LINES = 15
 _POLL_S = 0.2
 _PING_TIMEOUT_S = 5.0
-_DRAIN_S = 5.0
+_DRAIN_S = 60.0  # its output ends when its processes have ended: at once
 _BLOCK_BYTES = 65_536
 
 _running: dict[Path, Server] = {}

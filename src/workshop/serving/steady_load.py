@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 FAILED = "failed"
-_END_TIMEOUT_S = 120.0
+_END_TIMEOUT_S = 600.0
 """For the requests under way at the end; SageMaker breaks one off after 60 s."""
 
 _PAUSE_AFTER_FAILURE_S = 0.05

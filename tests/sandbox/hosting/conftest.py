@@ -15,7 +15,7 @@ from sandbox import images
 
 IMAGE = "test/container:1"
 ROLE = "arn:aws:iam::000000000000:role/sandbox"
-READY_TIMEOUT_S = 60
+READY_TIMEOUT_S = 600
 PROGRAM = Path(__file__).with_name("container.py")
 
 

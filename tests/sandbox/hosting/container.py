@@ -1,7 +1,8 @@
 """A container program for the tests: it does what a request's JSON, or its environment, asks for.
 
-Request: {"status": 422, "text": "...", "sleep_s": 1, "print": "...", "die": true, "tell": 1, "chunks":
-[["data", pause_s], ...], "stream_type": "application/jsonlines"}; whatever else arrives is sent back.
+Request: {"status": 422, "text": "...", "sleep_s": 1, "until": "a file that is there", "print": "...",
+"die": true, "tell": 1, "chunks": [["data", pause_s], ...], "stream_type": "application/jsonlines"}; whatever
+else arrives is sent back.
 """
 
 import json
@@ -58,6 +59,8 @@ class Handler(BaseHTTPRequestHandler):
         if "print" in asked:
             print(asked["print"], flush=True)
         time.sleep(asked.get("sleep_s", 0) + float(os.environ.get("DELAY_S", "0")))
+        while not os.path.exists(asked.get("until", "/")):
+            time.sleep(0.01)
         if asked.get("die"):
             os._exit(3)
         if "chunks" in asked:

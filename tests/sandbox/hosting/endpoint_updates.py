@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 SPEED = 300  # of the sandbox's clock: a minute of AWS takes 0.2 s
-TIMEOUT_S = 60
+TIMEOUT_S = 600
 
 
 def eventually(ask: Callable[[], Any]) -> Any:

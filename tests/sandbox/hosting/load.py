@@ -12,7 +12,7 @@ import boto3
 from botocore.config import Config
 
 NUM_THREADS = 4
-_TIMEOUT_S = 60
+_TIMEOUT_S = 600
 
 
 class Load:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -72,16 +72,18 @@ def test_an_update_under_load_loses_no_request(hosting: Any, kind: str) -> None:
     hosting.delete(name)
 
 
-def test_an_old_server_answers_what_it_was_asked_and_ends_then(hosting: Any) -> None:
+def test_an_old_server_answers_what_it_was_asked_and_ends_then(hosting: Any, tmp_path: Path) -> None:
     name = hosting.deploy(environment={"MODEL": "old"})
     new = hosting.configure(environment={"MODEL": "new"})
     answers: list[dict[str, Any]] = []
-    slow = threading.Thread(target=lambda: answers.append(hosting.ask(name, sleep_s=4)))
+    asked = {"print": "it is here", "until": str(tmp_path / "answer")}
+    slow = threading.Thread(target=lambda: answers.append(hosting.ask(name, **asked)))
     slow.start()
-    time.sleep(0.2)  # it is with the server
+    eventually(lambda: "it is here" in str(hosting.log_lines(name)))
     hosting.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=new)
     eventually(lambda: hosting.ask(name)["environ"]["MODEL"] == "new")
     assert slow.is_alive()
+    (tmp_path / "answer").touch()
     assert hosting.wait(name)["EndpointConfigName"] == new
     slow.join()
     assert answers[0]["environ"]["MODEL"] == "old"

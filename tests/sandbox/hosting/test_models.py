@@ -143,7 +143,7 @@ def test_the_answers_fit_the_classes_of_the_sdk(sandbox) -> None:
         env=environ,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=1200,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]

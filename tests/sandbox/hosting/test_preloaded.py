@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere serve
 
 MODEL_DIR = Path(__file__).parents[3] / "src" / "sample" / "base" / "model"
 IMAGE = "ghcr.io/huggingface/text-generation-inference:3.3.7"
-TIMEOUT_S = 60
+TIMEOUT_S = 600
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError, EventStreamError
+from tests.sandbox.hosting.endpoint_updates import eventually
 from werkzeug.test import EnvironBuilder
 
 from sandbox.hosting import runtime
@@ -121,7 +122,7 @@ def test_25_mib_are_taken_and_a_byte_more_is_not(hosting: Any, served: str) -> N
 
 
 def test_other_paths_and_methods_of_the_runtime_are_not_found(hosting: Any, served: str) -> None:
-    connection = http.client.HTTPConnection(urlsplit(hosting.sandbox.url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(hosting.sandbox.url).netloc, timeout=300)
     for method, path in (("GET", f"/endpoints/{served}/invocations"), ("POST", f"/endpoints/{served}/x/y")):
         connection.request(method, path)
         answer = connection.getresponse()
@@ -225,7 +226,7 @@ def test_a_reader_that_goes_away_is_noticed_by_the_container(hosting: Any, serve
     next(iter(answer["Body"]))
     assert hosting.ask(served)["num_open_streams"] == 1
     answer["Body"].close()
-    deadline_s = time.monotonic() + 5
+    deadline_s = time.monotonic() + 300
     while hosting.ask(served)["num_open_streams"] and time.monotonic() < deadline_s:
         time.sleep(0.02)
     assert hosting.ask(served)["num_open_streams"] == 0
@@ -235,14 +236,12 @@ def test_a_reader_that_goes_away_is_noticed_while_the_container_is_silent(here: 
     here()
     ours, readers = socket.socketpair()
     with ours, readers:
-        _, _, answer = call_here("invocations-response-stream", {"chunks": [["x", 0], ["y", 20]]}, ours)
+        _, _, answer = call_here("invocations-response-stream", {"chunks": [["x", 0], ["y", 600]]}, ours)
         parts = iter(answer)
         assert next(parts) == b""
         assert b"x" in next(parts)
         readers.close()
-        started_s = time.monotonic()
-        assert list(parts) == []
-        assert time.monotonic() - started_s < 5
+        assert list(parts) == []  # and not what the container says at last
 
 
 def test_a_container_that_ends_is_started_again_and_meanwhile_requests_are_model_errors(hosting: Any) -> None:
@@ -253,7 +252,7 @@ def test_a_container_that_ends_is_started_again_and_meanwhile_requests_are_model
             hosting.runtime.invoke_endpoint(EndpointName=name, Body=body)
         assert raised.value.response["OriginalStatusCode"] == 0
         assert f"could not get a response from the {name} endpoint" in str(raised.value)
-    deadline_s = time.monotonic() + 10
+    deadline_s = time.monotonic() + 300
     while True:
         try:
             again = hosting.ask(name)["pid"]
@@ -273,15 +272,20 @@ def test_a_container_that_ends_is_started_again_and_meanwhile_requests_are_model
 
 def test_the_other_instance_answers_while_one_is_started_again(hosting: Any) -> None:
     name = hosting.deploy(variants=({"InitialInstanceCount": 2},))
+    before: set[int] = set()
+    while len(before) < 2:
+        before.add(hosting.ask(name)["pid"])
     with pytest.raises(hosting.runtime.exceptions.ModelError):
         hosting.runtime.invoke_endpoint(EndpointName=name, Body=b'{"die": true}')
-    time.sleep(0.1)  # the end of the process is noticed at once, not before
-    assert len({hosting.ask(name)["pid"] for _ in range(20)}) == 1
+    eventually(lambda: "starts again" in str(hosting.log_lines(name)))  # its end has been noticed
+    answered = [hosting.ask(name)["pid"] for _ in range(20)]  # none of them is an error
+    assert len(before & set(answered)) == 1
     hosting.delete(name)
 
 
 def test_invocations_are_counted_in_cloudwatch(hosting: Any) -> None:
     name = hosting.deploy()
+    began_s = time.monotonic()
     for status in (200, 200, 404, 500):
         try:
             hosting.runtime.invoke_endpoint(
@@ -290,6 +294,7 @@ def test_invocations_are_counted_in_cloudwatch(hosting: Any) -> None:
         except hosting.runtime.exceptions.ModelError:
             continue
     list(events_of(hosting, name, chunks=[["x", 0]]))
+    lasted_us = 1e6 * (time.monotonic() - began_s)
     watch = hosting.sandbox.client("cloudwatch")
 
     def statistics(metric: str) -> dict[str, float]:
@@ -308,7 +313,7 @@ def test_invocations_are_counted_in_cloudwatch(hosting: Any) -> None:
         assert len(found) <= 1
         return found[0] if found else {"Sum": 0, "SampleCount": 0}
 
-    deadline_s = time.monotonic() + 5
+    deadline_s = time.monotonic() + 300
     while statistics("Invocations")["Sum"] < 5 and time.monotonic() < deadline_s:
         time.sleep(0.05)
     assert statistics("Invocations")["Sum"] == statistics("Invocations")["SampleCount"] == 5
@@ -317,8 +322,9 @@ def test_invocations_are_counted_in_cloudwatch(hosting: Any) -> None:
     latency = statistics("ModelLatency")
     assert latency["SampleCount"] == 5
     assert latency["Sum"] > 4 * 10_000  # also of the requests that the container refused
-    assert latency["Maximum"] < 1_000_000
-    assert 0 < statistics("OverheadLatency")["Minimum"] < 100_000
+    overhead = statistics("OverheadLatency")
+    assert overhead["Minimum"] > 0
+    assert latency["Sum"] + overhead["Sum"] < lasted_us
     hosting.delete(name)
 
 
@@ -335,9 +341,7 @@ def test_a_request_that_takes_too_long_is_a_model_error(here: Any, monkeypatch: 
     assert here().reason is None
     assert runtime.TIMEOUT_S == 60
     monkeypatch.setattr(runtime, "TIMEOUT_S", 0.3)
-    started_s = time.monotonic()
-    status, headers, answer = call_here("invocations", {"sleep_s": 2})
-    assert 0.3 <= time.monotonic() - started_s < 1
+    status, headers, answer = call_here("invocations", {"sleep_s": 60})
     assert (status[:3], headers["x-amzn-ErrorType"]) == ("424", "ModelError")
     body = json.loads(b"".join(answer))
     assert body["OriginalStatusCode"] == 0
@@ -346,6 +350,7 @@ def test_a_request_that_takes_too_long_is_a_model_error(here: Any, monkeypatch: 
         " response from container primary. Review the latency metrics for each container in Amazon"
         ' CloudWatch, resolve the issue, and try again.". See https://'
     )
+    monkeypatch.setattr(runtime, "TIMEOUT_S", 60)
     assert call_here("invocations", {"text": "next"})[0] == "200 OK"
 
 
@@ -360,20 +365,19 @@ def test_a_body_that_trickles_past_the_limit_is_late_too(here: Any, monkeypatch:
 def test_a_stream_that_takes_too_long_ends_with_its_error(here: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     here()
     assert runtime.STREAM_TIMEOUT_S == 480
-    monkeypatch.setattr(runtime, "STREAM_TIMEOUT_S", 0.4)
-    status, _, answer = call_here("invocations-response-stream", {"chunks": [["x", 0.1]] * 10})
+    monkeypatch.setattr(runtime, "STREAM_TIMEOUT_S", 1)
+    chunks = [["in time", 0], ["too late", 60]]
+    status, _, answer = call_here("invocations-response-stream", {"chunks": chunks})
     assert status == "200 OK"
-    parts = list(answer)
-    assert parts[0] == b""  # the head leaves before the first chunk is there
-    assert 3 <= len(parts) < 7
-    assert b"ModelInvocationTimeExceeded" in parts[-1]
+    head, first, last = answer
+    assert head == b""  # it leaves before the first chunk is there
+    assert b"in time" in first
+    assert b"ModelInvocationTimeExceeded" in last
 
 
 def test_a_health_check_has_its_time_and_no_more(here: Any) -> None:
-    started_s = time.monotonic()
     running = here(environment={"PING_STATUS": "503"}, startup_timeout_s=0.5)
     assert "did not pass the ping health check" in running.reason
-    assert time.monotonic() - started_s < 5
 
 
 def test_restarts_wait_longer_and_longer(here: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -386,7 +390,7 @@ def test_restarts_wait_longer_and_longer(here: Any, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(only, "write", lines.append)
     seen = threading.Event()
     for number in range(4):
-        deadline_s = time.monotonic() + 10
+        deadline_s = time.monotonic() + 300
         while not only.is_healthy and time.monotonic() < deadline_s:
             seen.wait(0.01)
         call_here("invocations", {"die": True})

@@ -46,7 +46,7 @@ def deploy(aws: Any, name: str, image: str, **members: Any) -> Any:
     )
     EndpointConfig.create(endpoint_config_name=name, production_variants=[variant], session=aws)
     endpoint = Endpoint.create(endpoint_name=name, endpoint_config_name=name, session=aws)
-    endpoint.wait_for_status("InService", poll=1, timeout=120)
+    endpoint.wait_for_status("InService", poll=1, timeout=1200)
     return endpoint
 
 
@@ -60,7 +60,7 @@ def test_the_sdks_classes_create_wait_invoke_and_delete(aws: Any, hosting: Any) 
     assert again.production_variants[0].deployed_images[0].specified_image == "test/container:1"
     assert "sdk" in [each.endpoint_name for each in Endpoint.get_all(session=aws)]
     endpoint.delete()
-    endpoint.wait_for_delete(poll=1, timeout=60)
+    endpoint.wait_for_delete(poll=1, timeout=300)
 
 
 def test_the_sdks_endpoint_is_updated_and_scaled(aws: Any, hosting: Any) -> None:
@@ -83,11 +83,11 @@ def test_the_sdks_endpoint_is_updated_and_scaled(aws: Any, hosting: Any) -> None
         )
     )
     assert endpoint.endpoint_status == "Updating"
-    endpoint.wait_for_status("InService", poll=1, timeout=60)
+    endpoint.wait_for_status("InService", poll=1, timeout=300)
     assert hosting.ask("sdk-update")["environ"]["MODEL"] == "new"
     wanted = DesiredWeightAndCapacity(variant_name="AllTraffic", desired_instance_count=2)
     endpoint.update_weights_and_capacities(desired_weights_and_capacities=[wanted], session=aws)
-    endpoint.wait_for_status("InService", poll=1, timeout=60)
+    endpoint.wait_for_status("InService", poll=1, timeout=300)
     assert endpoint.production_variants[0].current_instance_count == 2
     hosting.delete("sdk-update")
 
@@ -165,20 +165,20 @@ def test_the_sdks_inference_component_is_created_updated_and_deleted(aws: Any, c
         runtime_config=InferenceComponentRuntimeConfig(copy_count=1),
         session=aws,
     )
-    component.wait_for_status("InService", poll=1, timeout=120)
+    component.wait_for_status("InService", poll=1, timeout=1200)
     assert components.ask(endpoint, "sdk-component")["environ"]["VERSION"] == "1"
     component.update(
         specification=specification("2"), runtime_config=InferenceComponentRuntimeConfig(copy_count=2)
     )
-    component.wait_for_status("InService", poll=1, timeout=120)
+    component.wait_for_status("InService", poll=1, timeout=1200)
     again = InferenceComponent.get("sdk-component", session=aws)
     assert again.specification.container.environment == {"VERSION": "2"}
     assert again.runtime_config.current_copy_count == 2
     again.update_runtime_configs(desired_runtime_config=InferenceComponentRuntimeConfig(copy_count=1))
-    again.wait_for_status("InService", poll=1, timeout=120)
+    again.wait_for_status("InService", poll=1, timeout=1200)
     assert [each.inference_component_name for each in InferenceComponent.get_all(session=aws)] == [
         "sdk-component"
     ]
     again.delete()
-    again.wait_for_delete(poll=1, timeout=60)
+    again.wait_for_delete(poll=1, timeout=300)
     components.hosting.delete(endpoint)

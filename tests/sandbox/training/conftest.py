@@ -15,7 +15,7 @@ from ..conftest import RunningSandbox
 BUCKET = "news-bucket"
 ROLE = "arn:aws:iam::000000000000:role/workshop"
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
-WAIT_S = 60
+WAIT_S = 600
 
 
 class Jobs:

@@ -18,7 +18,7 @@ raise SystemExit(int(os.environ.get("CODE", "0")))
 
 
 def wait_for(jobs, prefix: str, keys: list[str]) -> None:
-    deadline_s = time.monotonic() + 20
+    deadline_s = time.monotonic() + 300
     while (found := jobs.keys(prefix)) != keys:
         assert time.monotonic() < deadline_s, (found, keys)
         time.sleep(0.05)

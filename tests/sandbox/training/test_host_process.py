@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from sandbox.training.host_process import HostProcess
+
+DAY_S = 86_400  # what waits so long hangs
 
 
 def started(program: str, folder: Path, read_line) -> HostProcess:
@@ -40,13 +41,11 @@ def test_a_shorter_grace_replaces_a_longer_one(tmp_path: Path) -> None:
     is_on = threading.Event()
     program = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint(1)\ntime.sleep(600)"
     process = started(program, tmp_path, lambda _: is_on.set())
-    assert is_on.wait(20)
-    process.terminate(600)
+    assert is_on.wait(300)
+    process.terminate(DAY_S)
     process.terminate(0.1)
-    started_at_s = time.monotonic()
     assert process.wait() == 137
-    assert time.monotonic() - started_at_s < 60
-    process.terminate(600)  # nothing is left to end
+    process.terminate(DAY_S)  # nothing is left to end
 
 
 def test_a_program_that_is_not_there_is_an_error(tmp_path: Path) -> None:

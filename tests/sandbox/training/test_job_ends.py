@@ -135,15 +135,15 @@ def test_a_stopped_job_has_time_to_save_and_its_model_is_uploaded(jobs) -> None:
 
 
 def test_the_time_limit_stops_a_job_and_what_it_saved_is_uploaded(jobs) -> None:
-    job = jobs.run(SAVES_ON_SIGTERM, StoppingCondition={"MaxRuntimeInSeconds": 1})
+    job = jobs.run(SAVES_ON_SIGTERM, StoppingCondition={"MaxRuntimeInSeconds": 2})
     assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
     assert "FailureReason" not in job
-    assert 1 <= job["TrainingTimeInSeconds"] <= 20
+    assert 2 <= job["TrainingTimeInSeconds"] < 600  # which it would sleep
     assert names_in(jobs.get(f"out/{job['TrainingJobName']}/output/model.tar.gz")) == ["weights"]
 
 
 def test_a_job_may_be_stopped_while_it_ends_in_its_own_time_limit(jobs) -> None:
-    name = jobs.create(SAVES_ON_SIGTERM, StoppingCondition={"MaxRuntimeInSeconds": 1})
+    name = jobs.create(SAVES_ON_SIGTERM, StoppingCondition={"MaxRuntimeInSeconds": 2})
     jobs.wait_for_line(name, "saving")
     jobs.sagemaker.stop_training_job(TrainingJobName=name)
     assert jobs.wait(name)["SecondaryStatus"] == "MaxRuntimeExceeded"
@@ -175,7 +175,7 @@ def test_a_killed_sandbox_leaves_nothing_and_tells_the_truth_at_its_next_start(j
     assert len(processes) == 2
     scratch = Path(processes[0].environ()["ML"]).parent
     jobs.sandbox.stop(kill=True)
-    psutil.wait_procs(processes, timeout=10)
+    psutil.wait_procs(processes, timeout=300)
     assert alive(processes) == []
     jobs.sandbox.start()
     job = jobs.wait(name)

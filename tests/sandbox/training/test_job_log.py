@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from .conftest import LOG_GROUP
 
 
 def test_the_log_stream_is_named_as_on_aws(jobs) -> None:
+    began_s = int(time.time())
     name = jobs.run("print('one')")["TrainingJobName"]
     (stream,) = jobs.sandbox.client("logs").describe_log_streams(
         logGroupName=LOG_GROUP, logStreamNamePrefix=f"{name}/"
@@ -15,7 +17,7 @@ def test_the_log_stream_is_named_as_on_aws(jobs) -> None:
     job, _, rest = stream["logStreamName"].partition("/")
     host, _, epoch_s = rest.rpartition("-")
     assert (job, host) == (name, "algo-1")
-    assert abs(int(epoch_s) - time.time()) < 60
+    assert began_s <= int(epoch_s) <= time.time()
 
 
 def test_every_line_is_an_event_of_both_streams_in_order(jobs) -> None:
@@ -31,17 +33,19 @@ def test_every_line_is_an_event_of_both_streams_in_order(jobs) -> None:
     assert times == sorted(times)
 
 
-def test_lines_come_as_they_are_written(jobs) -> None:
-    name = jobs.create("import time\nfor i in range(8):\n    print(repr(time.time())); time.sleep(0.25)")
-    seen: dict[str, float] = {}
-    while len(seen) < 8:
-        for line in jobs.lines(name):
-            seen.setdefault(line, time.time())
-        assert jobs.describe(name)["TrainingJobStatus"] == "InProgress" or len(jobs.lines(name)) == 8
-        time.sleep(0.01)
-    delays_s = sorted(at - float(line) for line, at in seen.items())
-    assert delays_s[len(delays_s) // 2] < 0.3, delays_s  # the median: the machine is shared
-    jobs.wait(name)
+def test_lines_come_as_they_are_written(jobs, tmp_path: Path) -> None:
+    """The job writes its next line, and ends, only after the last one has been seen."""
+    name = jobs.create(
+        "import pathlib, time\n"
+        "for i in range(4):\n"
+        "    print('line', i)\n"
+        f"    while not (pathlib.Path({str(tmp_path)!r}) / str(i)).exists(): time.sleep(0.01)"
+    )
+    for number in range(4):
+        jobs.wait_for_line(name, f"line {number}")
+        assert jobs.lines(name) == [f"line {seen}" for seen in range(number + 1)]
+        (tmp_path / str(number)).touch()
+    assert jobs.wait(name)["TrainingJobStatus"] == "Completed"
 
 
 def test_all_lines_are_there_when_the_status_says_that_the_job_has_ended(jobs) -> None:
@@ -54,7 +58,7 @@ def test_the_log_outlives_the_sandbox(jobs) -> None:
     job = jobs.run("print('kept')")
     before = jobs.events(job["TrainingJobName"])
     jobs.sandbox.restart(kill=True)
-    deadline_s = time.monotonic() + 10
+    deadline_s = time.monotonic() + 300
     while not (after := jobs.events(job["TrainingJobName"])) and time.monotonic() < deadline_s:
         time.sleep(0.05)
     assert [event["message"] for event in after] == ["kept"]

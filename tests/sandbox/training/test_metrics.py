@@ -40,7 +40,7 @@ def test_the_last_values_are_described_and_all_of_them_are_in_cloudwatch(jobs) -
 def test_metrics_are_described_while_the_job_runs(jobs) -> None:
     name = jobs.create("import time; print('tokens=3', flush=True); time.sleep(600)", algorithm=DEFINITIONS)
     jobs.wait_for_line(name, "tokens=3")
-    deadline = datetime.now() + timedelta(seconds=5)
+    deadline = datetime.now() + timedelta(seconds=300)
     while not (found := jobs.describe(name).get("FinalMetricDataList")):
         assert datetime.now() < deadline
     assert [(entry["MetricName"], entry["Value"]) for entry in found] == [("tokens", 3.0)]

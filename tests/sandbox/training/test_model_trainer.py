@@ -61,7 +61,7 @@ def results(jobs, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
         [sys.executable, str(CLIENT), jobs.sandbox.url, str(folder)],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=1200,
         env={**os.environ, "COLUMNS": "400"},  # the SDK's log is as wide as the terminal
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -94,7 +94,7 @@ def test_without_a_stopping_condition_a_job_has_a_day(jobs) -> None:
 def test_the_wait_of_boto3_ends(jobs) -> None:
     name = jobs.create("pass")
     waiter = jobs.sagemaker.get_waiter("training_job_completed_or_stopped")
-    waiter.wait(TrainingJobName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+    waiter.wait(TrainingJobName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 600})
 
 
 def test_a_taken_name_is_refused(jobs, completed: dict[str, Any]) -> None:
@@ -110,7 +110,8 @@ def test_the_same_name_is_free_in_another_region(jobs, completed: dict[str, Any]
     assert (code, message) == ("ValidationException", "Requested resource not found.")
     seoul.create_training_job(**jobs.request("pass", TrainingJobName=completed["TrainingJobName"]))
     waiter = seoul.get_waiter("training_job_completed_or_stopped")
-    waiter.wait(TrainingJobName=completed["TrainingJobName"], WaiterConfig={"Delay": 0.2, "MaxAttempts": 100})
+    often = {"Delay": 0.2, "MaxAttempts": 3000}
+    waiter.wait(TrainingJobName=completed["TrainingJobName"], WaiterConfig=often)
     described = seoul.describe_training_job(TrainingJobName=completed["TrainingJobName"])
     assert described["TrainingJobArn"].split(":")[3] == "ap-northeast-2"
     assert described["TrainingJobStatus"] == "Completed"
@@ -129,7 +130,7 @@ def test_a_job_that_has_ended_cannot_be_stopped(jobs, completed: dict[str, Any])
 
 
 def test_a_job_is_deleted_only_after_its_end(jobs) -> None:
-    name = jobs.create("print('on', flush=True); import time; time.sleep(60)")
+    name = jobs.create("print('on', flush=True); import time; time.sleep(600)")
     jobs.wait_for_line(name, "on")
     code, _ = refused(jobs.sagemaker.delete_training_job, TrainingJobName=name)
     assert code == "ResourceInUse"

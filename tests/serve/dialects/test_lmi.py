@@ -32,14 +32,14 @@ def compatible_server(chat_dir: Path) -> Iterator[ServerProcess]:
 
 
 def test_ping_is_djls(lmi_server: ServerProcess) -> None:
-    assert requests.get(lmi_server.url + "/ping", timeout=10).json() == {"status": "Healthy"}
+    assert requests.get(lmi_server.url + "/ping", timeout=300).json() == {"status": "Healthy"}
 
 
 def test_models_are_listed_as_djl_lists_them(lmi_server: ServerProcess) -> None:
-    (model,) = requests.get(lmi_server.url + "/models", timeout=10).json()["models"]
+    (model,) = requests.get(lmi_server.url + "/models", timeout=300).json()["models"]
     assert model["modelStatus"] == "Healthy"
     assert Path(model["modelUrl"]).is_dir()
-    assert requests.get(lmi_server.url + "/metrics", timeout=10).status_code == 404
+    assert requests.get(lmi_server.url + "/metrics", timeout=300).status_code == 404
 
 
 def test_an_answer_is_an_object_of_30_tokens_without_the_prompt(lmi_server: ServerProcess) -> None:

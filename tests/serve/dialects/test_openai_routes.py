@@ -109,20 +109,20 @@ def test_a_sampled_chat_repeats_with_its_seed_only(chat_server: ServerProcess) -
 
 
 def test_an_unset_max_tokens_is_what_is_left_up_to_1024(chat_server: ServerProcess) -> None:
-    before = requests.get(chat_server.url + "/metrics", timeout=10).text
+    before = requests.get(chat_server.url + "/metrics", timeout=300).text
     answer = post(chat_server, "/v1/chat/completions", {"messages": MESSAGES, "temperature": 0, "seed": 1})
     assert answer.status_code == 200
 
     def highest(text: str) -> float:
         return float(text.split("tgi_request_max_new_tokens_sum ")[1].split("\n")[0])
 
-    after = requests.get(chat_server.url + "/metrics", timeout=10).text
+    after = requests.get(chat_server.url + "/metrics", timeout=300).text
     assert highest(after) - highest(before) == 1024
 
 
 def test_models_are_a_list_of_one(chat_server: ServerProcess, chat_dir: Path) -> None:
     name = str(chat_dir)
-    assert requests.get(chat_server.url + "/v1/models", timeout=10).json() == {
+    assert requests.get(chat_server.url + "/v1/models", timeout=300).json() == {
         "object": "list",
         "data": [{"id": name, "object": "model", "created": 0, "owned_by": name}],
     }

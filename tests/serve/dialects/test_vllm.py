@@ -14,9 +14,9 @@ from tests.serve.server_process import ServerProcess
 
 def test_health_version_and_models(vllm_server: ServerProcess, chat_dir: Path) -> None:
     for route in ("/ping", "/health"):
-        assert requests.get(vllm_server.url + route, timeout=10).status_code == 200
-    assert "version" in requests.get(vllm_server.url + "/version", timeout=10).json()
-    (model,) = requests.get(vllm_server.url + "/v1/models", timeout=10).json()["data"]
+        assert requests.get(vllm_server.url + route, timeout=300).status_code == 200
+    assert "version" in requests.get(vllm_server.url + "/version", timeout=300).json()
+    (model,) = requests.get(vllm_server.url + "/v1/models", timeout=300).json()["data"]
     assert (model["id"], model["owned_by"], model["max_model_len"]) == (str(chat_dir), "vllm", 2048)
 
 

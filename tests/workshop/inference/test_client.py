@@ -215,7 +215,7 @@ def test_each_thread_has_one_connection_of_its_own() -> None:
 
         def ask(_: int) -> None:
             for _ in range(3):
-                all_here.wait(30)
+                all_here.wait(300)
                 client.invoke("글")
 
         with ThreadPoolExecutor(3) as pool:
@@ -230,7 +230,7 @@ def test_pieces_come_while_the_server_still_sends() -> None:
 
     def slow():
         yield TOKEN
-        assert may_end.wait(30)
+        assert may_end.wait(300)
         yield LAST
 
     with ScriptedServer(Reply(slow())) as server:

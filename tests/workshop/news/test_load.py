@@ -147,7 +147,7 @@ def run_without_hub(source: str, cwd: Path, **environment: str) -> str:
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         env=os.environ | closed,
         cwd=cwd,
     )

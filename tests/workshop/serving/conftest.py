@@ -12,7 +12,7 @@ from workshop.serving.plan import ServingPlan, serving_plan
 from workshop.serving.server import Server, start_server
 from workshop.settings import Settings, load_settings
 
-READY_TIMEOUT_S = 120
+READY_TIMEOUT_S = 600
 
 
 @pytest.fixture
