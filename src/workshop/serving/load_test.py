@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from workshop.errors import WorkshopError
 from workshop.inference import Client, InferenceError
+from workshop.live_view import make_view
 from workshop.prompt import Message
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def load_test(
     """Let users send streaming requests one after the other, all users at once.
 
     Each user sends the next request when its last one has ended (a closed loop), so a slow server is asked
-    less often: what is measured is what so many patient users see.
+    less often: what is measured is what so many patient users see. How many have ended is shown meanwhile.
 
     Args:
         client: With max_retries=0 a refusal counts as an error; else the wait counts as the user's.
@@ -155,18 +156,24 @@ def load_test(
         threading.Thread(target=users.work, args=(user,), name=f"load user {user}", daemon=True)
         for user in range(min(num_users, num_requests))
     ]
+    view, name = make_view("load test"), f"load test, users: {num_users}"
     for thread in threads:
         thread.start()
     try:
         for thread in threads:
             while thread.is_alive():  # a join without a timeout may sleep through an interrupt
                 thread.join(_JOIN_S)
+                num_ended = len(users.requests)
+                view.share(num_ended / num_requests, f"{num_ended} of {num_requests} requests have ended")
+                view.tick()
+        if users.failure is not None:
+            raise users.failure
     except BaseException:
         users.has_to_stop.set()
+        view.end("stopped", f"{name} · stopped")
         raise
-    if users.failure is not None:
-        raise users.failure
     wall_s = max(request.started_s + request.seconds for request in users.requests)
+    view.end("done", f"{name} · {num_requests} requests in {wall_s:.1f} s")
     requests = tuple(sorted(users.requests, key=lambda request: request.index))
     return LoadResult(num_users=num_users, requests=requests, wall_s=wall_s)
 

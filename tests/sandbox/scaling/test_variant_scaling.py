@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.sandbox.scaling.scaled_components import IMAGE, ROLE, Scaling, eventually
 
-# A minute of AWS is 0.3 s here: a machine that takes 100 ms for a call still makes three in each, more than the
+# A minute of AWS is 0.3 s here: a machine that takes 100 ms for a call makes three in each, more than the
 # target. At 600 times the speed 30 ms a call were too many.
 SPEED = 200
 NAMES = {
