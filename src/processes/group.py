@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 MARK_VARIABLE = "WORKSHOP_LAUNCH_MARK"
-_KILL_TIMEOUT_S = 10
+_KILL_TIMEOUT_S = 60
 _LOOK_AGAIN_S = 0.1
 
 

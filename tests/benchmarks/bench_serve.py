@@ -101,7 +101,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {"shipped": shipped, "random": large}
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", ["shipped", "random"])
 def test_engines_side_by_side(models: dict[str, Path], name: str, tmp_path: Path) -> None:
     folder, is_small = models[name], name == "shipped"

@@ -127,7 +127,7 @@ def shapes(requests: Requests) -> dict[tuple[str, str], set[frozenset[str]]]:
     return found
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", NAMES)
 def test_only_values_differ(recorded: dict[str, dict[str, Requests]], name: str) -> None:
     sample, full = shapes(recorded["sample"][name]), shapes(recorded["full"][name])
@@ -138,7 +138,7 @@ def test_only_values_differ(recorded: dict[str, dict[str, Requests]], name: str)
     assert full == sample
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_request_goes_to_aws_in_a_mode_of_aws_and_to_this_machine_in_sample_mode(
     recorded: dict[str, dict[str, Requests]], name: str
