@@ -1,1 +1,1 @@
-"""Processes that are started together and ended together, for everything here that starts any."""
+"""What several packages need, each once: processes that end together, and archives."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from processes.archives import unpack
 from workshop.aws import Aws
 from workshop.errors import WorkshopError
 from workshop.transfer import Transfers, size_text
@@ -93,10 +94,10 @@ def _download(s3: Any, bucket: str, item: _Object, name: str, path: Path, shown:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Unpack a model.tar.gz; members that point outside of the folder are refused by the filter."""
+    """Unpack a model.tar.gz; members that point outside of the folder are refused."""
     try:
         with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data")
+            unpack(tar, folder)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise WorkshopError(
             found=f"{archive.name} cannot be unpacked ({type(error).__name__}: {error})",

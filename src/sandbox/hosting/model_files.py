@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from processes.archives import unpack
+
 if TYPE_CHECKING:
     from sandbox.context import Context
 
@@ -63,9 +65,8 @@ def _unpack(context: Context, region: str, url: str, folder: Path) -> None:
     bucket, key = _place(url)
     try:
         body = context.client("s3", region).get_object(Bucket=bucket, Key=key)["Body"]
-        # Unpacked as it comes; the filter refuses what would lie outside of the folder.
-        with tarfile.open(fileobj=body, mode="r|gz") as archive:
-            archive.extractall(folder, filter="data")
+        with tarfile.open(fileobj=body, mode="r|gz") as archive:  # unpacked as it comes
+            unpack(archive, folder)
     except (ClientError, BotoCoreError):
         raise _cannot_download(url) from None
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
