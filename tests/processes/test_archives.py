@@ -14,7 +14,7 @@ import pytest
 from processes.archives import UnsafeArchiveError, unpack
 
 FILE, FOLDER, LINK, HARD_LINK, FIFO = b"0", b"5", b"2", b"1", b"6"
-NUM_RANDOM_ARCHIVES = 400
+NUM_RANDOM_ARCHIVES = 150
 
 
 def archive(*members: tuple[str, bytes, str], mode: int = 0o644) -> io.BytesIO:

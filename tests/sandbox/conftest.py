@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+SRC_DIR = Path(__file__).parents[2] / "src"
 START_TIMEOUT_S = 600
 END_TIMEOUT_S = 300
 _MARK = "SANDBOX_TEST_MARK"
@@ -25,12 +26,14 @@ class RunningSandbox:
 
     Args:
         home: Its folder.
+        prefix: Of the environment whose interpreter runs it; that of these tests when None.
 
     `url` and `pid` are those of the process that runs now; `log_path` holds what all of them wrote.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, prefix: Path | None = None) -> None:
         self.home = home
+        self._python = prefix / Path(sys.executable).relative_to(sys.prefix) if prefix else sys.executable
         self.log_path = home.with_name(f"{home.name}.log")
         self._mark = uuid.uuid4().hex
         self.start()
@@ -45,8 +48,8 @@ class RunningSandbox:
         environ = {name: value for name, value in os.environ.items() if not name.startswith(tied)}
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "sandbox", "--home", str(self.home)],
-                env={**environ, _MARK: self._mark},
+                [self._python, "-m", "sandbox", "--home", str(self.home)],
+                env={**environ, _MARK: self._mark, "PYTHONPATH": str(SRC_DIR)},
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import socket
 import sys
 from pathlib import Path
@@ -26,12 +27,15 @@ _PROCESSES_PER_HOST = 2  # as in the recipes of sample mode; a job's own OMP_NUM
 _LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 _FOLDERS = ("input/config", "input/data", "model", "output/data", "checkpoints", "code", "home")
 _TEXT_SUFFIXES = (".py", ".sh", ".json")
+_SYSTEM_FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin")
+_INTERPRETERS = ("python3", "python", "pip3", "pip")
 
 
 def prepare(record: Record, paths: ContainerPaths, *, host: str, hosts: list[str]) -> None:
     """Make the folders and write the configuration files of one host."""
     for name in _FOLDERS:
         (paths.folder / name).mkdir(parents=True, exist_ok=True)
+    _write_interpreters(_programs(paths))
     for name, content in (
         ("hyperparameters", hyperparameters(record, paths)),
         ("inputdataconfig", _input_data_config(record)),
@@ -130,11 +134,11 @@ def environment(record: Record, paths: ContainerPaths, *, url: str, region: str)
         "PET_MASTER_PORT": str(_free_port()),
     }
     given = {name: paths.inside(value) for name, value in record.get("Environment", {}).items()}
-    folders = [str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]
+    folders = [_programs(paths), Path(sys.executable).parent, *_SYSTEM_FOLDERS]
     return {
         **handed_on(),
         **defaults,
-        "PATH": os.pathsep.join(folders),
+        "PATH": os.pathsep.join(map(str, folders)),
         "HOME": str(paths.root / "home"),
         "TMPDIR": str(paths.tmp),
         **given,
@@ -147,6 +151,25 @@ def environment(record: Record, paths: ContainerPaths, *, url: str, region: str)
         "AWS_SECRET_ACCESS_KEY": "sandbox",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+
+
+def _programs(paths: ContainerPaths) -> Path:
+    return paths.scratch / "bin"
+
+
+def _write_interpreters(folder: Path) -> None:
+    """Give this environment's Python names without spaces, as the path of an image's Python has none.
+
+    The SDK's script runs what `command -v python3` finds without quoting it, and so may a job's own. Small
+    programs and not links: an interpreter finds its environment beside the name that it is called by.
+    """
+    folder.mkdir(exist_ok=True)
+    for name in _INTERPRETERS:
+        program = Path(sys.executable).with_name(name)
+        if program.exists():
+            text = f'#!/bin/sh\nexec {shlex.quote(str(program))} "$@"\n'
+            (folder / name).write_bytes(os.fsencode(text))
+            (folder / name).chmod(0o755)
 
 
 def _input_data_config(record: Record) -> dict[str, dict[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,8 +146,12 @@ def channel(uri: str, name: str = "train", **changes: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="package")
 def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
-    """Jobs of one sandbox for all these modules, in a folder as people have them."""
-    running = RunningSandbox(tmp_path_factory.mktemp("training") / "김's $HOME 집")
+    """Jobs of one sandbox for all these modules, with home and interpreter in a folder as people have them."""
+    folder = tmp_path_factory.mktemp("training") / "김's $HOME 집"
+    folder.mkdir()
+    prefix = folder / "가상 환경"
+    prefix.symlink_to(sys.prefix)
+    running = RunningSandbox(folder / "home", prefix=prefix)
     try:
         yield Jobs(running)
     finally:

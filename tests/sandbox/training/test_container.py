@@ -65,7 +65,7 @@ def test_the_environment_is_clean_and_leads_to_the_sandbox(jobs) -> None:
     assert env["AWS_REGION"] == env["AWS_DEFAULT_REGION"] == "us-east-1"
     assert env["TRAINING_JOB_NAME"] == job["TrainingJobName"]
     assert env["TRAINING_JOB_ARN"] == job["TrainingJobArn"]
-    assert env["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
+    assert not set(env["PATH"].split(os.pathsep)[0]) & set(" '$")  # the interpreter's folder has all three
     assert (env["WORKSHOP_NOTE"], env["OMP_NUM_THREADS"]) == ("ours", "2")
     assert env["HF_HUB_OFFLINE"] == env["PIP_NO_INDEX"] == env["PYTHONUNBUFFERED"] == "1"
     assert found["home"] == str(jobs.folder(job["TrainingJobName"]).resolve() / "home")
@@ -143,3 +143,17 @@ def test_data_that_vanishes_before_the_download_fails_the_job(jobs) -> None:
     assert job["FailureReason"].startswith(
         f'ClientError: Data download failed:No S3 objects found under S3 URL "s3://{BUCKET}/vanishing/"'
     )
+
+
+def test_an_interpreter_is_found_under_a_name_that_needs_no_quotes(jobs) -> None:
+    """As the SDK's script does: what `command -v` says, without quotes."""
+    script = "set -e\nfor name in python3 python pip3 pip; do P=$(command -v $name); $P --version; done\n"
+    script += "python3 -c 'import json, sys; print(json.dumps([sys.prefix, sys.argv]))' 'a b' '$c'"
+    command = {"ContainerEntrypoint": ["/bin/bash", "/opt/ml/input/data/code/program.py"]}
+    job = jobs.run(script, algorithm=command)
+    lines = jobs.lines(job["TrainingJobName"])
+    assert job["TrainingJobStatus"] == "Completed", lines
+    assert [line.split()[0] for line in lines[:-1]] == ["Python", "Python", "pip", "pip"]
+    prefix, arguments = json.loads(lines[-1])
+    assert Path(prefix).resolve() == Path(sys.prefix).resolve()
+    assert arguments == ["-c", "a b", "$c"]
