@@ -146,7 +146,7 @@ def channel(uri: str, name: str = "train", **changes: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="package")
 def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
-    """Jobs of one sandbox for all these modules, with home and interpreter in a folder as people have them."""
+    """Jobs of one sandbox for all these modules, home and interpreter in a folder as people have."""
     folder = tmp_path_factory.mktemp("training") / "김's $HOME 집"
     folder.mkdir()
     prefix = folder / "가상 환경"
