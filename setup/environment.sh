@@ -10,6 +10,13 @@ cd "$(dirname "$0")/.."
 
 VENV=.venv
 UV_PIN=0.13.8
+NEEDED_GIB=4        # 2.2 for .venv with the CPU build of torch, downloads, results
+NEEDED_CUDA_GIB=15  # with the CUDA build
+FEW_FILES=1024      # what may be open at a time; macOS starts with 256
+PYTHON_EXPECTED="Python 3.11 or 3.12 with its modules venv and ensurepip, 64-bit, on Linux with glibc 2.28 or newer,\
+ on a Mac built for Apple silicon"
+PYTHON_PACKAGES="Debian 12: sudo apt install python3.11-venv; Ubuntu 24.04: sudo apt install python3.12-venv;\
+ Ubuntu 22.04: sudo apt install python3.11 python3.11-venv; macOS: brew install python@3.12"
 LOGS=$(mktemp -d)
 trap 'rm -rf "$LOGS"' EXIT
 
@@ -19,30 +26,79 @@ fail() { # found, expected, next step
     exit 1
 }
 
-# A version manager leaves shims on PATH that exist and fail, so an interpreter counts only when it runs.
-is_usable_python() {
-    "$1" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' \
-        </dev/null >/dev/null 2>&1
+# Everything that would end an installation later is looked at before the first download.
+check_system() {
+    local system machine release
+    system=$(uname -s) machine=$(uname -m)
+    case "$system $machine" in
+        "Linux x86_64" | "Linux aarch64" | "Linux arm64") ;;
+        "Darwin arm64" | "Darwin x86_64") # an Intel Mac, or a terminal under Rosetta: the interpreter tells
+            release=$(sw_vers -productVersion)
+            [ "${release%%.*}" -ge 14 ] || fail "macOS $release" \
+                "macOS 14 or newer: bitsandbytes has no package for older ones" "update macOS, or use Linux"
+            ;;
+        Linux*) fail "Linux on $machine" "a 64-bit x86 or Arm processor and system: torch has no other packages" \
+            "use another machine, for example SageMaker Studio" ;;
+        *) fail "$system" "Linux, macOS on Apple silicon, or Windows through WSL2" \
+            "on Windows: 'wsl --install' in PowerShell, then clone the repository in the Linux that it opens" ;;
+    esac
 }
 
-find_python() {
-    local candidate
-    if [ -n "${PYTHON:-}" ]; then
-        is_usable_python "$PYTHON" || fail "PYTHON=$PYTHON does not run as Python 3.11 or 3.12 with venv" \
-            "an interpreter of version 3.11 or 3.12 with its venv module" \
-            "give another one, for example: make test PYTHON=python3.12"
-        printf '%s' "$PYTHON"
-        return
+check_folder() {
+    local place
+    case "$PWD" in
+        *:*) fail "a colon in the folder's name: $PWD" "a folder without one: PATH separates folders by colons" \
+            "move the clone to another folder" ;;
+    esac
+    for place in . .venv .envs; do
+        [ ! -e "$place" ] || [ -w "$place" ] || fail "$PWD/$place, which $(id -un) may not write to" \
+            "a clone of one's own" "sudo chown -R $(id -un) '$PWD', or clone into your home; never sudo make"
+    done
+}
+
+check_disk() { # GiB
+    local free_kib made_kib
+    # The column before the one in per cent: names of devices and folders may hold spaces.
+    free_kib=$(df -Pk . | awk 'NR > 1 { for (i = 2; i <= NF; i++) if ($i ~ /^[0-9]+%$/) free = $(i - 1) }
+        END { print free }') || true
+    made_kib=$(du -sk "$VENV" 2>/dev/null | cut -f1) || true
+    [ $((${free_kib:-99999999} + ${made_kib:-0})) -ge $(($1 * 1048576)) ] || fail \
+        "$((free_kib / 1024)) MiB of free disk at $PWD" "$1 GiB for the packages and what the notebooks make" \
+        "free some, or clone to another disk"
+}
+
+raise_file_limit() { # the soft limit may rise as far as the hard one
+    local files
+    files=$(ulimit -Sn)
+    if [ "$files" != unlimited ] && [ "$files" -lt "$FEW_FILES" ]; then
+        ulimit -Sn "$FEW_FILES" 2>/dev/null || ulimit -Sn "$(ulimit -Hn)"
     fi
-    for candidate in python3.11 python3.12 python3 python; do
-        if is_usable_python "$candidate"; then
+}
+
+has_few_files() { [ "$(ulimit -Sn)" != unlimited ] && [ "$(ulimit -Sn)" -lt "$FEW_FILES" ]; }
+
+# What is wrong with an interpreter, if anything is. A version manager leaves shims on PATH that exist and
+# fail, so one counts only when it runs.
+python_fault() {
+    command -v "$1" >/dev/null 2>&1 || { printf 'is not on PATH'; return; }
+    "$1" setup/check_python.py </dev/null 2>/dev/null || printf 'does not run'
+}
+
+is_usable_python() { [ -z "$(python_fault "$1")" ]; }
+
+find_python() {
+    local candidate fault faults=
+    for candidate in ${PYTHON:+"$PYTHON"} python3.11 python3.12 python3 python; do
+        fault=$(python_fault "$candidate")
+        if [ -z "$fault" ]; then
             printf '%s' "$candidate"
             return
         fi
+        faults="$faults${faults:+; }$candidate $fault"
+        [ -z "${PYTHON:-}" ] || break
     done
-    fail "no python3.11, python3.12 or python3 on PATH runs as Python 3.11 or 3.12 with venv" \
-        "Python 3.11 or 3.12" \
-        "install one (Ubuntu 24.04: sudo apt install python3.12-venv; 22.04: sudo apt install python3.11-venv; macOS: brew install python@3.12), or: make sample PYTHON=/path/to/python"
+    fail "$faults" "$PYTHON_EXPECTED" \
+        "install one ($PYTHON_PACKAGES), or name another: make sample PYTHON=/path/to/python"
 }
 
 make_venv() { # folder, interpreter
@@ -96,22 +152,50 @@ install_torch() {
     fi
 }
 
+# uv holds a file open for every package that is still to come, 210 of them: where the limit is low, in parts.
+install_requirements() { # interpreter, file, and the file with all of its pins
+    local part
+    if has_few_files; then
+        export UV_CONCURRENT_DOWNLOADS=8
+        split -l 50 "$3" "$LOGS/pins-"
+        for part in "$LOGS"/pins-*; do install_fast "$1" --quiet --no-deps -r "$part"; done
+    fi
+    install_fast "$1" -r "$2"
+}
+
+# The packages under src/ are imported from where they are. A path relative to the file that names it is
+# plain ASCII, whatever the folder is called: an editable install fails under LC_ALL=C in a Korean one.
+link_sources() {
+    local site
+    for site in "$VENV"/lib/python3.*/site-packages; do
+        printf '../../../../src\n' >"$site/workshop.pth"
+    done
+}
+
 make_notebooks() {
     local python
+    check_system
+    check_folder
+    if [ -n "${TORCH_INDEX_URL:-}" ] || { [ "$(uname -s)" = Linux ] && command -v nvidia-smi >/dev/null 2>&1; }; then
+        check_disk "$NEEDED_CUDA_GIB"
+    else
+        check_disk "$NEEDED_GIB"
+    fi
     python=$(find_python)
     make_venv "$VENV" "$python"
     pip_install --quiet "uv==$UV_PIN"
     install_torch
     say "everything else, pinned"
-    install_fast "$VENV/bin/python" -r requirements.txt
-    install_fast "$VENV/bin/python" --no-deps -e .
+    install_requirements "$VENV/bin/python" requirements.txt setup/constraints.txt
+    link_sources
     "$VENV/bin/python" -m pip check
 }
 
 # JupyterLab lives beside the kernel's environment: inside it, it slows `import sagemaker` threefold.
 make_lab() {
+    check_folder
     make_venv .envs/lab "$VENV/bin/python"
-    install_fast .envs/lab/bin/python -r setup/lab-requirements.txt
+    install_requirements .envs/lab/bin/python setup/lab-requirements.txt setup/lab-requirements.txt
     "$VENV/bin/python" -m ipykernel install --prefix .envs/lab --name python3 --display-name "Python (workshop)"
 }
 
@@ -123,6 +207,7 @@ make_transformers_4_57() {
 }
 
 started_s=$SECONDS
+raise_file_limit
 case "${1:-}" in
     notebooks) make_notebooks ;;
     lab) make_lab ;;
