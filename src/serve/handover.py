@@ -106,7 +106,9 @@ class PolledSignals:
         self._numbers = numbers
 
     def __enter__(self) -> PolledSignals:
-        self._reading, self._writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._reading, self._writing = os.pipe()  # macOS has no pipe2
+        os.set_blocking(self._reading, False)
+        os.set_blocking(self._writing, False)
         signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
         self._before = {number: signal.signal(number, lambda *_: None) for number in self._numbers}
         return self
