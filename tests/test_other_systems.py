@@ -56,6 +56,11 @@ LIBRARY_CALLS = {
 NOT_LINUX = 'sys.platform != "linux"'
 # file: (what it uses, what the file says that keeps it from being used elsewhere, and how)
 ALLOWED = {
+    "processes/cores.py": (
+        {"os.sched_getaffinity"},
+        ('hasattr(os, "sched_getaffinity")',),
+        "elsewhere the machine's cores are counted",
+    ),
     "sandbox/memory.py": (
         {"malloc_trim", "mallopt"},
         ("getattr(ctypes.CDLL(None)",),
@@ -72,6 +77,11 @@ ALLOWED = {
         "_connect refuses first; the server then starts in the ordinary way",
     ),
     "serve/forked.py": ({"/proc/self/stat"}, (), "only imported by serve/preload.py, after its fork"),
+    "workshop/figures/processor.py": (
+        {"/proc/cpuinfo"},
+        ('_macos() if platform.system() == "Darwin"',),
+        "macOS is asked with sysctl",
+    ),
     "workshop/news/exchange.py": (
         {"renameat2"},
         ('sys.platform == "darwin"', "except AttributeError"),
