@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 
 VENV=.venv
 UV_PIN=0.13.8
-NEEDED_GIB=4        # 2.2 for .venv with the CPU build of torch, downloads, results
+NEEDED_GIB=4        # .venv with the CPU build of torch 2.3, results 0.1, downloads
 NEEDED_CUDA_GIB=15  # with the CUDA build
 FEW_FILES=1024      # what may be open at a time; macOS starts with 256
 PYTHON_EXPECTED="Python 3.11 or 3.12 with its modules venv and ensurepip, 64-bit, on Linux with glibc 2.28 or newer,\
@@ -148,6 +148,7 @@ install_torch() {
         UV_HTTP_TIMEOUT=15 UV_HTTP_RETRIES=1 "$VENV/bin/python" -m uv pip install --python "$VENV/bin/python" \
             -c setup/constraints.txt --torch-backend cpu "torch==$pin" 2>"$LOGS/2" && return
         say "no CPU build within reach; taking PyPI's build with CUDA, about 3 GB"
+        check_disk "$NEEDED_CUDA_GIB"
         pip_install "torch==$pin"
     fi
 }

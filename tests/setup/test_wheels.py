@@ -168,7 +168,7 @@ def test_the_record_agrees_with_what_is_installed() -> None:
     entries, num_compared = record(), 0
     for name, version, found in installed():
         entry = entries[name, version]
-        asked = SpecifierSet(found.metadata["Requires-Python"] or "")
+        asked = SpecifierSet(found.metadata.get("Requires-Python", ""))
         assert SpecifierSet(entry.requires_python) == asked, name
         built_elsewhere = "+" in found.version or name in SOURCES_ONLY  # torch's build for the CPU
         assert built_elsewhere or wheel_tags(found) & entry.tags, (name, wheel_tags(found), entry.tags)
