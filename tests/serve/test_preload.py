@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
-from tests.serve.server_process import BASE, REPO, TIMEOUT_S, ServerProcess
+from tests.serve.server_process import BASE, REPO, TIMEOUT_S, ServerProcess, inherited_environment
 
 from processes.group import MARK_VARIABLE
 from serve.handover import VARIABLE, NotForkedError, hand_over
@@ -63,9 +63,7 @@ class Parent:
 
     def __init__(self, folder: Path, *program: str, **variables: str) -> None:
         self.socket = folder / "serve.socket"
-        inherited = {
-            name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ
-        }
+        inherited = inherited_environment()  # as its servers: a parent with another one would fork none
         self.process = subprocess.Popen(
             [sys.executable, *(program or ("-m", "serve", "preload")), "--socket", str(self.socket)],
             # What the system shows of a server's environment has the room of its parent's.
