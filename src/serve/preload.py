@@ -144,8 +144,12 @@ class _Parent:
         # A signal between the fork and the server's own handlers would be taken for one to the parent.
         caught = {*ENDING, signal.SIGCHLD}
         signal.pthread_sigmask(signal.SIG_BLOCK, caught)
+        waiting, announced = os.pipe()
         pid = os.fork()
         if pid == 0:
+            os.close(announced)
+            os.read(waiting, 1)  # its end, or the parent's: the server tells of its own end on the connection
+            os.close(waiting)
             self._signals.__exit__()
             for each in (self._listener, *self._asking.values(), *self._servers.values()):
                 each.close()
@@ -154,11 +158,13 @@ class _Parent:
             become(asked, descriptors, connection)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, caught)
         self._servers[pid] = connection
-        descriptor = os.pidfd_open(pid)
+        opened = [waiting, announced]
         try:
-            socket.send_fds(connection, [b"forked"], [descriptor])
+            opened.append(os.pidfd_open(pid))
+            socket.send_fds(connection, [b"forked"], opened[-1:])
         finally:
-            os.close(descriptor)
+            for descriptor in opened:
+                os.close(descriptor)
 
     def _reap(self) -> None:
         while self._servers:

@@ -47,6 +47,12 @@ serve.__main__.start = draw
 preload.MODULES = ("numpy.random", "torch")
 preload.preload(sys.argv[1:])
 """
+# A busy machine: the fork has run for a while before its parent goes on.
+SLOW_AFTER_A_FORK = """
+import os, time
+pidfd_open = os.pidfd_open
+os.pidfd_open = lambda pid: (time.sleep(2), pidfd_open(pid))[1]
+"""
 WITH_A_THREAD = (
     "import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start();"
 )
@@ -147,6 +153,13 @@ def test_a_forked_server_answers_and_logs_as_one_started_alone(parent: Parent) -
         num_lines = len(forked.output)
         told = [" ".join(line.split()) for line in without_numbers(forked.output)]
         assert told == [" ".join(line.split()) for line in without_numbers(server.output[:num_lines])]
+
+
+def test_a_server_that_ends_before_its_parent_is_back_at_work_is_not_started_again(tmp_path: Path) -> None:
+    with Parent(tmp_path, "-c", SLOW_AFTER_A_FORK + DRAWS_NUMBERS) as busy, busy.server() as server:
+        status, output = server.wait()
+    assert status == 0
+    assert len(output.splitlines()) == 3
 
 
 def test_no_two_forked_servers_draw_the_same_numbers(tmp_path: Path) -> None:
