@@ -6,6 +6,7 @@ import ast
 import contextlib
 import json
 import os
+import statistics
 import subprocess
 import threading
 import time
@@ -20,10 +21,17 @@ EXIT_PATIENCE_S = 30
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """What had been used when a step was logged."""
+    """What had been used when a step was logged.
+
+    Attributes:
+        num_tokens: trained on so far, without padding; transformers rounds it to four digits.
+        loss: mean of the steps since the mark before.
+        cpu_s: of all processes since the launch.
+        wall_s: since the launch.
+    """
 
     step: int
-    num_tokens: int  # without padding
+    num_tokens: int
     loss: float
     cpu_s: float
     wall_s: float
@@ -81,6 +89,7 @@ def watch(command: list[str], environment: dict[str, str], *, logging_steps: int
         env=environment | {"PYTHONUNBUFFERED": "1"},
     )
     marks: list[Mark] = []
+    losses: list[float] = []
     output: list[str] = []
     impatience: threading.Timer | None = None
     for line in process.stdout:
@@ -91,6 +100,7 @@ def watch(command: list[str], environment: dict[str, str], *, logging_steps: int
         logged = _logged(line)
         if not logged:
             continue
+        losses.append(float(logged["loss"]))
         step = int(logged.get("step", (len(marks) + 1) * logging_steps))
         if step % logging_steps:
             continue
@@ -98,12 +108,13 @@ def watch(command: list[str], environment: dict[str, str], *, logging_steps: int
             Mark(
                 step=step,
                 num_tokens=int(float(logged["num_tokens"])),
-                loss=float(logged["loss"]),
+                loss=statistics.mean(losses),
                 cpu_s=_cpu_s_of_tree(process.pid),
                 wall_s=time.monotonic() - began,
             )
         )
-    # torchrun waits for its workers, so that their time is in its own; what nobody waited for would be missing.
+        losses.clear()
+    # torchrun waits for its workers, so that their time is in its own.
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     wall_s = time.monotonic() - began
