@@ -31,7 +31,7 @@ def test_a_training_step_and_an_evaluation_multiply_in_float32(tmp_path: Path, r
         trainer.train()
         trainer.evaluate(trainer.train_dataset)
     assert not products.slow
-    assert {"bitsandbytes.gemm_4bit.default", "aten.mm.default"} <= products.names
+    assert {"aten.addmm_.default", "aten.mm.default"} <= products.names  # W + s·B·A, and tokens with it
     assert any("flash_attention_for_cpu_backward" in name for name in products.names)
     moments = [value for state in trainer.optimizer.state.values() for value in state.values() if value.ndim]
     assert moments

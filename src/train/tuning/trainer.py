@@ -16,6 +16,7 @@ from tuning.end_cost import EndCost
 from tuning.evaluation import EvaluationMixin
 from tuning.finite import FiniteMixin
 from tuning.fsdp import CpuShardingMixin, require_sharded, wrapped_layers
+from tuning.lora_product import use_one_product
 from tuning.loss import CompletionLossMixin
 from tuning.model import load_model, precision, require_float32_adapter
 from tuning.packing import SeparateRows
@@ -123,6 +124,8 @@ def build_trainer(
             pad_token_id=tokenizer.pad_token_id, pad_to_multiple_of=training.pad_to_multiple_of
         )
     require_float32_adapter(trainer.model)
+    if training.use_cpu:
+        use_one_product(trainer.model)
     if trainer.is_world_process_zero():
         say("precision", **precision(trainer.model))
     trainer.add_callback(GoOn(trainer))
