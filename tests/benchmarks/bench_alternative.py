@@ -85,12 +85,14 @@ SHARES_OF_A_MACHINE = tuple(
 )
 
 
-def run(contestant: Contestant, data_dir: Path, output_dir: Path) -> tuple[TimedTraining, Path]:
+def run(
+    contestant: Contestant, data_dir: Path, output_dir: Path, *, seed: int = 42
+) -> tuple[TimedTraining, Path]:
     """Train, and return what it used and where its adapter is."""
     adapter_dir = output_dir / "model" / "adapter" if contestant.ours else output_dir
     output_dir.mkdir()
     config = output_dir / "settings.yaml"
-    config.write_text(yaml.safe_dump(settings(contestant, data_dir, output_dir)), encoding="utf-8")
+    config.write_text(yaml.safe_dump(settings(contestant, data_dir, output_dir) | {"seed": seed}), "utf-8")
     command = ["taskset", "-c", contestant.cores] if contestant.cores else []
     command += [sys.executable]
     if contestant.num_processes > 1:
@@ -163,34 +165,47 @@ def test_processes_and_threads(tmp_path: Path) -> None:
 
 
 def compare(contestants: Sequence[Contestant], folder: Path) -> None:
-    """Run all contestants in turn, again and again, and print medians with smallest and largest."""
+    """Run all contestants in turn, again and again, and print medians with smallest and largest.
+
+    Each repetition has a seed of its own, for all contestants: the order of the rows and the adapter's first
+    weights move the losses more than the way of training does.
+    """
     validation = write_data(folder)
     print(f"\n{_machine()}")
     runs: dict[int, list[TimedTraining]] = {number: [] for number in range(len(contestants))}
-    losses: dict[int, float] = {}
+    losses: dict[int, list[float]] = {number: [] for number in range(len(contestants))}
     for repetition in range(REPETITIONS):
         for number, contestant in enumerate(contestants):
-            timed, adapter_dir = run(contestant, folder, folder / f"{number}-{repetition}")
+            timed, adapter_dir = run(
+                contestant, folder, folder / f"{number}-{repetition}", seed=42 + repetition
+            )
             runs[number].append(timed)
-            losses[number] = adapter_loss(adapter_dir, validation)  # of the last repetition: all are equal
+            losses[number].append(adapter_loss(adapter_dir, validation))
             hung = ", hung at its exit" if timed.hung else ""
-            print(f"  {contestant.name}: {timed.step_cpu_s:.1f} CPU-s, load {os.getloadavg()[0]:.1f}{hung}")
+            print(
+                f"  {contestant.name}: {timed.step_cpu_s:.1f} CPU-s,"
+                f" validation loss {losses[number][-1]:.4f}, load {os.getloadavg()[0]:.1f}{hung}"
+            )
     columns = ("", "processes x threads", "tokens a CPU-second, steps", "of the first", "with start-up")
     columns += ("tokens/s, steps", "training loss", "validation loss")
     print(f"\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     first = statistics.median(_per_cpu_s(runs[0]))
     for number, contestant in enumerate(contestants):
         speeds = _per_cpu_s(runs[number])
-        whole = statistics.median(timed.marks[-1].num_tokens / timed.cpu_s for timed in runs[number])
-        wall = statistics.median(timed.num_step_tokens / timed.step_wall_s for timed in runs[number])
-        last_50_steps = statistics.mean(mark.loss for mark in runs[number][-1].marks[-5:])
+        whole = [timed.marks[-1].num_tokens / timed.cpu_s for timed in runs[number]]
+        wall = [timed.num_step_tokens / timed.step_wall_s for timed in runs[number]]
+        last_50_steps = [statistics.mean(mark.loss for mark in timed.marks[-5:]) for timed in runs[number]]
         cores = f", core {contestant.cores}" if contestant.cores else ""
-        print(
-            f"| {contestant.name} | {contestant.num_processes} x {contestant.num_threads}{cores}"
-            f" | {statistics.median(speeds):,.0f} ({min(speeds):,.0f} to {max(speeds):,.0f})"
-            f" | {statistics.median(speeds) / first:.2f} | {whole:,.0f} | {wall:,.0f}"
-            f" | {last_50_steps:.4f} | {losses[number]:.4f} |"
-        )
+        cells = (contestant.name, f"{contestant.num_processes} x {contestant.num_threads}{cores}")
+        cells += (_spread(speeds, ",.0f"), f"{statistics.median(speeds) / first:.2f}")
+        cells += (_spread(whole, ",.0f"), _spread(wall, ",.0f"))
+        cells += (_spread(last_50_steps, ".4f"), _spread(losses[number], ".4f"))
+        print(f"| {' | '.join(cells)} |")
+
+
+def _spread(values: list[float], form: str) -> str:
+    """Return median (smallest to largest)."""
+    return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
 
 
 def _per_cpu_s(runs: list[TimedTraining]) -> list[float]:
