@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tuning.errors import UserError
 
 if TYPE_CHECKING:
+    import torch
     from peft import PeftModel
     from transformers import PreTrainedModel
     from trl import ModelConfig, SFTConfig
@@ -141,7 +142,7 @@ def require_float32_adapter(model: PeftModel) -> None:
     """
     import torch
 
-    if model.get_input_embeddings().weight.dtype != torch.float32:
+    if _compute_dtype(model) != torch.float32:
         return
     for parameter in model.parameters():
         if parameter.requires_grad:
@@ -156,11 +157,15 @@ def precision(model: PeftModel) -> dict[str, str]:
             for parameter in model.parameters()
             if getattr(parameter, "quant_state", None) is not None
         },
-        "compute": {str(model.get_input_embeddings().weight.dtype)},
+        "compute": {str(_compute_dtype(model))},
         "adapter": {str(parameter.dtype) for parameter in model.parameters() if parameter.requires_grad},
     }
     names["base"] = names["base"] or names["compute"]
     return {part: ", ".join(sorted(found)).replace("torch.", "") for part, found in names.items()}
+
+
+def _compute_dtype(model: PeftModel) -> torch.dtype:
+    return model.get_base_model().get_input_embeddings().weight.dtype
 
 
 def _keep_weights_packed(model: PreTrainedModel) -> None:
