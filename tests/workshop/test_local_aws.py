@@ -82,6 +82,13 @@ def test_it_survives_the_group_and_the_mark_of_whoever_started_it(home: Path) ->
     assert find(home) == url
 
 
+def join_waiting_threads(before: set[threading.Thread]) -> None:
+    """Join the threads that wait for a sandbox and were not there before: other tests' sandboxes go on."""
+    for thread in set(threading.enumerate()) - before:
+        if thread.name == "wait for the sandbox":
+            thread.join(timeout=300)
+
+
 def test_after_a_kill_it_is_started_again(home: Path) -> None:
     ensure_running(home)
     killed = pid_of(home)
@@ -93,12 +100,11 @@ def test_after_a_kill_it_is_started_again(home: Path) -> None:
 
 
 def test_the_process_table_keeps_no_zombie_of_it(home: Path) -> None:
+    before = set(threading.enumerate())
     ensure_running(home)
     pid = pid_of(home)
     assert stop(home)
-    ends = [thread for thread in threading.enumerate() if thread.name == "wait for the sandbox"]
-    for thread in ends:
-        thread.join(timeout=300)
+    join_waiting_threads(before)
     assert not psutil.pid_exists(pid)
 
 
@@ -111,11 +117,10 @@ def test_stop_ends_it_and_says_whether_one_ran(home: Path) -> None:
 
 
 def test_stop_after_a_kill_is_no_error(home: Path) -> None:
+    before = set(threading.enumerate())
     ensure_running(home)
     os.kill(pid_of(home), signal.SIGKILL)
-    for thread in threading.enumerate():
-        if thread.name == "wait for the sandbox":
-            thread.join(timeout=300)
+    join_waiting_threads(before)
     assert not stop(home)
 
 
