@@ -1,3 +1,5 @@
+"""Limits to a processor's instructions hold for jobs and endpoints, too."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -18,7 +20,7 @@ def test_a_masked_processor_is_masked_in_jobs_and_endpoints_too(
     monkeypatch.setenv("SOMETHING_ELSE", "1")
     paths = ContainerPaths(tmp_path / "ml")
     request.addfinalizer(paths.remove)
-    record = {"TrainingJobName": "job", "TrainingJobArn": "arn"}
+    record = {"ResourceConfig": {"InstanceCount": 1}, "TrainingJobName": "job", "TrainingJobArn": "arn"}
     job = container.environment(record, paths, url="http://127.0.0.1:1", region="us-east-1")
     served = container_environment({}, paths=paths, port=1, region="us-east-1")
     assert job[MASK] == served[MASK] == "AVX2"
