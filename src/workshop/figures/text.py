@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from math import floor
+from math import ceil, floor
 
 from workshop.evaluation.scores import metric_label
 from workshop.figures.record import Run
@@ -22,9 +22,9 @@ Runs = Mapping[str, Run]
 
 
 def about(seconds: float, language: str) -> str:
-    """Round a time: `50 s` or `50초`, from two minutes on `3.5 min` or `3분 30초`."""
+    """Round a time: `50 s` or `50초`, from two minutes on up, since people wait: `3.5 min` or `3분 30초`."""
     step = next((step for below, step in _STEPS_S if seconds < below), 60)
-    rounded = max(step, step * floor(seconds / step + 0.5))
+    rounded = max(step, step * (ceil(seconds / step) if seconds >= 120 else floor(seconds / step + 0.5)))
     minutes, rest = divmod(rounded, 60)
     if rounded < 120:
         return f"{rounded} s" if language == "en" else f"{rounded}초"
@@ -46,6 +46,12 @@ def total(runs: Runs, language: str, notebooks: Sequence[str]) -> str:
         (time,) = seconds.values()
         return f"About {_in_words(time)}" if language == "en" else f"약 {about(time, language)}"
     names = _short_names(runs, language)
+    if len({about(time, language) for time in seconds.values()}) == 1:
+        time = next(iter(seconds.values()))
+        shown = [names[kind] for kind in seconds]
+        if language == "en":
+            return f"About {_in_words(time)} with {' or '.join(shown)}"
+        return f"{', '.join(shown)}에서 약 {about(time, language)}"
     if language == "en":
         return "About " + " or ".join(
             f"{_in_words(time)} with {names[kind]}" for kind, time in seconds.items()

@@ -22,7 +22,8 @@ NOTEBOOKS = ["01-Prepare", "02-Train-Local-KR-News"]
         (117, "2 min", "2분"),
         (205, "3.5 min", "3분 30초"),
         (299, "5 min", "5분"),
-        (385, "6 min", "6분"),
+        (385, "7 min", "7분"),
+        (163, "3 min", "3분"),
         (1115, "19 min", "19분"),
     ],
 )
@@ -47,22 +48,25 @@ def test_two_classes_are_shown_and_the_imitated_one_is_marked(both) -> None:
     assert text.row(both, "01-Prepare") == (
         "AVX512 약 15초, AVX2(제한) 약 25초 · AVX512 about 15 s, AVX2 (masked) about 25 s"
     )
-    assert text.total(both, "en", NOTEBOOKS) == "About 70 seconds with AVX512 or 7 minutes with AVX2 (masked)"
-    assert text.total(both, "ko", NOTEBOOKS) == "AVX512에서 약 70초, AVX2(제한)에서 약 7분"
+    assert text.total(both, "en", NOTEBOOKS) == "About 70 seconds with AVX512 or 8 minutes with AVX2 (masked)"
+    assert text.total(both, "ko", NOTEBOOKS) == "AVX512에서 약 70초, AVX2(제한)에서 약 8분"
+    same = {kind: both["AVX2"] for kind in both}
+    assert text.total(same, "en", NOTEBOOKS).startswith("About 8 minutes with A")
+    assert text.total(same, "en", NOTEBOOKS).count("minutes") == 1
 
 
 def test_an_imitated_class_is_marked_where_it_is_the_only_one_too(both) -> None:
     masked = {"AVX2": both["AVX2"]}
     assert text.row(masked, "01-Prepare") == "AVX2(제한) 약 25초 · AVX2 (masked) about 25 s"
-    assert text.total(masked, "en", NOTEBOOKS) == "About 7 minutes with AVX2 (masked)"
-    assert text.total(masked, "ko", NOTEBOOKS) == "AVX2(제한)에서 약 7분"
+    assert text.total(masked, "en", NOTEBOOKS) == "About 8 minutes with AVX2 (masked)"
+    assert text.total(masked, "ko", NOTEBOOKS) == "AVX2(제한)에서 약 8분"
     assert text.column(masked, "en") == "AVX2 (masked)"
 
 
 def test_the_training_notebook_says_how_long_its_training_took(both) -> None:
     training = "02-Train-Local-KR-News"
-    assert text.cell(both, "en", training) == "50 s (training 30 s) · 7 min (training 6 min)"
-    assert text.cell(both, "ko", training) == "50초(학습 30초) · 7분(학습 6분)"
+    assert text.cell(both, "en", training) == "50 s (training 30 s) · 7 min (training 7 min)"
+    assert text.cell(both, "ko", training) == "50초(학습 30초) · 7분(학습 7분)"
     assert text.cell(both, "en", "01-Prepare") == "15 s · 25 s"
 
 
