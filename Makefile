@@ -21,7 +21,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 sample: $(NOTEBOOKS) ## run tracks 01 and 02 on this machine (no account, no GPU), one HTML report; TRACK=03, TRACK=all
-	WORKSHOP_MODE=sample $(PY) -m workshop.walk $(if $(TRACK),--tracks $(TRACK))
+	WORKSHOP_MODE=sample $(PY) -m workshop.notebooks.run $(if $(TRACK),--tracks $(TRACK))
 
 test: $(NOTEBOOKS) $(TRANSFORMERS_4_57) ## run the tests and every notebook, on two cores, in temporary homes
 	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbmake --nbmake-timeout=5400 tests notebook
@@ -52,7 +52,7 @@ bench: $(NOTEBOOKS) ## print timings measured on this machine (they are never as
 	$(PY) -m pytest -s -o python_files='bench_*.py' tests/benchmarks
 
 stop: ## end the AWS on this machine, with its jobs and endpoints
-	@if [ -x $(PY) ]; then $(PY) -m workshop.local_aws --stop; fi
+	@if [ -x $(PY) ]; then $(PY) -m workshop.aws.local --stop; fi
 
 clean: stop ## remove sample mode's results and caches; environments and results of AWS modes stay
 	rm -rf "$${WORKSHOP_HOME:-.workshop}"/{sample,figures} .pytest_cache .ruff_cache

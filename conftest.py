@@ -49,7 +49,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if _home is not None:
-        from workshop import local_aws
+        from workshop.aws import local as local_aws
 
         local_aws.stop(_home / "sample" / "sandbox")  # the notebooks leave it running, for the next one
         shutil.rmtree(_home, ignore_errors=True)
@@ -61,7 +61,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     They come first: with two processes the longest begins soonest. Then trainings, which take both cores,
     come evenly among the other tests, which wait much of their time: side by side they leave no core idle.
     """
-    from workshop.notebooks import order_key
+    from workshop.notebooks.order import order_key
 
     files = dict.fromkeys(item.path for item in items)
     trainings = [file for file in files if TRAININGS in file.parents]

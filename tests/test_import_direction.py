@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from workshop.notebooks import list_notebooks
+from workshop.notebooks.order import list_notebooks
 
 REPO_DIR = Path(__file__).parents[1]
 SRC_DIR = REPO_DIR / "src"
@@ -103,11 +103,11 @@ def test_a_notebook_imports_only_workshop_of_ours(path: Path) -> None:
     [
         ("workshop.plots", "import torch"),
         ("workshop.plots", "def f():\n    from torch.nn import Linear"),
-        ("workshop.launch", "from train import merge"),
-        ("workshop.launch", "import tuning.data"),
-        ("workshop.launch", "from sample.base import pretrain"),
-        ("workshop.launch", "from sample import base"),
-        ("workshop.launch", "import importlib\nimportlib.import_module('sandbox')"),
+        ("workshop.training.launch", "from train import merge"),
+        ("workshop.training.launch", "import tuning.data"),
+        ("workshop.training.launch", "from sample.base import pretrain"),
+        ("workshop.training.launch", "from sample import base"),
+        ("workshop.training.launch", "import importlib\nimportlib.import_module('sandbox')"),
         ("train.tuning.data", "from workshop.prompt import SYSTEM"),
         ("train.train", "import sample.news"),
         ("serve.server", "import sandbox"),

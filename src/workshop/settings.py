@@ -88,7 +88,7 @@ class Settings:
         num_evaluation_articles: Unseen articles that models are compared on, 1 or more.
         inference_dtype: Of the weights when a notebook generates: "float32" or "bfloat16".
         seed: For splits, generated news and training, 0 or more.
-        cell_timeout_s: Longest time for one notebook cell in `python -m workshop.walk`, in seconds.
+        cell_timeout_s: Longest time for one notebook cell in `python -m workshop.notebooks.run`, in seconds.
         repo_dir: Root of the repository.
         workshop_home: Parent of the modes' homes: $WORKSHOP_HOME or <repo>/.workshop.
 

@@ -7,9 +7,9 @@ import os
 import sys
 from difflib import get_close_matches
 
+from workshop.aws.ledger import Ledger
 from workshop.errors import WorkshopError
-from workshop.ledger import Ledger
-from workshop.notebooks import list_notebooks
+from workshop.notebooks.order import list_notebooks
 from workshop.settings import Settings, load_settings
 
 # These cost until they are deleted; a training job ends by itself.

@@ -8,10 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from workshop.entries import DatasetState, Entry, EvaluationState, ModelState
+from workshop.entries_aws import ComponentsState, EndpointState, TrainingJobState
 from workshop.errors import WorkshopError
 from workshop.settings import Settings
-from workshop.state_entries import DatasetState, Entry, EvaluationState, ModelState
-from workshop.state_entries_aws import ComponentsState, EndpointState, TrainingJobState
 
 FILE_NAME = "state.json"
 VERSION = 1

@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import sys
 
-from workshop.notebooks import list_notebooks
+from workshop.notebooks.order import list_notebooks
 from workshop.settings import find_repo_dir
 
 NUM_RUNS = 5

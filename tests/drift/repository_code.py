@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from workshop.notebooks import list_notebooks
+from workshop.notebooks.order import list_notebooks
 
 REPO_DIR = Path(__file__).parents[2]
 # Those that change every few weeks; the standard library and long-settled ones are left out.

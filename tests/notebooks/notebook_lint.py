@@ -15,7 +15,7 @@ from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
 
-from workshop.notebooks import list_notebooks
+from workshop.notebooks.order import list_notebooks
 
 MAX_CELL_LINES = 24
 MAX_DEFS = 2

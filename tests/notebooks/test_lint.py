@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from workshop.notebooks import list_notebooks
+from workshop.notebooks.order import list_notebooks
 
 REPO_DIR = Path(__file__).parents[2]
 NAME = "01-Prepare"

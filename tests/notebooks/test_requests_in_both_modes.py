@@ -13,11 +13,11 @@ import pytest
 from tests.sandbox.conftest import RunningSandbox
 
 from sandbox.api.service_model import check_request
+from workshop.entries import DatasetState
 from workshop.news.split import SIZES
 from workshop.prompt import chat_messages
 from workshop.settings import load_settings
 from workshop.state import State
-from workshop.state_entries import DatasetState
 
 REPO = Path(__file__).parents[2]
 TRAINING, SERVING = "01-naver-news-fsdp-QLoRA", "02-naver-news-llama3-inference"

@@ -6,11 +6,11 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from workshop.aws import Aws
+from workshop.aws.session import Aws
+from workshop.aws.upload import upload_base_model
+from workshop.aws.waits import Wait
 from workshop.serving.environment import serving_environment
 from workshop.settings import load_settings
-from workshop.upload import upload_base_model
-from workshop.waits import Wait
 
 TGI_IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/huggingface-pytorch-tgi-inference:2.7.0-tgi3.3.6-gpu-py311-cu124-ubuntu22.04"  # noqa: E501
 LMI_IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/djl-inference:0.38.0-lmi29.0.0-cu130"

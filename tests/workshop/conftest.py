@@ -14,7 +14,7 @@ import pytest
 from workshop.settings import Settings, find_repo_dir, load_settings
 
 if TYPE_CHECKING:
-    from workshop.aws import Aws
+    from workshop.aws.session import Aws
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def account(moto_url: str, tmp_path: Path, repo_dir: Path) -> Settings:
 @pytest.fixture(scope="session")
 def sandbox_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The workshop's home in which one AWS on this machine runs for all tests."""
-    from workshop import local_aws
+    from workshop.aws import local as local_aws
 
     home = tmp_path_factory.mktemp("home")
     clock_speed = load_settings(environ={}).sandbox_clock_speed
@@ -89,6 +89,6 @@ def sandbox_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def sample_aws(sandbox_home: Path) -> Aws:
     """A connection as the notebooks of sample mode make it."""
-    from workshop.aws import connect
+    from workshop.aws.session import connect
 
     return connect(load_settings(environ={"WORKSHOP_HOME": str(sandbox_home)}))

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from workshop import start as start_module
+from workshop.aws.ledger import Ledger
 from workshop.errors import WorkshopError
-from workshop.ledger import Ledger
 from workshop.settings import Settings, load_settings
 from workshop.start import LOCAL_ONLY_VARIABLES, start, summary
 

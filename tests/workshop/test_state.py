@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from workshop.entries import DATASET_NAMES, SPLITS, DatasetState, EvaluationState, ModelState
 from workshop.errors import WorkshopError
 from workshop.evaluation.table import score_table
 from workshop.settings import Settings
 from workshop.state import ENTRIES, FILE_NAME, State
-from workshop.state_entries import DATASET_NAMES, SPLITS, DatasetState, EvaluationState, ModelState
 
 NOTEBOOK = "01-Prepare-Dataset-KR-News"
 

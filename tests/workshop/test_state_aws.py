@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from workshop.entries import now_utc
+from workshop.entries_aws import ComponentsState, EndpointState, TrainingJobState
 from workshop.errors import WorkshopError
-from workshop.follow import FollowedJob
 from workshop.settings import Settings
 from workshop.state import State
-from workshop.state_entries import now_utc
-from workshop.state_entries_aws import ComponentsState, EndpointState, TrainingJobState
+from workshop.training.follow import FollowedJob
 
 NOTEBOOK = "03-SageMaker-Training"
 

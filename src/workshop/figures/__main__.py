@@ -18,15 +18,15 @@ import os
 import shutil
 import sys
 
-from workshop import local_aws
+from workshop.aws import local as local_aws
 from workshop.errors import WorkshopError
 from workshop.figures.places import Figures
 from workshop.figures.processor import Processor, this_processor
 from workshop.figures.record import FILE_NAME, Run, write_run
-from workshop.notebooks import ALL_TRACKS, choose_tracks
+from workshop.notebooks.order import ALL_TRACKS, choose_tracks
+from workshop.notebooks.run import interrupt_on_signals, walk_and_tell
 from workshop.settings import FIELD_TYPES, PREFIX, Settings, find_repo_dir, load_settings
 from workshop.state import State
-from workshop.walk import interrupt_on_signals, walk_and_tell
 
 IDLE_LOAD = 0.5
 """Busy cores in the minute before, above which times are said to be too long."""

@@ -24,7 +24,7 @@ from pathlib import Path
 from workshop.errors import WorkshopError
 from workshop.figures import text
 from workshop.figures.record import FILE_NAME, read_runs
-from workshop.notebooks import DEFAULT_TRACKS, choose_tracks, list_notebooks
+from workshop.notebooks.order import DEFAULT_TRACKS, choose_tracks, list_notebooks
 
 PLACE = re.compile(r"(<!-- measured ([^>]*?) -->)(.*?)(<!-- /measured -->)", re.DOTALL)
 _COMMENT = re.compile(r"<!-- /?measured\b")

@@ -11,7 +11,7 @@ from workshop.errors import WorkshopError
 from workshop.plots.style import COLOURS, GREY, LINES, MARKERS, RED, NotebookFigure, new_figure, styled
 
 if TYPE_CHECKING:
-    from workshop.copies_watch import Sight
+    from workshop.endpoint.rollout_watch import Sight
     from workshop.serving.steady_load import SteadyRequest
 
 _LONG_S = 180

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from workshop.command_text import hider
 from workshop.serving.engines import CU130_AMI, ENGINES, NO_QUANTIZATION, ServingEngine, needs_ami
 from workshop.serving.gpu_memory import GIB, GPU_OF_FAMILY, family_of, num_gpus_of, usable_bytes
 from workshop.serving.model_facts import ModelFacts
+from workshop.view.command_text import hider
 
 # Source: SageMaker API reference, ContainerDefinition and InferenceComponentContainerSpecification.
 MAX_COMPONENT_VARIABLES = 16

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from workshop.errors import WorkshopError
 from workshop.inference import Client, InferenceError
-from workshop.live_view import make_view
 from workshop.prompt import Message
+from workshop.view.live import make_view
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from workshop.command_text import command_text, hider
 from workshop.errors import WorkshopError
 from workshop.serving.engines import (
     CONTAINER_MODEL_DIR,
@@ -23,6 +22,7 @@ from workshop.serving.engines import (
 )
 from workshop.serving.environment import MAX_INPUT_TOKENS, MAX_TOTAL_TOKENS, serving_environment
 from workshop.settings import Settings
+from workshop.view.command_text import command_text, hider
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -19,13 +19,13 @@ import time
 from pathlib import Path
 
 from processes.group import ProcessGroup
-from workshop.command_text import hider
 from workshop.errors import WorkshopError
-from workshop.live_view import NotebookView, PlainView, make_view
-from workshop.process_output import Reader
 from workshop.serving.docker import check_docker, remove_container
 from workshop.serving.engines import ENGINES
 from workshop.serving.plan import HOST, ServingPlan
+from workshop.view.command_text import hider
+from workshop.view.live import NotebookView, PlainView, make_view
+from workshop.view.process_output import Reader
 
 GRACE_S = 30.0
 """Between SIGTERM and SIGKILL, as on SageMaker."""

@@ -19,7 +19,7 @@ RECORDING = """
 import json
 from workshop.settings import load_settings
 from workshop.state import State
-from workshop.state_entries import EvaluationState, ModelState
+from workshop.entries import EvaluationState, ModelState
 
 settings = load_settings()
 assert settings.mode == "sample" and not (settings.home / "state.json").exists()

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from workshop.entries import EvaluationState, ModelState
 from workshop.errors import WorkshopError
 from workshop.evaluation.table import score_table
 from workshop.figures.processor import Processor
 from workshop.figures.record import FILE_NAME, Run, read_runs, write_run
 from workshop.settings import Settings, find_repo_dir
 from workshop.state import State
-from workshop.state_entries import EvaluationState, ModelState
 
 from .conftest import make_run
 

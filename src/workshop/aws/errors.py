@@ -1,0 +1,140 @@
+"""What AWS says when it refuses a call about an endpoint or an inference component, and what to do next.
+
+with explained("tgi"):
+    runtime.invoke_endpoint(...)      # AWS's error becomes three lines: found, expected, do next
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from workshop.errors import WorkshopError
+from workshop.inference.refusals import refusal_of_endpoint
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
+# What AWS says (its code and message) -> what is expected, what to do next; the first that is found counts.
+# Source: public issue threads and SDK code that quote these messages; the sandbox's own follow them.
+_ADVICE: tuple[tuple[str, str, str], ...] = (
+    (
+        r"has no capacity to process this request",
+        "at least one copy of the component in service",
+        "wait and call again: with a step policy on NoCapacityInvocationFailures a copy comes by itself "
+        "within minutes; without one call UpdateInferenceComponentRuntimeConfig",
+    ),
+    (
+        r"not enough hardware resources",
+        "room for a copy on the endpoint's machines: GPUs, CPU cores and memory of its compute requirements",
+        "lower the compute requirements (host memory first: far less than the machine's can be reserved), "
+        "delete another component, or raise MaxInstanceCount in the endpoint's configuration",
+    ),
+    (
+        r"(?i)accelerator",
+        "at most as many accelerators (GPUs) for a copy as the instance type has",
+        "lower NumberOfAcceleratorDevicesRequired (component_num_gpus in workshop.yaml), or take a larger "
+        "endpoint_instance_type",
+    ),
+    (
+        r"(?i)environment",
+        "at most 16 variables for the container of an inference component",
+        "leave out those that repeat a default, or set them on a Model and name it in the component",
+    ),
+    (
+        r"(?i)adapter|BaseInferenceComponentName",
+        "an adapter component: a base that is in service and no adapter itself, ArtifactUrl, and no compute",
+        "name the component that holds the base model, and leave everything but the adapter's archive out",
+    ),
+    (
+        r"(?i)(has|have|with|contains|associated|delete).{0,60}inference components?\b.{0,200}endpoint"
+        r"|endpoint.{0,200}(has|have|contains|associated).{0,60}inference components?",
+        "an endpoint without inference components",
+        "delete its components first, adapters before their base, and wait until they are gone: "
+        "workshop.endpoint.deletion.delete_components does that",
+    ),
+    (
+        r"(?i)in state [A-Z_]*(IN_PROGRESS)"
+        r"|Cannot (update|delete) (in-progress )?(endpoint|inference component)"
+        r"|currently being (created|updated|deleted)|status.{0,40}(Creating|Updating|Deleting)",
+        "a resource that nothing else is changing",
+        "wait until it is InService (or Failed), then call again",
+    ),
+    (
+        r"(?i)could not find|not found|does not exist",
+        "a resource of that name in this account and region, in service",
+        "run the cells that create it and wait for it; a component is invoked once it is InService",
+    ),
+    (
+        r"(?i)not (yet )?in ?service|not ready",
+        "a component (or an endpoint) that is InService",
+        "run the cell that waits for it, then call again",
+    ),
+    (
+        r"(?i)already exist",
+        "a name that is not taken",
+        "run the cells that describe it: it is there already; or delete it first",
+    ),
+    (
+        r"ResourceLimitExceeded",
+        "a quota for this instance type that is not used up",
+        "ask for more under Service Quotas, or delete what stands, or take another endpoint_instance_type",
+    ),
+    (
+        r"InsufficientInstanceCapacity|Unable to provision",
+        "a free machine of this type in the region",
+        "try again later, or take another endpoint_instance_type in workshop.yaml (g6 or g6e in place of g5)",
+    ),
+    (
+        r"AccessDenied|not authorized",
+        "the right to make this call",
+        "let your administrator grant it to your role",
+    ),
+    (
+        r"Throttling|Rate exceeded",
+        "fewer calls a second",
+        "wait a moment, then run the cell again",
+    ),
+)
+
+
+def refusal_of_aws(error: ClientError, engine: str | None = None) -> WorkshopError:
+    """Return the three lines for an error of AWS.
+
+    Args:
+        error: What boto3 has raised.
+        engine: "tgi", "vllm" or "lmi" where a container may have refused (ModelError); None elsewhere.
+    """
+    code, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+    if code == "ModelError" and engine is not None:
+        return refusal_of_endpoint(engine, error)
+    expected, next_step = "a call that AWS accepts", "correct what it names, then run the cell again"
+    for pattern, told_expected, told_next in _ADVICE:
+        if re.search(pattern, f"{code}: {message}"):
+            expected, next_step = told_expected, told_next
+            break
+    return WorkshopError(
+        found=f"{error.operation_name} was refused ({code}): {message}",
+        expected=expected,
+        next_step=next_step,
+    )
+
+
+@contextmanager
+def explained(engine: str | None = None) -> Iterator[None]:
+    """Turn an error of AWS in the block into one that says what to do next.
+
+    Args:
+        engine: As in `refusal_of_aws`.
+
+    Raises:
+        WorkshopError: AWS, or a container behind it, refused a call.
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        raise refusal_of_aws(error, engine) from None

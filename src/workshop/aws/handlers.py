@@ -1,0 +1,113 @@
+"""Handlers of botocore that tag and note everything that is created through a boto3 session.
+
+They are set on the session before its first client exists: every client takes over its session's handlers,
+those that the SageMaker SDK makes included.
+
+Source: botocore's events provide-client-params, before-call, after-call and after-call-error
+("Extensibility guide", boto3 documentation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from workshop.aws.ledger import Ledger
+
+_CONTEXT_KEY = "korean_news_ledger_token"
+# Operations outside SageMaker that make something: -> kind and the parameter with its name.
+_BUCKET = {"CreateBucket": ("Bucket", "Bucket"), "DeleteBucket": ("Bucket", "Bucket")}
+_ENDINGS = ("Delete", "Stop")
+
+
+def note_and_tag(events: Any, ledger: Ledger, tags: Mapping[str, str], region: str) -> None:
+    """Tag what a session creates and note it in a ledger.
+
+    Args:
+        events: `boto3.Session.events`.
+        ledger: Gets a pending row before each Create request, and its outcome after it.
+        tags: Added where the operation knows tags and the request does not set the same key.
+        region: Written to the ledger.
+    """
+    handlers = _Handlers(ledger, tags, region)
+    for service in ("sagemaker", "s3"):
+        events.register(f"before-parameter-build.{service}", handlers.before_build)
+        events.register(f"before-call.{service}", handlers.before_call)
+        events.register(f"after-call.{service}", handlers.after_call)
+        events.register(f"after-call-error.{service}", handlers.after_call_error)
+
+
+class _Handlers:
+    def __init__(self, ledger: Ledger, tags: Mapping[str, str], region: str) -> None:
+        self._ledger, self._tags, self._region = ledger, tags, region
+
+    def before_build(self, params: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
+        """Add the tags, and keep kind and name for the other handlers."""
+        subject = _subject(model, params)
+        if subject is None:
+            return
+        if model.name.startswith("Create") and _takes_tags(model):
+            # a new list: the caller's own must not grow
+            given = list(params.get("Tags") or [])
+            keys = {tag.get("Key") for tag in given}
+            added = [{"Key": key, "Value": value} for key, value in self._tags.items() if key not in keys]
+            params["Tags"] = given + added
+        context[_CONTEXT_KEY] = {"subject": subject, "tags": params.get("Tags") or []}
+
+    def before_call(self, model: Any, context: dict[str, Any], **_: Any) -> None:
+        """Note a Create request: after its parameters were found valid, before it is sent."""
+        noted = context.get(_CONTEXT_KEY)
+        if noted and model.name.startswith("Create"):
+            tags = {tag["Key"]: tag["Value"] for tag in noted["tags"]}
+            noted["token"] = self._ledger.begin(*noted["subject"], self._region, tags)
+
+    def after_call(self, model: Any, parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+        """Note AWS's answer."""
+        noted = context.get(_CONTEXT_KEY)
+        if not noted:
+            return
+        error = parsed.get("Error", {}).get("Code", "")
+        request_id = parsed.get("ResponseMetadata", {}).get("RequestId", "")
+        if "token" not in noted:
+            if not error:
+                self._ledger.ended(*noted["subject"], model.name)
+        elif error:
+            self._ledger.failed(noted["token"], error, request_id)
+        else:
+            self._ledger.created(noted["token"], _arn(parsed), request_id)
+
+    def after_call_error(self, exception: Exception, context: dict[str, Any], **_: Any) -> None:
+        """Note that no answer came."""
+        noted = context.get(_CONTEXT_KEY)
+        if noted and "token" in noted:
+            self._ledger.unanswered(noted["token"], type(exception).__name__)
+
+
+def _subject(model: Any, params: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return kind and name of what an operation makes or ends; None for one that does neither."""
+    if model.service_model.service_name == "s3":
+        if model.name not in _BUCKET:
+            return None
+        kind, parameter = _BUCKET[model.name]
+        return kind, str(params.get(parameter, ""))
+    verb = next((verb for verb in ("Create", *_ENDINGS) if model.name.startswith(verb)), None)
+    if verb is None:
+        return None
+    kind = model.name.removeprefix(verb)
+    if f"{kind}Name" in params:
+        return kind, str(params[f"{kind}Name"])
+    members = getattr(model.input_shape, "required_members", [])
+    name = next((params[member] for member in members if member.endswith("Name") and member in params), "")
+    return kind, str(name)
+
+
+def _takes_tags(model: Any) -> bool:
+    """Tell whether an operation knows tags of the form [{"Key": ..., "Value": ...}]."""
+    shape = model.input_shape.members.get("Tags") if model.input_shape else None
+    return shape is not None and shape.type_name == "list" and "Key" in getattr(shape.member, "members", {})
+
+
+def _arn(parsed: Mapping[str, Any]) -> str:
+    return next(
+        (value for key, value in parsed.items() if key.endswith("Arn") and isinstance(value, str)), ""
+    )

@@ -1,0 +1,272 @@
+"""One connection to AWS for every cell of a notebook: in sample mode to the AWS on this machine.
+
+    aws = connect(settings)
+    aws.client("s3")            # boto3
+    aws.sagemaker_session       # SageMaker SDK: ModelTrainer(sagemaker_session=aws.sagemaker_session, ...)
+    aws.boto_session            # sagemaker.core.resources: Model.create(session=aws.boto_session, ...)
+
+Clients made from it tag what they create and note it in the ledger; see workshop.aws.handlers.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workshop.aws import local as local_aws
+from workshop.aws.environment import redirect_to, refuse_redirection, write_sdk_defaults
+from workshop.aws.handlers import note_and_tag
+from workshop.aws.ledger import Ledger
+from workshop.errors import WorkshopError
+from workshop.settings import Settings
+
+if TYPE_CHECKING:
+    import boto3
+    from sagemaker.core.helper.session_helper import Session
+
+PREFIX = "korean-news-llama3"
+"""Of every object the workshop puts into the bucket, and the value of its tag `workshop`."""
+
+SAMPLE_ROLE_NAME = "workshop-sample"
+_SDK_CLIENTS_MODULE = "sagemaker.core.utils.utils"
+_NO_BUCKET = ("404", "NoSuchBucket", "NotFound")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aws:
+    """Hold what a notebook needs to talk to AWS.
+
+    Attributes:
+        settings: Of the mode that it connects to.
+        account_id: Twelve digits; zeros in sample mode.
+        bucket: Exists already.
+        prefix: Of the keys in the bucket, without slashes at its ends.
+        tags: Put on everything that is created, as {key: value}.
+        ledger: Of everything that was created.
+        boto_session: The one boto3 session.
+    """
+
+    settings: Settings
+    account_id: str
+    bucket: str
+    prefix: str
+    tags: dict[str, str]
+    ledger: Ledger
+    boto_session: boto3.Session
+    _role_arn: str
+    _clients: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def mode(self) -> str:
+        """Mode of the settings."""
+        return self.settings.mode
+
+    @property
+    def region(self) -> str:
+        """AWS region."""
+        return self.settings.region
+
+    def client(self, service: str) -> Any:
+        """Return the session's boto3 client of a service, for example "sagemaker-runtime"."""
+        if service not in self._clients:
+            self._clients[service] = self.boto_session.client(service)
+        return self._clients[service]
+
+    def uri(self, *parts: str) -> str:
+        """Return the S3 address of something of the workshop, for example uri("data", "train")."""
+        return f"s3://{'/'.join((self.bucket, self.prefix, *parts))}"
+
+    @cached_property
+    def sagemaker_session(self) -> Session:
+        """The one session of the SageMaker SDK; importing the SDK takes some seconds, so only when asked."""
+        from sagemaker.core.helper.session_helper import Session
+
+        _make_default_of_sdk(self.boto_session)
+        return Session(
+            boto_session=self.boto_session,
+            default_bucket=self.bucket,
+            default_bucket_prefix=self.prefix,
+        )
+
+    @cached_property
+    def role_arn(self) -> str:
+        """The role that jobs and endpoints run as.
+
+        Raises:
+            WorkshopError: `role_arn` is "" in workshop.yaml and this is no SageMaker Studio.
+        """
+        if self._role_arn:
+            return self._role_arn
+        from sagemaker.core.helper.session_helper import get_execution_role
+
+        try:
+            return get_execution_role(self.sagemaker_session)
+        except ValueError:
+            raise WorkshopError(
+                found=f'credentials of a person or a machine, and role_arn: "" in mode {self.mode}',
+                expected="an IAM role that trusts sagemaker.amazonaws.com, for jobs and endpoints to run as",
+                next_step="write its ARN to role_arn in workshop.yaml (or set WORKSHOP_ROLE_ARN); "
+                "in SageMaker Studio it is found by itself",
+            ) from None
+
+
+def connect(settings: Settings) -> Aws:
+    """Connect to the AWS of the settings' mode: start the one on this machine, or use the person's account.
+
+    In sample mode every AWS_* variable of this process is replaced; in every other mode none is touched.
+    Calling it again is cheap and finds what runs.
+
+    Raises:
+        WorkshopError: No AWS on this machine, no credentials, a bucket of somebody else, or variables of
+            sample mode in another mode.
+    """
+    import boto3
+
+    is_sample = settings.mode == "sample"
+    if is_sample:
+        home = settings.home / "sandbox"
+        url = local_aws.ensure_running(home, clock_speed=settings.sandbox_clock_speed)
+        sdk_config = redirect_to(url, home, settings.region)
+    else:
+        refuse_redirection(settings.mode)
+    tags = {"workshop": PREFIX, "workshop-mode": settings.mode}
+    session = _session(boto3, settings)
+    account_id = _account_id(session, settings)
+    ledger = Ledger(ledger_path(settings, account_id))
+    note_and_tag(session.events, ledger, tags, settings.region)
+    bucket = settings.bucket or f"sagemaker-{settings.region}-{account_id}"
+    role_arn = settings.role_arn
+    if is_sample:
+        role_arn = role_arn or f"arn:aws:iam::{account_id}:role/{SAMPLE_ROLE_NAME}"
+        write_sdk_defaults(sdk_config, bucket=bucket, prefix=PREFIX, role_arn=role_arn)
+    aws = Aws(
+        settings=settings,
+        account_id=account_id,
+        bucket=bucket,
+        prefix=PREFIX,
+        tags=tags,
+        ledger=ledger,
+        boto_session=session,
+        _role_arn=role_arn,
+    )
+    _make_bucket(aws)
+    # boto3.client(...) in a cell of somebody's own is then tagged and noted as well.
+    boto3.DEFAULT_SESSION = session
+    if _SDK_CLIENTS_MODULE in sys.modules:
+        _make_default_of_sdk(session)
+    return aws
+
+
+def ledger_path(settings: Settings, account_id: str) -> Path:
+    """Return where the ledger is: one for sample mode, one for each real account and region."""
+    name = "ledger.jsonl" if settings.mode == "sample" else f"ledger-{account_id}-{settings.region}.jsonl"
+    return settings.home / name
+
+
+def _make_default_of_sdk(session: boto3.Session) -> None:
+    """Let SDK calls that are given no session use this one.
+
+    sagemaker-core keeps its clients for the life of the process, and the first becomes the default. Those
+    of an earlier connection talk to a port that may be closed by now.
+
+    Source: sagemaker-core 2.27, SageMakerClient.reset and its cache.
+    """
+    from sagemaker.core.utils.utils import SageMakerClient
+
+    SageMakerClient.reset()
+    SageMakerClient(session=session, region_name=session.region_name)
+
+
+def _session(boto3: Any, settings: Settings) -> boto3.Session:
+    from botocore.exceptions import ProfileNotFound
+
+    try:
+        return boto3.Session(region_name=settings.region)
+    except ProfileNotFound as error:
+        raise WorkshopError(
+            found=f"AWS_PROFILE names a profile that is not there: {error}",
+            expected="a profile of ~/.aws/config",
+            next_step="set AWS_PROFILE to one that `aws configure list-profiles` shows, restart the kernel",
+        ) from None
+
+
+def _account_id(session: boto3.Session, settings: Settings) -> str:
+    """Return the account of the credentials; this is also the check that they work."""
+    from botocore.exceptions import (
+        ClientError,
+        ConnectionError,
+        CredentialRetrievalError,
+        HTTPClientError,
+        LoginError,
+        NoCredentialsError,
+        PartialCredentialsError,
+        SSOError,
+        TokenRetrievalError,
+    )  # fmt: skip
+
+    try:
+        return session.client("sts").get_caller_identity()["Account"]
+    except (NoCredentialsError, PartialCredentialsError):
+        found = "no AWS credentials on this machine"
+    except (LoginError, SSOError, TokenRetrievalError, CredentialRetrievalError) as error:
+        found = f"AWS credentials that cannot be renewed ({type(error).__name__})"
+    except ClientError as error:
+        found = f"AWS refuses the credentials ({error.response['Error']['Code']})"
+    except (ConnectionError, HTTPClientError) as error:
+        if settings.mode == "sample":
+            raise local_aws.no_answer(settings.home / "sandbox", "does not answer") from None
+        raise WorkshopError(
+            found=f"no answer from AWS in {session.region_name} ({type(error).__name__})",
+            expected="a connection to AWS, or mode: sample, which needs none",
+            next_step="check network and proxy (and the region in workshop.yaml), then run the cell again",
+        ) from None
+    raise WorkshopError(
+        found=found,
+        expected="valid credentials of your account, or mode: sample, which needs none",
+        next_step="run `aws login` or `aws sso login` (`aws configure` for access keys), then the cell again",
+    ) from None
+
+
+def _make_bucket(aws: Aws) -> None:
+    """Create the bucket when it is missing; one of another account is refused.
+
+    Source: ExpectedBucketOwner, Amazon S3 User Guide, "Verifying bucket ownership": names of the form
+    sagemaker-<region>-<account> can be guessed and taken by others.
+    """
+    from botocore.exceptions import ClientError
+
+    s3 = aws.client("s3")
+    try:
+        s3.head_bucket(Bucket=aws.bucket, ExpectedBucketOwner=aws.account_id)
+        return
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+    if code in _NO_BUCKET:
+        # S3 refuses to be told the region that it assumes by default.
+        place = (
+            {}
+            if aws.region == "us-east-1"
+            else {"CreateBucketConfiguration": {"LocationConstraint": aws.region}}
+        )
+        try:
+            s3.create_bucket(Bucket=aws.bucket, **place)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code != "BucketAlreadyOwnedByYou":  # by another notebook, in this moment
+                raise _bucket_error(aws, code) from None
+        else:
+            tag_set = [{"Key": key, "Value": value} for key, value in aws.tags.items()]
+            s3.put_bucket_tagging(Bucket=aws.bucket, Tagging={"TagSet": tag_set})
+        return
+    raise _bucket_error(aws, code)
+
+
+def _bucket_error(aws: Aws, code: str) -> WorkshopError:
+    return WorkshopError(
+        found=f"the bucket {aws.bucket} cannot be used ({code})",
+        expected=f"a bucket of this account in {aws.region}, and the right to read, write and make it",
+        next_step="name another one in workshop.yaml (bucket:), or let your administrator grant it",
+    )

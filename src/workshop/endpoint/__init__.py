@@ -1,0 +1,1 @@
+"""Endpoints and inference components: waited for, watched, deleted."""

@@ -1,0 +1,41 @@
+"""Wait for an alarm of CloudWatch."""
+
+from __future__ import annotations
+
+from workshop.aws.session import Aws
+from workshop.aws.waits import Wait
+from workshop.errors import WorkshopError
+
+
+def wait_until_quiet(aws: Aws, alarm_name: str, *, timeout_s: float) -> str:
+    """Show an alarm's state until it is not ALARM.
+
+    Args:
+        aws: Where it is.
+        alarm_name: For example the AlarmLow of a target tracking policy.
+        timeout_s: After this many seconds the wait ends.
+
+    Returns:
+        Its state: "OK" or "INSUFFICIENT_DATA".
+
+    Raises:
+        WorkshopError: There is no such alarm, or the time is over.
+    """
+    return Wait(
+        title=alarm_name,
+        timeout_s=timeout_s,
+        interval_s=aws.settings.poll_interval_s,
+        expected="another state than ALARM (scaling_timeout_s in workshop.yaml)",
+        next_step="run the cell again to go on waiting, or look at the alarm in the CloudWatch console",
+    ).until(lambda: _state(aws, alarm_name), is_done=lambda state: state != "ALARM", text=str)
+
+
+def _state(aws: Aws, alarm_name: str) -> str:
+    alarms = aws.client("cloudwatch").describe_alarms(AlarmNames=[alarm_name])["MetricAlarms"]
+    if not alarms:
+        raise WorkshopError(
+            found=f"no alarm {alarm_name}",
+            expected="one that the cells above have made",
+            next_step="run the cell that puts the scaling policy or the alarm",
+        )
+    return alarms[0]["StateValue"]

@@ -1,0 +1,178 @@
+"""Wait for inference components: until they serve, have so many copies, or have let machines go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from workshop.aws.session import Aws
+from workshop.aws.waits import Wait
+from workshop.endpoint.endpoints import NUM_LOG_LINES, last_lines_of
+from workshop.errors import WorkshopError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+LOG_GROUP = "/aws/sagemaker/InferenceComponents/"
+_GO_ON = (
+    "run the cell again to go on waiting, or the cells under Delete: the machines cost as long as they stand"
+)
+
+
+def wait_for_component(aws: Aws, name: str, *, timeout_s: float) -> dict[str, Any]:
+    """Show a component's status until it is InService with all the copies that were asked for.
+
+    Args:
+        aws: Where it is.
+        name: Inference component.
+        timeout_s: After this many seconds the wait ends; the component goes on.
+
+    Returns:
+        What DescribeInferenceComponent says of it. After an update that failed this is the old
+        specification again: compare its ModelName.
+
+    Raises:
+        WorkshopError: It failed (with the last lines of its containers), or the time is over.
+    """
+    return _wait(
+        aws, name, timeout_s=timeout_s, expected="InService (endpoint_timeout_s in workshop.yaml)"
+    ).until(
+        lambda: _described(aws, name),
+        is_done=lambda seen: seen["InferenceComponentStatus"] == "InService" and _has_its_copies(seen),
+        text=_text,
+        failure=lambda seen: _failure(aws, seen),
+    )
+
+
+def wait_for_copies(aws: Aws, name: str, num_copies: int, *, timeout_s: float) -> dict[str, Any]:
+    """Show a component's copies until there are so many, whoever asks for them: a person or a scaling policy.
+
+    Args:
+        aws: Where it is.
+        name: Inference component.
+        num_copies: 0 or more.
+        timeout_s: As in `wait_for_component`.
+
+    Returns:
+        What DescribeInferenceComponent says of it.
+
+    Raises:
+        WorkshopError: The component failed, or the time is over.
+    """
+    return _wait(
+        aws, name, timeout_s=timeout_s, expected=f"{num_copies} copies (scaling_timeout_s in workshop.yaml)"
+    ).until(
+        lambda: _described(aws, name),
+        is_done=lambda seen: copies_of(seen) == (num_copies, num_copies),
+        text=_text,
+        failure=lambda seen: _failure(aws, seen),
+    )
+
+
+def wait_for_instances(aws: Aws, endpoint_name: str, num_instances: int, *, timeout_s: float) -> None:
+    """Show how many machines an endpoint has until there are so many.
+
+    Args:
+        aws: Where it is.
+        endpoint_name: Endpoint.
+        num_instances: Of all its variants together, 0 or more.
+        timeout_s: As in `wait_for_component`.
+
+    Raises:
+        WorkshopError: The time is over.
+    """
+    sagemaker = aws.client("sagemaker")
+    expected = f"{num_instances} instances (scaling_timeout_s in workshop.yaml)"
+    _wait(aws, endpoint_name, timeout_s=timeout_s, expected=expected).until(
+        lambda: instances_of(sagemaker.describe_endpoint(EndpointName=endpoint_name)),
+        is_done=lambda seen: seen == num_instances,
+        text=lambda seen: f"{seen} instances",
+    )
+
+
+def copies_of(described: dict[str, Any]) -> tuple[int, int]:
+    """Return how many copies are there and how many are asked for; (0, 0) for an adapter, which has none."""
+    runtime = described.get("RuntimeConfig") or {}
+    return runtime.get("CurrentCopyCount", 0), runtime.get("DesiredCopyCount", 0)
+
+
+def instances_of(described: dict[str, Any]) -> int:
+    """Return how many machines the variants of an endpoint have together."""
+    return sum(variant.get("CurrentInstanceCount", 0) for variant in described.get("ProductionVariants", ()))
+
+
+def is_adapter(described: dict[str, Any]) -> bool:
+    """Tell whether a component is an adapter on another one."""
+    return "BaseInferenceComponentName" in described.get("Specification", {})
+
+
+def components_table(aws: Aws, endpoint_name: str) -> DataFrame:
+    """Return one row for each inference component of an endpoint: what it serves, copies, what each takes.
+
+    Args:
+        aws: Where it is.
+        endpoint_name: Endpoint.
+    """
+    import pandas as pd
+
+    sagemaker = aws.client("sagemaker")
+    pages = sagemaker.get_paginator("list_inference_components").paginate(EndpointNameEquals=endpoint_name)
+    names = sorted(item["InferenceComponentName"] for page in pages for item in page["InferenceComponents"])
+    rows = [_row(_described(aws, name)) for name in names]
+    columns = ["component", "status", "serves", "copies", "GPUs", "CPU cores", "memory MiB"]
+    return pd.DataFrame(rows, columns=columns).set_index("component")
+
+
+def _row(described: dict[str, Any]) -> dict[str, Any]:
+    specification = described.get("Specification", {})
+    compute = specification.get("ComputeResourceRequirements", {})
+    current, desired = copies_of(described)
+    base = specification.get("BaseInferenceComponentName")
+    image = specification.get("Container", {}).get("Image", "")
+    return {
+        "component": described["InferenceComponentName"],
+        "status": described["InferenceComponentStatus"],
+        "serves": f"an adapter on {base}" if base else specification.get("ModelName", image),
+        "copies": "-" if base else f"{current} of {desired}",
+        "GPUs": compute.get("NumberOfAcceleratorDevicesRequired", "-"),
+        "CPU cores": compute.get("NumberOfCpuCoresRequired", "-"),
+        "memory MiB": compute.get("MinMemoryRequiredInMb", "-"),
+    }
+
+
+def component_log_lines(aws: Aws, name: str, num_lines: int = NUM_LOG_LINES) -> list[str]:
+    """Return what a component's containers wrote last; nothing when there is no log yet."""
+    return last_lines_of(aws, LOG_GROUP + name, num_lines)
+
+
+def _wait(aws: Aws, title: str, *, timeout_s: float, expected: str) -> Wait:
+    interval_s = aws.settings.poll_interval_s
+    return Wait(title=title, timeout_s=timeout_s, interval_s=interval_s, expected=expected, next_step=_GO_ON)
+
+
+def _described(aws: Aws, name: str) -> dict[str, Any]:
+    return aws.client("sagemaker").describe_inference_component(InferenceComponentName=name)
+
+
+def _has_its_copies(described: dict[str, Any]) -> bool:
+    current, desired = copies_of(described)
+    return current == desired
+
+
+def _text(described: dict[str, Any]) -> str:
+    current, desired = copies_of(described)
+    copies = "" if is_adapter(described) else f" · {current} of {desired} copies"
+    return described["InferenceComponentStatus"] + copies
+
+
+def _failure(aws: Aws, described: dict[str, Any]) -> WorkshopError | None:
+    if described["InferenceComponentStatus"] != "Failed":
+        return None
+    name = described["InferenceComponentName"]
+    last = "".join(f"\n  | {line}" for line in component_log_lines(aws, name)) or " none"
+    return WorkshopError(
+        found=f"the inference component {name} failed: {described.get('FailureReason', 'no reason given')}\n"
+        f"the last lines of its log:{last}",
+        expected="a copy whose container answers /ping, on a machine with room for it",
+        next_step="delete it with the cells under Delete, correct what the reason or the log names and "
+        f"create it again; the whole log is in CloudWatch, {LOG_GROUP}{name}",
+    )

@@ -1,0 +1,216 @@
+"""Run every notebook in order and leave a report to look at.
+
+    python -m workshop.notebooks.run                        tracks 01 and 02, as `make sample` does
+    python -m workshop.notebooks.run --tracks 03            another track, several, or all
+    python -m workshop.notebooks.run --tracks all --list    the names of the notebooks, in order
+    python -m workshop.notebooks.run --notebooks A.ipynb    these only, in the given order
+
+Executed notebooks and report.html land in <home>/report. Exit code 0: all cells ran; 1: a cell failed
+(the walk stops there, the report still shows everything up to it); 130: interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workshop.aws import local as local_aws
+from workshop.errors import WorkshopError
+from workshop.notebooks.order import DEFAULT_TRACKS, choose_tracks, heading_above
+from workshop.settings import Settings, load_settings
+
+REFRESH_S = 0.2
+NUM_ERROR_LINES = 12
+
+
+@dataclass(kw_only=True)
+class Walked:
+    """Result of one notebook.
+
+    Args:
+        path: The notebook in the repository.
+        notebook: Its executed form (nbformat), with whatever output there was.
+        seconds: Wall time, the kernel's start included.
+        failure: What to print when a cell failed, or None.
+    """
+
+    path: Path
+    notebook: Any
+    seconds: float
+    failure: str | None = None
+
+
+class LiveLine:
+    """Show one line per notebook: rewritten in place on a terminal, one line per heading elsewhere."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.started_s = time.monotonic()
+        self._last = ""
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started_s
+
+    def show(self, heading: str) -> None:
+        if sys.stdout.isatty():
+            print(f"\r\x1b[K{self.name:<40.40}  {self.seconds:6.1f} s  {heading:.60}", end="", flush=True)
+        elif heading != self._last:
+            print(f"{self.name:<40}  {self.seconds:6.1f} s  {heading}", flush=True)
+        self._last = heading
+
+    def end(self, word: str) -> None:
+        start = "\r\x1b[K" if sys.stdout.isatty() else ""
+        print(f"{start}{self.name:<40}  {self.seconds:6.1f} s  {word}", flush=True)
+
+
+def walk_notebook(path: Path, cell_timeout_s: int) -> Walked:
+    """Execute one notebook in a kernel of this interpreter, in the notebook's folder.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; the kernel and the processes it started are gone by then.
+    """
+    import nbformat
+
+    from workshop.notebooks.kernel import NotebookRun
+
+    notebook = nbformat.read(path, as_version=4)
+    line = LiveLine(path.stem)
+    run = NotebookRun(notebook, path.parent, cell_timeout_s)
+    run.start()
+    try:
+        while run.is_alive():
+            run.join(REFRESH_S)
+            line.show(heading_above(notebook.cells, run.cell_index) if run.cell_index >= 0 else "kernel")
+    finally:
+        run.end()
+    line.end("failed" if run.error else "ok")
+    failure = _describe_failure(path, notebook, run) if run.error else None
+    return Walked(path=path, notebook=notebook, seconds=line.seconds, failure=failure)
+
+
+def walk(settings: Settings, paths: list[Path]) -> list[Walked]:
+    """Execute notebooks in order until one fails; write each and the report as soon as it is done."""
+    import nbformat
+
+    from workshop.notebooks.report import write_report
+
+    report_dir = settings.home / "report"
+    report_dir.mkdir(parents=True, exist_ok=True)
+    walked: list[Walked] = []
+    with _ending_what_it_started(settings.home / "sandbox"):
+        for path in paths:
+            walked.append(walk_notebook(path, settings.cell_timeout_s))
+            nbformat.write(walked[-1].notebook, report_dir / path.name)
+            write_report(report_dir / "report.html", walked, settings.mode)
+            if walked[-1].failure:
+                break
+    return walked
+
+
+@contextmanager
+def _ending_what_it_started(home: Path) -> Iterator[None]:
+    """End the AWS on this machine that the notebooks started; one that ran before stays."""
+    did_run = local_aws.find(home) is not None
+    try:
+        yield
+    finally:
+        if not did_run:
+            local_aws.stop(home)
+
+
+def main(argv: list[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    interrupt_on_signals()
+    try:
+        settings = load_settings()
+        paths = arguments.notebooks or choose_tracks(settings.repo_dir / "notebook", arguments.tracks)
+        _check(paths)
+        if arguments.list:
+            print("\n".join(str(path) for path in paths))
+            return 0
+        walked = walk_and_tell(settings, paths)
+    except WorkshopError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted; no kernel is left running", file=sys.stderr)
+        return 130
+    return 1 if walked[-1].failure else 0
+
+
+def interrupt_on_signals() -> None:
+    """Let a terminal that closes or a supervisor that stops us end kernels just as Ctrl-C does."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+
+
+def walk_and_tell(settings: Settings, paths: list[Path]) -> list[Walked]:
+    """Execute notebooks as `walk` does; print the times, where the report is, and why the last one failed."""
+    print(f"mode {settings.mode}: {len(paths)} notebooks, results in {settings.home / 'report'}")
+    walked = walk(settings, paths)
+    print(_table(walked))
+    print(f"report    {settings.home / 'report' / 'report.html'}")
+    if walked[-1].failure:
+        print(walked[-1].failure, file=sys.stderr)
+    return walked
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m workshop.notebooks.run", description=__doc__.split("\n", 1)[0]
+    )
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--notebooks", nargs="+", type=Path, metavar="PATH", help="only these, in this order")
+    chosen.add_argument(
+        "--tracks",
+        nargs="+",
+        default=DEFAULT_TRACKS,
+        metavar="NUMBER",
+        help="01 02 (default), 03 ... or all",
+    )
+    parser.add_argument("--list", action="store_true", help="print the notebooks in order and stop")
+    return parser
+
+
+def _check(paths: list[Path]) -> None:
+    missing = [path for path in paths if not path.is_file()]
+    if missing or not paths:
+        raise WorkshopError(
+            found=f"no notebook {missing[0]}" if missing else "no notebook under notebook/",
+            expected="paths of .ipynb files",
+            next_step="python -m workshop.notebooks.run --tracks all --list",
+        )
+
+
+def _describe_failure(path: Path, notebook: Any, run: Any) -> str:
+    # nbclient's own text repeats the cell's source; its `traceback` is the error alone
+    text = getattr(run.error, "traceback", None) or f"{type(run.error).__name__}: {run.error}"
+    error = "\n".join(text.strip().splitlines()[-NUM_ERROR_LINES:])
+    if run.cell_index < 0:
+        return f"\nfailed in {path} before its first cell: the kernel did not start\n\n{error}"
+    source = "\n".join(f"    {line}" for line in notebook.cells[run.cell_index]["source"].splitlines())
+    heading = heading_above(notebook.cells, run.cell_index)
+    return f"\nfailed in {path} under the heading: {heading}\n\n{source}\n\n{error}"
+
+
+def _table(walked: list[Walked]) -> str:
+    total_s = sum(one.seconds for one in walked)
+    rows = [(one.path.stem, one.seconds, "failed" if one.failure else "ok") for one in walked]
+    rows.append(("all", total_s, "failed" if walked[-1].failure else "ok"))
+    return "\n" + "\n".join(f"{name:<40}  {seconds:7.1f} s  {word}" for name, seconds, word in rows)
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Trainings: started on this machine or as a job, followed, and checked beforehand."""

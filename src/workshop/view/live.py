@@ -1,0 +1,206 @@
+"""What a person sees while a process runs: one display that changes in a notebook, plain lines elsewhere."""
+
+import re
+import time
+from collections import deque
+from html import escape
+
+from workshop.view.live_curve import loss_svg
+
+NUM_TAIL_LINES = 12
+_REFRESH_S = 0.25
+_CURVE_S = 1.0
+"""Between two drawings of the loss curve, the longest part of the display."""
+
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_STYLE = """<style>
+.news-run{border:1px solid rgba(128,128,128,.45);border-left:5px solid #0072b2;border-radius:4px;
+ padding:8px 14px;font-size:14px}
+.news-run.done{border-left-color:#009e73}
+.news-run.failed{border-left-color:#d55e00}
+.news-run .bar{height:10px;border-radius:5px;background:rgba(128,128,128,.25);margin:8px 0;overflow:hidden}
+.news-run .bar div{height:100%;background:#0072b2}
+.news-run.done .bar div{background:#009e73}
+.news-run.failed .bar div{background:#d55e00}
+.news-run .numbers span{display:inline-block;margin-right:22px}
+.news-run pre{font-size:12px;line-height:1.45;margin:8px 0 0;white-space:pre-wrap;overflow-wrap:anywhere;
+ background:none;color:inherit}
+</style>"""
+_SHOWN = (
+    ("epoch", "epoch", "{:.2f}"),
+    ("loss", "loss", "{:.4f}"),
+    ("eval_loss", "eval loss", "{:.4f}"),
+    ("learning_rate", "learning rate", "{:.2e}"),
+    ("tokens_per_s", "tokens/s", "{:,.0f}"),
+    ("memory_mib", "memory", "{:,.0f} MiB"),
+)
+
+
+class PlainView:
+    """Prints every line; for terminals, tests and logs."""
+
+    due_s = None
+    """Seconds until `tick` has something to do; None for never."""
+
+    def line(self, text: str) -> None:
+        """Show one line of output that is no progress line."""
+        print(text, flush=True)
+
+    def progress(self, record: dict[str, float], text: str) -> None:
+        """Show one step."""
+        print(text, flush=True)
+
+    def phase(self, seconds: dict[str, float], text: str) -> None:
+        """Show how long parts took."""
+        print(text, flush=True)
+
+    def status(self, text: str) -> None:
+        """Show what it is busy with, for example "Downloading"."""
+        print(f"status {text}", flush=True)
+
+    def share(self, done: float, text: str) -> None:
+        """Show how much of a whole is done, from 0 to 1; not shown here."""
+
+    def tick(self) -> None:
+        """Let time pass."""
+
+    def end(self, state: str, text: str) -> None:
+        """Show the last state: "done", "failed" or "stopped"."""
+        print(text, flush=True)
+
+
+class NotebookView:
+    """Keeps one display up to date: progress bar, latest numbers, last lines; at most 4 times a second."""
+
+    def __init__(self, name: str) -> None:
+        from IPython.display import display
+
+        self._name, self._state, self._text = name, "running", ""
+        self._status, self._share = "running", (0.0, "")
+        self._latest: dict[str, float] = {}
+        self._losses: dict[str, list[tuple[float, float]]] = {"loss": [], "eval_loss": []}
+        self._curve, self._curve_s = "", float("-inf")
+        self._phases: dict[str, float] = {}
+        self._lines: deque[str] = deque(maxlen=NUM_TAIL_LINES)
+        self._num_lines = 0
+        self._start_s = time.monotonic()
+        self._shown_s = self._start_s
+        self._is_stale = False
+        self._handle = display(self._bundle(), raw=True, display_id=True)
+
+    @property
+    def due_s(self) -> float:
+        """Seconds until the display should change: soon after news, else once a second for the clock."""
+        return max(0.0, self._shown_s + (_REFRESH_S if self._is_stale else 1.0) - time.monotonic())
+
+    def line(self, text: str) -> None:
+        """Keep one line of output that is no progress line."""
+        self._lines.append(_ANSI.sub("", text))
+        self._num_lines += 1
+        self._is_stale = True
+
+    def progress(self, record: dict[str, float], text: str) -> None:
+        """Take over the numbers of one step; a number that it does not name keeps its last value."""
+        self._latest |= record
+        for key, points in self._losses.items():
+            if key in record and "step" in record:
+                points.append((record["step"], record[key]))
+        self._is_stale = True
+
+    def phase(self, seconds: dict[str, float], text: str) -> None:
+        """Take over how long parts took."""
+        self._phases |= seconds
+        self._is_stale = True
+
+    def status(self, text: str) -> None:
+        """Take over what it is busy with; it stands at the top."""
+        self._status, self._is_stale = text, True
+
+    def share(self, done: float, text: str) -> None:
+        """Take over how much of a whole is done, from 0 to 1, for the bar and the text below it."""
+        self._share, self._is_stale = (done, text), True
+
+    def tick(self) -> None:
+        """Redraw when it is time."""
+        if self.due_s == 0:
+            self._draw()
+
+    def end(self, state: str, text: str) -> None:
+        """Draw the last state: "done", "failed" or "stopped"."""
+        self._state, self._text = state, text
+        self._draw()
+
+    def _draw(self) -> None:
+        self._shown_s, self._is_stale = time.monotonic(), False
+        self._handle.update(self._bundle(), raw=True)
+
+    def _bundle(self) -> dict[str, str]:
+        return {"text/html": self._html(), "text/plain": f"{self._name}: {self._text or self._state}"}
+
+    def _html(self) -> str:
+        elapsed_s = time.monotonic() - self._start_s
+        head = self._text or f"{self._name} · {self._status} · {elapsed_s:.0f} s"
+        parts = [f"<b>{escape(head)}</b>"]
+        step, num_steps = self._latest.get("step"), self._latest.get("num_steps")
+        share, share_text = self._share
+        if step is not None and num_steps:
+            share = step / num_steps
+        if share or share_text:
+            percent = 100 * min(1.0, share)
+            parts.append(f'<div class="bar"><div style="width:{percent:.1f}%"></div></div>')
+        if share_text:
+            parts.append(f"<div>{escape(share_text)}</div>")
+        if self._latest:
+            parts.append(f'<div class="numbers">{self._numbers(step, num_steps)}</div>')
+        parts.append(self._loss_curve(num_steps))
+        if self._phases:
+            phases = " · ".join(
+                f"{name.removesuffix('_s')} {_seconds(s)}" for name, s in self._phases.items()
+            )
+            parts.append(f"<div>{escape(phases)}</div>")
+        if self._lines:
+            hidden = self._num_lines - len(self._lines)
+            before = f"… {hidden:,} earlier lines are in the log\n" if hidden else ""
+            parts.append(f"<pre>{escape(before + chr(10).join(self._lines))}</pre>")
+        css = {"running": "", "done": "done"}.get(self._state, "failed")
+        return f'{_STYLE}<div class="news-run {css}">{"".join(parts)}</div>'
+
+    def _loss_curve(self, num_steps: float | None) -> str:
+        now_s = time.monotonic()
+        if self._state != "running" or now_s - self._curve_s >= _CURVE_S:
+            self._curve = loss_svg(self._losses["loss"], self._losses["eval_loss"], num_steps)
+            self._curve_s = now_s
+        return self._curve
+
+    def _numbers(self, step: float | None, num_steps: float | None) -> str:
+        shown = []
+        if step is not None:
+            shown.append(("step", f"{step:,.0f} / {num_steps:,.0f}" if num_steps else f"{step:,.0f}"))
+        for key, label, form in _SHOWN:
+            value = self._latest.get(key)
+            if isinstance(value, int | float):
+                shown.append((label, form.format(value)))
+        train_s = self._latest.get("elapsed_s")
+        if self._state == "running" and train_s and step and num_steps:
+            shown.append(("left", f"about {_seconds(train_s / step * (num_steps - step))}"))
+        return "".join(f"<span>{label} <b>{value}</b></span>" for label, value in shown)
+
+
+def make_view(name: str) -> PlainView | NotebookView:
+    """Return the view that fits where this runs."""
+    return NotebookView(name) if is_notebook() else PlainView()
+
+
+def is_notebook() -> bool:
+    """Tell whether this process is the kernel of a notebook."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    return hasattr(get_ipython(), "kernel")
+
+
+def _seconds(value: object) -> str:
+    if not isinstance(value, int | float):
+        return str(value)
+    return f"{value / 60:.0f} min" if value >= 120 else f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
