@@ -1,6 +1,6 @@
 """What a job or an endpoint costs and how long a training takes, estimated before anything is started.
 
-Prices and speeds are dated copies of published ones, each with its source; every text says so.
+Prices and speeds are dated copies of published ones (instance_types.py); every text says so.
 """
 
 from __future__ import annotations
@@ -10,26 +10,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from workshop.instance_types import INSTANCE_TYPES, PRICES_DATE, PRICES_REGION
+
 if TYPE_CHECKING:
     from workshop.settings import Settings
-
-PRICES_DATE, PRICES_REGION = "2026-11", "us-east-1"
-# Source: public copies of the AWS price list, on demand. The list itself is the authority:
-# https://aws.amazon.com/sagemaker/ai/pricing/
-USD_PER_HOUR = {
-    "ml.g5.2xlarge": 1.52,
-    "ml.g5.4xlarge": 2.03,
-    "ml.g5.12xlarge": 7.09,
-    "ml.g5.24xlarge": 10.18,
-    "ml.g5.48xlarge": 20.36,
-    "ml.g6.2xlarge": 1.22,
-    "ml.g6.12xlarge": 5.75,
-    "ml.g6e.2xlarge": 2.80,
-    "ml.g6e.4xlarge": 3.76,
-    "ml.g6e.12xlarge": 13.10,
-    "ml.p4d.24xlarge": 25.25,
-    "ml.p5.48xlarge": 63.30,
-}
 
 ANCHOR = "8 x A10G train Llama-3-8B on 22,194 rows x 3 epochs in about 3 h"
 """Source: the public workshop this one follows (QLoRA, ml.g5.48xlarge). Everything else is scaled from it."""
@@ -38,13 +22,8 @@ MARGIN_S = 900
 """Part of a job that does not grow with the data: loading the weights, merging, saving."""
 
 ROWS_PER_S_OF_A10G = 22_194 * 3 / (3 * 3600 - MARGIN_S) / 8
-# Memory bandwidth over that of an A10G (600 GB/s): of the ratios on NVIDIA's data sheets the smallest, so
-# that an estimate is rather too long: L4 300, L40S 864, A100 40 GB 1,555, A100 80 GB 2,039, H100 3,350 GB/s.
-SPEED_OF_FAMILY = {"g5": 1.0, "g6": 0.5, "g6e": 1.44, "p4d": 2.59, "p4de": 3.4, "p5": 5.58}
-NUM_GPUS_OF_SIZE = {"12xlarge": 4, "24xlarge": 4, "48xlarge": 8}
-NUM_GPUS_OF_FAMILY = {"p4d": 8, "p4de": 8, "p5": 8}
-MANY_MACHINES_SHARE = 0.8
-"""Of the speed of one machine, for each of several: their network is slower. A guess, on the safe side."""
+MANY_INSTANCES_SHARE = 0.8
+"""Of the speed of one instance, for each of several: their network is slower. A guess, on the safe side."""
 
 MAX_RUN_FACTOR, MAX_RUN_MARGIN_S = 1.5, 1800
 MAX_RUN_LIMIT_S = 28 * 24 * 3600
@@ -74,7 +53,7 @@ class TrainingEstimate:
     """Say how long a training takes on AWS, and what it costs.
 
     Attributes:
-        hours: From the machine's start to the saved model; None when its speed is not known.
+        hours: From the instance's start to the saved model; None when its speed is not known.
         max_run_s: Time limit for the job that leaves room for the estimate's error, in seconds.
         cost: Of these hours.
         text: Everything in words, with the source.
@@ -90,20 +69,21 @@ class TrainingEstimate:
 
 
 def estimate(settings: Settings, instance_type: str, *, count: int = 1, hours: float) -> Estimate:
-    """Estimate what machines cost.
+    """Estimate what instances cost.
 
     Args:
         settings: Of the mode; in sample mode nothing is paid, and the price on AWS is named.
         instance_type: For example ml.g5.12xlarge; one without a known price is never called free.
-        count: Machines, 1 or more.
+        count: Instances, 1 or more.
         hours: How long each runs.
     """
     what = f"{count} x {instance_type} for {_hours_text(hours)}"
-    price = USD_PER_HOUR.get(instance_type)
+    priced = {name: row.usd_per_hour for name, row in INSTANCE_TYPES.items() if row.usd_per_hour}
+    price = priced.get(instance_type)
     usd = None if price is None else price * count * hours
     if usd is None:
-        close = get_close_matches(instance_type, USD_PER_HOUR, n=1, cutoff=0.6)
-        hint = f" (closest known: {close[0]}, {USD_PER_HOUR[close[0]]:.2f} USD/h)" if close else ""
+        close = get_close_matches(instance_type, priced, n=1, cutoff=0.6)
+        hint = f" (closest known: {close[0]}, {priced[close[0]]:.2f} USD/h)" if close else ""
         on_aws = f"{what}: price not known here{hint}; see https://aws.amazon.com/sagemaker/ai/pricing/"
     else:
         on_aws = (
@@ -126,11 +106,11 @@ def estimate_training(
     """Estimate time, time limit and cost of training an 8B model on AWS.
 
     Args:
-        settings: Give the machine when it is not given here.
+        settings: Give the instance type and count when they are not given here.
         num_rows: Of the training split.
         num_epochs: Times each row is trained on.
-        instance_type: Another machine, to compare.
-        count: Another number of machines.
+        instance_type: Another one, to compare.
+        count: Another number of instances.
 
     Returns:
         In sample mode the time limit is the setting's own: this machine trains a small model.
@@ -152,18 +132,17 @@ def estimate_training(
         f"Estimated, scaled from: {ANCHOR}."
     )
     if run_s > MAX_RUN_LIMIT_S:
-        text += " Longer than the 28 days that AWS lets a job run: take more or larger machines."
+        text += " Longer than the 28 days that AWS lets a job run: take more or larger instances."
     return TrainingEstimate(hours=run_s / 3600, max_run_s=max_run_s, cost=cost, text=text)
 
 
 def rows_per_s(instance_type: str, count: int = 1) -> float | None:
-    """Return how many rows machines train a second; None for a family without a known speed."""
-    family, _, size = instance_type.removeprefix("ml.").partition(".")
-    if family not in SPEED_OF_FAMILY:
+    """Return how many rows instances train a second; None for a type without a known speed."""
+    known = INSTANCE_TYPES.get(instance_type)
+    if known is None:
         return None
-    num_gpus = NUM_GPUS_OF_FAMILY.get(family) or NUM_GPUS_OF_SIZE.get(size, 1)
-    share = 1.0 if count == 1 else MANY_MACHINES_SHARE
-    return ROWS_PER_S_OF_A10G * SPEED_OF_FAMILY[family] * num_gpus * count * share
+    share = 1.0 if count == 1 else MANY_INSTANCES_SHARE
+    return ROWS_PER_S_OF_A10G * known.gpu.speed * known.num_gpus * count * share
 
 
 def _hours_text(hours: float) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from processes.cores import threads_per_process
 from workshop.errors import WorkshopError
+from workshop.instance_types import INSTANCE_TYPES
 from workshop.serving.engines import ENGINES, PLACES, quantizations
 from workshop.settings_file import read_settings_file
 
@@ -20,15 +21,6 @@ FILE_NAME = "workshop.yaml"
 # The last one is set by a launch for its own processes.
 RESERVED_VARIABLES = {"WORKSHOP_MODE", "WORKSHOP_HOME", "WORKSHOP_LAUNCH_MARK"}
 
-# Offered as the nearest match to a mistyped name; others of the same form are accepted, since new types
-# appear every year.
-SIZES = ("xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge", "48xlarge")
-INSTANCE_TYPES = (
-    *(f"ml.{family}.{size}" for family in ("g5", "g6", "g6e") for size in SIZES),
-    "ml.p4d.24xlarge",
-    "ml.p4de.24xlarge",
-    "ml.p5.48xlarge",
-)
 REGIONS = ("ap-northeast-2", "ap-northeast-1", "ap-southeast-1", "us-east-1", "us-east-2", "us-west-2")
 DTYPES = ("float32", "bfloat16")
 PATTERNS = {
@@ -159,8 +151,9 @@ class Settings:
             raise _wrong_value("poll_interval_s", self.poll_interval_s, "above 0")
         if not 1 <= self.sandbox_clock_speed <= MAX_CLOCK_SPEED:
             raise _wrong_value("sandbox_clock_speed", self.sandbox_clock_speed, f"1 to {MAX_CLOCK_SPEED}")
+        # A mistyped name is offered known ones; others of the form are accepted: new ones come every year.
         for name in ("training_instance_type", "long_run_instance_type", "endpoint_instance_type"):
-            _check_form(name, getattr(self, name), PATTERNS["instance_type"], INSTANCE_TYPES)
+            _check_form(name, getattr(self, name), PATTERNS["instance_type"], tuple(INSTANCE_TYPES))
         for name in FIELD_TYPES:
             value, lowest = getattr(self, name), 0 if name == "seed" else 1
             if FIELD_TYPES[name] is int and value < lowest:

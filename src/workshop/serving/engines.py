@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workshop.serving.gpu_memory import family_of
+from workshop.instance_types import INSTANCE_TYPES
 
 CONTAINER_MODEL_DIR = "/opt/ml/model"
 CONTAINER_PORT = 8080
@@ -21,11 +21,6 @@ REGISTRY_REGIONS = (
     *("eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3"),
     *("ap-northeast-1", "ap-northeast-2", "ap-south-1", "ap-southeast-1", "ap-southeast-2"),
 )
-
-CU130_AMI = "al2023-ami-sagemaker-inference-gpu-4-1"
-"""InferenceAmiVersion of an endpoint's variant whose image has CUDA 13: the usual one's driver is too old."""
-
-NEEDS_CU130_AMI = frozenset({"g5", "g6", "g6e", "p4d", "p4de", "p5"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,9 +143,5 @@ def serving_image(engine: str, *, region: str, instance_type: str) -> str:
 
 def ami_version(image: str, instance_type: str) -> str | None:
     """Return InferenceAmiVersion of a variant that runs an image; None where AWS's default is right."""
-    return CU130_AMI if needs_ami(image, instance_type) else None
-
-
-def needs_ami(image: str, instance_type: str) -> bool:
-    """Tell whether an endpoint's variant has to name the newer machine image, CU130_AMI."""
-    return "cu130" in image and family_of(instance_type) in NEEDS_CU130_AMI
+    known = INSTANCE_TYPES.get(instance_type)
+    return known.gpu.cuda_13_ami if known and "cu130" in image else None

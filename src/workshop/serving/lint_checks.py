@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from workshop.serving.engines import CU130_AMI, ENGINES, NO_QUANTIZATION, ServingEngine, needs_ami
-from workshop.serving.gpu_memory import GIB, GPU_OF_FAMILY, family_of, num_gpus_of, usable_bytes
+from workshop.instance_types import GIB, INSTANCE_TYPES, num_gpus_of, usable_bytes
+from workshop.serving.engines import ENGINES, NO_QUANTIZATION, ServingEngine, ami_version
 from workshop.serving.model_facts import ModelFacts
 from workshop.view.command_text import hider
 
@@ -98,7 +98,7 @@ def _memory(given: Deployment) -> list[Problem]:
         return [
             Problem(
                 found=f"{given.instance_type}, whose GPUs are not known here",
-                expected=f"a family of {', '.join(GPU_OF_FAMILY)}",
+                expected=f"one of {', '.join(INSTANCE_TYPES)}",
                 next_step="compare weights and KV cache with its memory by hand",
             )
         ]
@@ -117,7 +117,7 @@ def _memory(given: Deployment) -> list[Problem]:
     cache = given.facts.kv_cache_bytes(given.max_total * given.batch_size) * copies
     if weights + cache <= usable:
         return []
-    gpu, _ = GPU_OF_FAMILY[family_of(given.instance_type)]
+    gpu = INSTANCE_TYPES[given.instance_type].gpu.name
     return [
         Problem(
             found=f"{weights / GIB:.1f} GiB of weights ({quantization}) + {cache / GIB:.1f} GiB of KV cache "
@@ -204,14 +204,15 @@ def _adapter_rank(given: Deployment) -> list[Problem]:
 
 
 def _ami(given: Deployment) -> list[Problem]:
-    if not needs_ami(given.image, given.instance_type) or given.ami_version == CU130_AMI:
+    needed = ami_version(given.image, given.instance_type)
+    if needed is None or given.ami_version == needed:
         return []
     return [
         Problem(
             found=f"an image with CUDA 13.0 on {given.instance_type}, InferenceAmiVersion "
             f"{given.ami_version or 'not set'}",
-            expected=f"InferenceAmiVersion = {CU130_AMI}: the default's driver is too old for it",
-            next_step=f'set InferenceAmiVersion="{CU130_AMI}" in the variant of the endpoint configuration',
+            expected=f"InferenceAmiVersion = {needed}: the default's driver is too old for it",
+            next_step=f'set InferenceAmiVersion="{needed}" in the variant of the endpoint configuration',
         )
     ]
 

@@ -1,4 +1,4 @@
-"""Whether a training fits on the GPUs of its machine, asked before the machine costs anything."""
+"""Whether a training fits on the GPUs of its instances, asked before they cost anything."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from workshop.errors import WorkshopError
-from workshop.serving.gpu_memory import GPU_OF_FAMILY, family_of
+from workshop.instance_types import INSTANCE_TYPES
 from workshop.settings import Settings
 
 TIMEOUT_S = 600  # of a process that imports torch's and transformers' configuration: seconds, when idle
@@ -30,7 +30,7 @@ def check_memory(
         settings: Give what is not given here.
         recipe: File name under src/train/recipes.
         instance_type: For example ml.g5.12xlarge.
-        instance_count: Machines.
+        instance_count: Instances of the job.
         num_processes: Training processes on each, one per GPU.
 
     Raises:
@@ -41,11 +41,11 @@ def check_memory(
     num_gpus = (num_processes or settings.num_processes) * (
         instance_count or settings.training_instance_count
     )
-    gpu = GPU_OF_FAMILY.get(family_of(instance_type))
-    if gpu is None:
+    known = INSTANCE_TYPES.get(instance_type)
+    if known is None:
         return f"{instance_type}: the memory of its GPUs is not known here, so it is not checked"
     script = settings.repo_dir / "src" / "train" / "estimate_memory.py"
-    memory_gib = round(gpu[1] * SHOWN_SHARE, 1)
+    memory_gib = round(known.gpu.memory_gib * SHOWN_SHARE, 1)
     command = [
         *(sys.executable, str(script), "--config", recipe, "--model", str(_config_of(settings))),
         *("--num_gpus", str(num_gpus), "--gpu_memory_gib", str(memory_gib), "--json"),
@@ -59,15 +59,15 @@ def check_memory(
         )
     result = json.loads(done.stdout)
     needs = (
-        f"{result['total_gib']:.1f} GiB of the {memory_gib:.1f} GiB of each {gpu[0]} ({num_gpus} x,"
+        f"{result['total_gib']:.1f} GiB of the {memory_gib:.1f} GiB of each {known.gpu.name} ({num_gpus} x,"
         f" {result['num_tokens']:,} tokens at once)"
     )
     if not result["fits"]:
         ways = "; ".join(f"{text} (saves {gib:.1f} GiB)" for text, gib in result["ways_to_save"])
         raise WorkshopError(
             found=f"{recipe} needs about {needs}",
-            expected="a training that fits on the GPUs of its machine",
-            next_step=f"lower in src/train/recipes/{recipe}: {ways}; or take a machine with larger GPUs",
+            expected="a training that fits on the GPUs of its instance",
+            next_step=f"lower in src/train/recipes/{recipe}: {ways}; or take an instance with larger GPUs",
         )
     return f"{recipe}: about {needs}: fits"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from workshop.errors import WorkshopError
-from workshop.serving.engines import CU130_AMI, ENGINES, ami_version, serving_image
+from workshop.instance_types import CUDA_13_AMI
+from workshop.serving.engines import ENGINES, ami_version, serving_image
 from workshop.serving.environment import serving_environment
 
 
@@ -52,8 +53,8 @@ def test_no_engine_needs_more_variables_than_a_component_may_have(engine: str) -
 @pytest.mark.parametrize(
     ("engine", "instance_type", "expected"),
     [
-        ("vllm", "ml.g5.12xlarge", CU130_AMI),
-        ("lmi", "ml.g6.12xlarge", CU130_AMI),
+        ("vllm", "ml.g5.12xlarge", CUDA_13_AMI),
+        ("lmi", "ml.g6.12xlarge", CUDA_13_AMI),
         ("tgi", "ml.g5.12xlarge", None),
         ("vllm", "ml.p6-b200.48xlarge", None),
     ],

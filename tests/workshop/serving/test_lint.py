@@ -11,8 +11,8 @@ from safetensors import safe_open
 from tests.serve.server_process import BASE
 
 from workshop.errors import WorkshopError
-from workshop.serving.engines import CU130_AMI, ENGINES
-from workshop.serving.gpu_memory import GPU_OF_FAMILY, num_gpus_of
+from workshop.instance_types import CUDA_13_AMI, INSTANCE_TYPES, num_gpus_of
+from workshop.serving.engines import ENGINES
 from workshop.serving.lint import lint, problems_table
 from workshop.serving.model_facts import ModelFacts
 from workshop.serving.plan import serving_plan
@@ -50,7 +50,7 @@ def test_the_workshops_own_deployments_are_good(mode: str, engine: str, tmp_path
     settings = load_settings(environ={"WORKSHOP_MODE": mode, "WORKSHOP_SERVING_ENGINE": engine})
     plan = serving_plan(settings, tmp_path)
     problems = lint(
-        engine, plan.environment, ModelFacts.of_folder(tmp_path), image=plan.image, ami_version=CU130_AMI,
+        engine, plan.environment, ModelFacts.of_folder(tmp_path), image=plan.image, ami_version=CUDA_13_AMI,
         instance_type=settings.endpoint_instance_type, is_component=True,
     )  # fmt: skip
     assert problems == []
@@ -80,11 +80,11 @@ def test_gpus_are_those_that_the_sdk_knows() -> None:
     known = config_for_framework("instance_gpu_info")["us-east-1"]
     checked = 0
     for instance_type, told in known.items():
-        family = instance_type.split(".")[1]
-        if family not in GPU_OF_FAMILY or instance_type == "ml.g5.48xlarge":  # told as 22.35 GiB a GPU
+        if instance_type not in INSTANCE_TYPES or instance_type == "ml.g5.48xlarge":  # 22.35 GiB a GPU there
             continue
-        assert num_gpus_of(instance_type) == told["Count"]
-        assert GPU_OF_FAMILY[family][1] == told["TotalGpuMemoryInMiB"] / told["Count"] / 1024
+        row = INSTANCE_TYPES[instance_type]
+        assert row.num_gpus == num_gpus_of(instance_type) == told["Count"]
+        assert row.gpu.memory_gib == told["TotalGpuMemoryInMiB"] / told["Count"] / 1024
         checked += 1
     assert checked >= 8
     assert num_gpus_of("ml.g5.48xlarge") == 8
@@ -184,9 +184,9 @@ def test_an_adapter_served_by_a_component_of_its_own_is_compared_too() -> None:
 
 
 def test_cuda_13_needs_its_machine_image() -> None:
-    assert f'InferenceAmiVersion="{CU130_AMI}"' in found("vllm", VLLM, image=CU130)
+    assert f'InferenceAmiVersion="{CUDA_13_AMI}"' in found("vllm", VLLM, image=CU130)
     assert "gpu-3-1" in found("vllm", VLLM, image=CU130, ami_version="al2-ami-sagemaker-inference-gpu-3-1")
-    assert found("vllm", VLLM, image=CU130, ami_version=CU130_AMI) == ""
+    assert found("vllm", VLLM, image=CU130, ami_version=CUDA_13_AMI) == ""
     assert found("vllm", VLLM, image=CU130.replace("cu130", "cu124")) == ""
 
 
