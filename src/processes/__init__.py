@@ -1,1 +1,1 @@
-"""What several packages need, each once: processes that end together, and archives."""
+"""What several packages need, each once: processes that end together, free ports, whole files, archives."""
