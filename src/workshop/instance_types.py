@@ -52,8 +52,8 @@ class InstanceType:
     usd_per_hour: float | None
 
 
-# Speed: memory bandwidth over that of an A10G (600 GB/s), of the ratios on NVIDIA's data sheets the smallest, so
-# that an estimate is rather too long. L4 300, L40S 864, A100 40 GB 1,555, A100 80 GB 2,039, H100 3,350 GB/s.
+# Speed: memory bandwidth over that of an A10G (600 GB/s); of the ratios on NVIDIA's data sheets the smallest,
+# so that an estimate is rather too long. L4 300, L40S 864, A100 40 GB 1,555, A100 80 GB 2,039, H100 3,350.
 _A10G = Gpu(name="A10G", memory_gib=24, speed=1.0)
 _L4 = Gpu(name="L4", memory_gib=24, speed=0.5)
 _L40S = Gpu(name="L40S", memory_gib=48, speed=1.44)

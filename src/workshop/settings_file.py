@@ -10,11 +10,16 @@ import yaml
 
 from workshop.errors import WorkshopError
 
+DEFAULTS = "defaults"
 RESTORE = "restore the file: git checkout workshop.yaml"
 
 
 def read_settings_file(path: Path, field_names: tuple[str, ...]) -> tuple[str, dict[str, dict[str, Any]]]:
-    """Return the file's `mode` and its blocks, each with exactly the given fields.
+    """Return the file's `mode` and its modes: each the block `defaults` with what its own block changes.
+
+    Args:
+        path: The file.
+        field_names: The settings that every mode has in the end.
 
     Raises:
         WorkshopError: No file, broken YAML, or a key that is unknown, missing or written twice; the
@@ -39,12 +44,19 @@ def read_settings_file(path: Path, field_names: tuple[str, ...]) -> tuple[str, d
 
 def _read(path: Path, text: str, field_names: tuple[str, ...]) -> tuple[str, dict[str, dict[str, Any]]]:
     top = _mapping(path, yaml.compose(text, Loader=yaml.SafeLoader), "the file")
-    modes = {name: _block(path, name, node, field_names) for name, node in top.items() if name != "mode"}
-    if "mode" not in top or not modes:
+    blocks = {name: _block(path, name, node, field_names) for name, node in top.items() if name != "mode"}
+    defaults = blocks.pop(DEFAULTS, {})
+    if "mode" not in top or not blocks:
         raise _error(
             path, 1, "no `mode:` or no block of settings", "`mode: sample` and a block `sample:`", RESTORE
         )
-    return str(_value(top["mode"])), modes
+    for name, block in blocks.items():
+        missing = [field for field in field_names if field not in defaults | block]
+        if missing:
+            found = f"neither {name!r} nor {DEFAULTS!r} with {', '.join(missing)}"
+            next_step = f"add the line to one of them, or {RESTORE}"
+            raise _error(path, _line(top[name]), found, "every setting in every mode", next_step)
+    return str(_value(top["mode"])), {name: defaults | block for name, block in blocks.items()}
 
 
 def _block(path: Path, mode: str, node: yaml.Node, field_names: tuple[str, ...]) -> dict[str, Any]:
@@ -59,11 +71,6 @@ def _block(path: Path, mode: str, node: yaml.Node, field_names: tuple[str, ...])
             expected = f"closest: {close[0]}" if close else f"one of {', '.join(field_names)}"
             found = f"the unknown setting {key!r} in {mode!r}"
             raise _error(path, _line(value_node), found, expected, "correct its name or remove the line")
-    missing = [name for name in field_names if name not in keys]
-    if missing:
-        found = f"the block {mode!r} without {', '.join(missing)}"
-        next_step = "add the line; the block `sample` shows how"
-        raise _error(path, _line(node), found, "every setting in every mode", next_step)
     return {key: _value(value_node) for key, value_node in keys.items()}
 
 
@@ -74,7 +81,7 @@ def _mapping(path: Path, node: yaml.Node | None, what: str) -> dict[str, yaml.No
     found: dict[str, yaml.Node] = {}
     for key_node, value_node in node.value:
         key = str(key_node.value)
-        if key in found:  # YAML itself keeps the last one without a word
+        if key in found:  # YAML itself silently keeps the last one
             found_twice = f"{key!r} for the second time in {what}"
             raise _error(path, _line(key_node), found_twice, "each key once", "remove one of the two lines")
         found[key] = value_node

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from workshop.errors import WorkshopError
 from workshop.settings import FIELD_TYPES, Settings, find_repo_dir, load_settings
@@ -37,7 +38,7 @@ def test_every_mode_of_the_real_file_loads(mode: str) -> None:
 
 def test_every_block_of_the_file_is_a_tested_mode() -> None:
     text = (find_repo_dir() / "workshop.yaml").read_text(encoding="utf-8")
-    assert tuple(re.findall(r"^([\w-]+):$", text, flags=re.MULTILINE)) == MODES
+    assert tuple(re.findall(r"^([\w-]+):(?: {})?$", text, flags=re.MULTILINE)) == ("defaults", *MODES)
 
 
 def test_debug_is_the_small_data_set_on_the_public_model() -> None:
@@ -157,9 +158,21 @@ def test_broken_yaml_is_named_with_its_line(repo_dir: Path) -> None:
 
 
 def test_a_missing_key_is_named(repo_dir: Path) -> None:
-    edit(repo_dir, "  recipe: sample.yaml", "  # gone")
-    with pytest.raises(WorkshopError, match=r"'sample' without recipe"):
+    line = edit(repo_dir, "\nsample:\n", "\nsample:\n") + 1
+    edit(repo_dir, "  seed: 42", "  # gone")
+    with pytest.raises(WorkshopError, match=r"neither 'sample' nor 'defaults' with seed") as caught:
         load_settings(repo_dir, environ={})
+    assert f"workshop.yaml:{line + 1})" in str(caught.value)
+
+
+def test_a_mode_says_only_what_differs_from_the_defaults() -> None:
+    blocks = yaml.safe_load((find_repo_dir() / "workshop.yaml").read_text(encoding="utf-8"))
+    defaults = blocks["defaults"]
+    assert set(defaults) == set(FIELD_TYPES)
+    for mode in MODES:
+        assert not [name for name, value in blocks[mode].items() if value == defaults[name]]
+        settings = load_settings(find_repo_dir(), environ={"WORKSHOP_MODE": mode})
+        assert {name: getattr(settings, name) for name in FIELD_TYPES} == defaults | blocks[mode]
 
 
 def test_an_absent_or_empty_or_non_utf8_file_is_named(repo_dir: Path) -> None:
