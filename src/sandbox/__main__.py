@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from processes.errors import UserError
 from sandbox import clock, home_lock
 from sandbox.end_signal import EndSignal
 
@@ -121,7 +122,7 @@ def _stop(home: Path, kill_after_s: float) -> int:
 
 def _tell(found: str, expected: str, next_step: str, *, status: int = USER_ERROR) -> int:
     """Say what is wrong and what to do, and return the exit status."""
-    print(f"found     {found}\nexpected  {expected}\ndo next   {next_step}", file=sys.stderr)
+    print(UserError(found=found, expected=expected, next_step=next_step), file=sys.stderr)
     return status
 
 

@@ -44,7 +44,7 @@ def start(argv: Sequence[str], note: str = "") -> int:
     """
     import logging
 
-    from serve.errors import UserError
+    from processes.errors import UserError
     from serve.server import serve
     from serve.settings import read_settings
 

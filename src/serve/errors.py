@@ -1,20 +1,6 @@
-"""Two kinds of errors: of who starts the server, and of who sends a request."""
+"""Errors of who sends a request. Those of who starts the server are `processes.errors.UserError`."""
 
 from __future__ import annotations
-
-
-class UserError(Exception):
-    """State what was found, what was expected and what to do next; the server does not start.
-
-    Args:
-        found: What is there, with the name of the file, variable or value.
-        expected: What should be there instead.
-        next_step: One action.
-    """
-
-    def __init__(self, *, found: str, expected: str, next_step: str) -> None:
-        self.found = found
-        super().__init__(f"found     {found}\nexpected  {expected}\ndo next   {next_step}")
 
 
 class RequestError(Exception):

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from processes.errors import UserError
 from serve.chat_template import ChatTemplate
-from serve.errors import UserError
 from serve.text import TextCodec
 
 CONTENTS = "a folder with config.json, tokenizer.json and *.safetensors, as training leaves it"

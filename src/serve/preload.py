@@ -27,7 +27,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from serve.errors import UserError
+from processes.errors import UserError
 from serve.handover import ENDING, Address, PolledSignals, fixed, receive
 
 END_GRACE_S = 12  # a little more than a server takes for the requests under way

@@ -8,8 +8,8 @@ import socket
 import threading
 import time
 
+from processes.errors import UserError
 from serve.engines.load import load_engine
-from serve.errors import UserError
 from serve.model_folder import read_model_folder
 from serve.settings import ServeSettings, token_limits
 

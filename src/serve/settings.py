@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from serve.errors import UserError
+from processes.errors import UserError
 
 DTYPES = ("float32", "bfloat16", "float16", "auto")
 # LMI's and vLLM's other words for them.

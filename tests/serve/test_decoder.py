@@ -13,10 +13,10 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from tests.serve.server_process import BASE
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from processes.errors import UserError
 from serve.engine import Sampling
 from serve.engines.decoder import Decoder
 from serve.engines.transformers_engine import TransformersEngine
-from serve.errors import UserError
 from serve.text import TextCodec
 
 SIZES = {

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.serve.server_process import BASE
 
-from serve.errors import UserError
+from processes.errors import UserError
 from serve.model_folder import read_model_folder
 
 

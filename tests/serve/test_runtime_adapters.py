@@ -15,9 +15,10 @@ from tests.serve.requests_to_server import post
 from tests.serve.server_process import BASE, ServerProcess
 from transformers import AutoModelForCausalLM
 
+from processes.errors import UserError
 from serve.engine import Sampling
 from serve.engines.transformers_engine import TransformersEngine
-from serve.errors import RequestError, UserError
+from serve.errors import RequestError
 from serve.text import TextCodec
 
 PROMPT = [5, 6, 7, 100, 101]

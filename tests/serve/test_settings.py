@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from serve.errors import UserError
+from processes.errors import UserError
 from serve.settings import read_settings, token_limits
 
 

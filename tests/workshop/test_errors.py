@@ -1,13 +1,9 @@
 from __future__ import annotations
 
-import pickle
-
 import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-
-from workshop.errors import WorkshopError
 
 RAISE = """
 from workshop.errors import WorkshopError
@@ -21,25 +17,6 @@ def run_cell(source: str) -> list:
     with pytest.raises(CellExecutionError):
         NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
     return notebook.cells[0].outputs
-
-
-def test_the_message_holds_found_expected_and_next_step() -> None:
-    error = WorkshopError(found="mode 'sampel'", expected="sample", next_step="edit workshop.yaml")
-    assert str(error).splitlines() == [
-        "found     mode 'sampel'",
-        "expected  sample",
-        "do next   edit workshop.yaml",
-    ]
-
-
-def test_all_three_parts_are_required() -> None:
-    with pytest.raises(TypeError):
-        WorkshopError(found="a", expected="b")  # type: ignore[call-arg]
-
-
-def test_the_error_and_its_subclasses_survive_pickling() -> None:
-    error = pickle.loads(pickle.dumps(WorkshopError(found="a", expected="b", next_step="c")))
-    assert (type(error), error.found, error.next_step) == (WorkshopError, "a", "c")
 
 
 def test_a_notebook_shows_three_lines_and_the_cell_still_fails() -> None:

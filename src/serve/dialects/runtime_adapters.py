@@ -16,8 +16,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from processes.errors import UserError
 from serve.bodies import json_response, missing_field, read_json, typed, wrong_type
-from serve.errors import RequestError, UserError
+from serve.errors import RequestError
 from serve.service import Service
 
 logger = logging.getLogger(__name__)

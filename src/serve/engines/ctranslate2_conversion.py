@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from serve.errors import UserError
+from processes.errors import UserError
 from serve.model_folder import ModelFolder, read_model_folder
 
 PARITY_FILE = "parity.json"

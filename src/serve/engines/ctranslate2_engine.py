@@ -17,9 +17,10 @@ from pathlib import Path
 
 import ctranslate2
 
+from processes.errors import UserError
 from serve.engine import Capacity, Generation, Sampling, deliver
 from serve.engines.ctranslate2_conversion import PARITY_FILE, converted
-from serve.errors import RequestError, UserError, generation_failed
+from serve.errors import RequestError, generation_failed
 from serve.model_folder import ModelFolder
 from serve.settings import MIN_INT8_AGREEMENT_PERCENT
 from serve.text import TextCodec

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from processes.errors import UserError
 from serve.engine import Engine
-from serve.errors import UserError
 from serve.model_folder import ModelFolder
 from serve.settings import ServeSettings
 
