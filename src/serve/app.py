@@ -11,12 +11,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serve.dialects.lmi import LmiRoutes, read_options
-from serve.dialects.tgi import TgiRoutes
-from serve.dialects.vllm import VllmRoutes
+from serve.dialects.lmi.routes import LmiRoutes, read_options
+from serve.dialects.tgi.metrics import RequestMetrics, TgiMetrics, VllmMetrics
+from serve.dialects.tgi.routes import TgiRoutes
+from serve.dialects.vllm.routes import VllmRoutes
 from serve.engine import Capacity, Engine
 from serve.errors import RequestError
-from serve.metrics import RequestMetrics, TgiMetrics, VllmMetrics
 from serve.model_folder import ModelFolder
 from serve.service import Service
 from serve.settings import ServeSettings

@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from serve.engine import Token
 from serve.errors import RequestError
-from serve.generate_request import GenerateRequest
+from serve.request import GenerateRequest
 from serve.run import Run
 from serve.service import CLIENT_GONE, Service, watch_client
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 
 from serve.engine import Generation, Token
-from serve.generate_request import GenerateRequest, Prompt
-from serve.stop_cut import StopCut
+from serve.request import GenerateRequest, Prompt
+from serve.stop_sequences import StopCut
 
 
 class Run:

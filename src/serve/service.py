@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Iterator
 
 from starlette.requests import ClientDisconnect, Request
 
+from serve.dialects.tgi.metrics import RequestMetrics
 from serve.engine import Engine
 from serve.errors import RequestError, generation_failed, incomplete
-from serve.generate_request import GenerateRequest, prepare
-from serve.metrics import RequestMetrics
 from serve.model_folder import ModelFolder
+from serve.request import GenerateRequest, prepare
 from serve.run import Run
 
 logger = logging.getLogger(__name__)

@@ -15,12 +15,12 @@ from tests.serve.requests_to_server import open_stream, post
 from tests.serve.server_process import ServerProcess
 
 from serve import event_stream
-from serve.dialects.tgi_answers import GenerateStream
+from serve.dialects.tgi.answers import GenerateStream
+from serve.dialects.tgi.metrics import TgiMetrics
 from serve.engine import Generation, Sampling, Token, deliver
 from serve.event_stream import EventStream
-from serve.generate_request import DEFAULTS, GenerateRequest, Prompt
-from serve.metrics import TgiMetrics
 from serve.model_folder import ModelFolder
+from serve.request import DEFAULTS, GenerateRequest, Prompt
 from serve.run import Run
 from serve.service import Service
 

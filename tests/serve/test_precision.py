@@ -9,7 +9,7 @@ from tests.matrix_products import MatrixProducts
 from tests.serve.server_process import BASE
 
 from serve.engine import Sampling, Token
-from serve.engines.transformers_engine import TransformersEngine
+from serve.engines.transformers import TransformersEngine
 from serve.model_folder import ModelFolder
 from serve.settings import read_settings
 

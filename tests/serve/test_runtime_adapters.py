@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM
 
 from processes.errors import UserError
 from serve.engine import Sampling
-from serve.engines.transformers_engine import TransformersEngine
+from serve.engines.transformers import TransformersEngine
 from serve.errors import RequestError
 from serve.text import TextCodec
 

@@ -25,7 +25,7 @@ def load_engine(settings: ServeSettings, model: ModelFolder) -> Engine:
     os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
     try:
         if settings.engine == "ctranslate2":
-            from serve.engines.ctranslate2_engine import CTranslate2Engine
+            from serve.engines.ctranslate2 import CTranslate2Engine
 
             return CTranslate2Engine(
                 model, quantize=settings.quantize, cache_dir=settings.cache_dir,
@@ -33,7 +33,7 @@ def load_engine(settings: ServeSettings, model: ModelFolder) -> Engine:
                 min_int8_agreement_percent=settings.min_int8_agreement_percent,
             )  # fmt: skip
         hide_unneeded_packages()
-        from serve.engines.transformers_engine import TransformersEngine
+        from serve.engines.transformers import TransformersEngine
 
         return TransformersEngine(
             model.path, model.codec, dtype=settings.dtype, max_batch_size=settings.max_batch_size,

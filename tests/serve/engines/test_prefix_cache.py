@@ -9,10 +9,10 @@ import torch
 from tests.serve.server_process import BASE
 
 from serve.engine import Sampling
-from serve.engines import transformers_engine
+from serve.engines import transformers as transformers_engine
 from serve.engines.decoder import Decoder
 from serve.engines.prefix_cache import MIN_TOKENS, NUM_PROMPTS, PrefixCache, common_length
-from serve.engines.transformers_engine import TransformersEngine
+from serve.engines.transformers import TransformersEngine
 from serve.text import TextCodec
 
 FIRST = list(range(10, 60))

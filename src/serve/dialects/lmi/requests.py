@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from serve.bodies import missing_field, read_fields, typed, wrong_type
-from serve.dialects.openai_requests import VLLM_NOT_OFFERED
+from serve.dialects.openai.requests import VLLM_NOT_OFFERED
 from serve.errors import invalid
-from serve.generate_request import DEFAULTS, GenerateRequest, unknown_adapter
+from serve.request import DEFAULTS, GenerateRequest, unknown_adapter
 
 MAX_NEW_TOKENS = 30
 FIELDS = {

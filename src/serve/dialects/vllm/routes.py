@@ -14,8 +14,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serve.bodies import json_response, read_json
-from serve.dialects.openai_answers import ChunkStream, Writer, event, usage
-from serve.dialects.openai_requests import (
+from serve.dialects.adapter_routes import RuntimeAdapterRoutes, with_adapter
+from serve.dialects.openai.answers import ChunkStream, Writer, event, usage
+from serve.dialects.openai.requests import (
     NOT_OFFERED,
     VLLM_FIELDS,
     VLLM_NOT_OFFERED,
@@ -23,12 +24,11 @@ from serve.dialects.openai_requests import (
     Rules,
     parse_openai,
 )
-from serve.dialects.runtime_adapters import RuntimeAdapterRoutes, with_adapter
+from serve.dialects.tgi.metrics import OPENAI_REASONS
 from serve.engine import STOP_SEQUENCE, Token
 from serve.errors import RequestError
 from serve.event_stream import started_stream
 from serve.exposition import CONTENT_TYPE
-from serve.metrics import OPENAI_REASONS
 from serve.run import Run
 from serve.service import Service
 

@@ -10,8 +10,8 @@ import uuid
 from typing import Any
 
 from serve.bodies import to_json
-from serve.dialects.openai_answers import DONE, Writer, event
-from serve.dialects.tgi_answers import EVENT_HEADERS, KEEP_ALIVE, token_object
+from serve.dialects.openai.answers import DONE, Writer, event
+from serve.dialects.tgi.answers import EVENT_HEADERS, KEEP_ALIVE, token_object
 from serve.engine import Token
 from serve.errors import RequestError
 from serve.run import Run

@@ -22,8 +22,8 @@ from tests.serve.server_process import ServerProcess
 from processes.errors import UserError
 from sample.news.generator import rows
 from serve.engine import Generation, Sampling, Token
+from serve.engines.ctranslate2 import CTranslate2Engine
 from serve.engines.ctranslate2_conversion import PARITY_FILE, digest
-from serve.engines.ctranslate2_engine import CTranslate2Engine
 from serve.errors import RequestError
 from serve.model_folder import ModelFolder, read_model_folder
 from serve.settings import MIN_INT8_AGREEMENT_PERCENT

@@ -16,10 +16,10 @@ from starlette.routing import Route
 
 from processes.errors import UserError
 from serve.bodies import json_response, read_json
-from serve.dialects.lmi_answers import LineStream, LmiChunks, LmiWriter, error_body, generate_body
-from serve.dialects.lmi_requests import MAX_NEW_TOKENS, parse_lmi
-from serve.dialects.openai_requests import NOT_OFFERED, VLLM_FIELDS, VLLM_NOT_OFFERED, Rules, parse_openai
-from serve.dialects.runtime_adapters import RuntimeAdapterRoutes, with_adapter
+from serve.dialects.adapter_routes import RuntimeAdapterRoutes, with_adapter
+from serve.dialects.lmi.answers import LineStream, LmiChunks, LmiWriter, error_body, generate_body
+from serve.dialects.lmi.requests import MAX_NEW_TOKENS, parse_lmi
+from serve.dialects.openai.requests import NOT_OFFERED, VLLM_FIELDS, VLLM_NOT_OFFERED, Rules, parse_openai
 from serve.errors import RequestError
 from serve.event_stream import started_stream
 from serve.service import Service

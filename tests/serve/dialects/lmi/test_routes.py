@@ -12,8 +12,9 @@ import requests
 from tests.serve.requests_to_server import chat, chunks, lines, post
 from tests.serve.server_process import ServerProcess
 
-from serve.dialects.lmi import LmiOptions, UserError, read_options
-from serve.dialects.lmi_requests import parse_lmi
+from processes.errors import UserError
+from serve.dialects.lmi.requests import parse_lmi
+from serve.dialects.lmi.routes import LmiOptions, read_options
 from serve.errors import RequestError
 
 

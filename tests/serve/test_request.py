@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, models
 
 from serve.bodies import parse_json
 from serve.errors import RequestError
-from serve.generate_request import Prompt, parse_request, prepare
+from serve.request import Prompt, parse_request, prepare
 from serve.text import TextCodec
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from serve.bodies import missing_field, read_fields, typed, wrong_type
 from serve.chat_template import ChatTemplate
 from serve.errors import RequestError, invalid
-from serve.generate_request import DEFAULTS, GenerateRequest
+from serve.request import DEFAULTS, GenerateRequest
 
 Kind = Literal["chat", "completion"]
 

@@ -14,8 +14,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serve.bodies import json_response, missing_field, read_json
-from serve.dialects.openai_answers import ChunkStream, Writer
-from serve.dialects.openai_requests import (
+from serve.dialects.openai.answers import ChunkStream, Writer
+from serve.dialects.openai.requests import (
     NOT_OFFERED,
     TGI_FIELDS,
     Kind,
@@ -23,11 +23,11 @@ from serve.dialects.openai_requests import (
     Rules,
     parse_openai,
 )
-from serve.dialects.tgi_answers import GenerateStream, answer_headers, generate_body
+from serve.dialects.tgi.answers import GenerateStream, answer_headers, generate_body
 from serve.errors import RequestError
 from serve.event_stream import stream
 from serve.exposition import CONTENT_TYPE
-from serve.generate_request import (
+from serve.request import (
     MAX_STOP_SEQUENCES,
     GenerateRequest,
     check_truncate,

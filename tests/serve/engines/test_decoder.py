@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from processes.errors import UserError
 from serve.engine import Sampling
 from serve.engines.decoder import Decoder
-from serve.engines.transformers_engine import TransformersEngine
+from serve.engines.transformers import TransformersEngine
 from serve.text import TextCodec
 
 SIZES = {

@@ -12,8 +12,8 @@ import time
 from typing import Any
 
 from serve.bodies import to_json
-from serve.dialects.openai_requests import OpenAIRequest
-from serve.dialects.tgi_answers import KEEP_ALIVE, stream_headers
+from serve.dialects.openai.requests import OpenAIRequest
+from serve.dialects.tgi.answers import KEEP_ALIVE, stream_headers
 from serve.engine import EOS_TOKEN, Token
 from serve.errors import RequestError
 from serve.run import Run

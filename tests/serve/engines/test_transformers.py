@@ -13,7 +13,7 @@ import torch
 
 from sample.news.generator import rows
 from serve.engine import Generation, Sampling, Token
-from serve.engines.transformers_engine import PROMPT_PART_TOKENS, TransformersEngine
+from serve.engines.transformers import PROMPT_PART_TOKENS, TransformersEngine
 from serve.errors import RequestError
 from serve.model_folder import ModelFolder, read_model_folder
 from serve.text import TextCodec

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from serve.engine import Token
-from serve.stop_cut import StopCut
+from serve.stop_sequences import StopCut
 
 
 def shown(texts: list[str], *stop: str) -> tuple[list[str], str | None, str | None]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from serve.chat_template import ChatTemplate
-from serve.dialects.openai_requests import (
+from serve.dialects.openai.requests import (
     NOT_OFFERED,
     TGI_FIELDS,
     VLLM_FIELDS,

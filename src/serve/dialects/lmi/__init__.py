@@ -1,0 +1,1 @@
+"""LMI (DJL Serving)."""
