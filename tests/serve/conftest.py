@@ -87,3 +87,19 @@ def endless_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = Path(shutil.copytree(BASE, tmp_path_factory.mktemp("endless") / "model"))
     (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": []}))
     return folder
+
+
+@pytest.fixture(scope="session")
+def adapter_dirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Two random adapters for the shipped model."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    folder = tmp_path_factory.mktemp("adapters")
+    for seed, name in enumerate(("news", "sports")):
+        torch.manual_seed(seed)
+        model = AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32)
+        config = LoraConfig(r=4, lora_alpha=32, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+        get_peft_model(model, config).save_pretrained(folder / name)
+    return {name: folder / name for name in ("news", "sports")}

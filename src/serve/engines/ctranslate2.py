@@ -23,8 +23,7 @@ from serve.engines.ctranslate2_conversion import PARITY_FILE, converted
 from serve.errors import RequestError, generation_failed
 from serve.model_folder import ModelFolder
 from serve.settings import MIN_INT8_AGREEMENT_PERCENT
-from serve.text import TextCodec
-from serve.token_stream import TokenStream
+from serve.text import TextCodec, TokenStream
 
 logger = logging.getLogger(__name__)
 

@@ -17,8 +17,7 @@ from transformers.utils import logging as transformers_logging
 
 from processes.errors import UserError
 from serve.engines.cache import SlotCache, prompt_mask, within_window
-from serve.engines.fused_norms import fuse_norms
-from serve.engines.lean_forward import lean_forward
+from serve.engines.lean_forward import fuse_norms, lean_forward
 
 BASE = "__base__"  # peft's name for "no adapter"
 KNOWN_LAYERS = {"full_attention", "sliding_attention"}

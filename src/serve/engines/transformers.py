@@ -21,13 +21,11 @@ from transformers import DynamicCache
 
 from serve.engine import Capacity, Generation, Sampling, deliver
 from serve.engines.adapter_versions import RuntimeAdapters
-from serve.engines.cache import SlotCache
+from serve.engines.cache import NUM_PROMPTS, PrefixCache, SlotCache
 from serve.engines.decoder import Decoder, peft_model_class
-from serve.engines.prefix_cache import NUM_PROMPTS, PrefixCache
 from serve.engines.token_choice import TokenChoice, choose_all
 from serve.errors import RequestError, generation_failed, incomplete
-from serve.text import TextCodec
-from serve.token_stream import TokenStream
+from serve.text import TextCodec, TokenStream
 
 logger = logging.getLogger(__name__)
 

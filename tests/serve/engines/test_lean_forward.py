@@ -1,4 +1,4 @@
-"""The lean forward pass is taken only where it is exactly the model's own."""
+"""The lean forward pass is taken only where it is exactly the model's own, and so is a fused norm."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import pytest
 import torch
 from tests.serve.server_process import BASE
 from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.models.gemma3.modeling_gemma3 import Gemma3RMSNorm
+from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 from serve.engines.decoder import Decoder
-from serve.engines.lean_forward import lean_forward
+from serve.engines.lean_forward import fuse_norms, lean_forward
 
 SIZES = {
     "vocab_size": 64,
@@ -40,3 +42,28 @@ def test_a_model_that_does_more_between_its_parts_keeps_its_own(model_type: str,
 
 def test_a_model_with_other_parts_keeps_its_own() -> None:
     assert lean_forward(random_model("gpt_neox")) is None
+
+
+class NormModel(torch.nn.Module):
+    def __init__(self, norm: torch.nn.Module) -> None:
+        super().__init__()
+        self.inner = torch.nn.Sequential(norm)
+
+
+def test_llamas_norm_is_replaced_and_gives_the_same() -> None:
+    norm = LlamaRMSNorm(64, eps=1e-5)
+    torch.nn.init.normal_(norm.weight)
+    model = NormModel(norm)
+    assert fuse_norms(model) == 1
+    hidden = torch.randn(3, 5, 64)
+    assert torch.allclose(model.inner(hidden), norm(hidden), atol=1e-6)
+    assert type(model.inner[0]) is torch.nn.RMSNorm
+
+
+@pytest.mark.parametrize("kind", ["gemma", "bfloat16"])
+def test_another_norm_stays(kind: str) -> None:
+    norm = Gemma3RMSNorm(64) if kind == "gemma" else LlamaRMSNorm(64).to(torch.bfloat16)
+    torch.nn.init.normal_(norm.weight)
+    model = NormModel(norm)
+    assert fuse_norms(model) == 0
+    assert model.inner[0] is norm

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from serve.engine import EOS_TOKEN, LENGTH, STOP_SEQUENCE, Capacity
-from serve.exposition import Counter, Gauge, Histogram, write
+from serve.metrics import Counter, Gauge, Histogram, write
 
 if TYPE_CHECKING:
     from serve.run import Run

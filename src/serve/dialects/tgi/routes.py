@@ -26,7 +26,7 @@ from serve.dialects.openai.requests import (
 from serve.dialects.tgi.answers import GenerateStream, answer_headers, generate_body
 from serve.errors import RequestError
 from serve.event_stream import stream
-from serve.exposition import CONTENT_TYPE
+from serve.metrics import CONTENT_TYPE
 from serve.request import (
     MAX_STOP_SEQUENCES,
     GenerateRequest,

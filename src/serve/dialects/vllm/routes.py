@@ -28,7 +28,7 @@ from serve.dialects.tgi.metrics import OPENAI_REASONS
 from serve.engine import STOP_SEQUENCE, Token
 from serve.errors import RequestError
 from serve.event_stream import started_stream
-from serve.exposition import CONTENT_TYPE
+from serve.metrics import CONTENT_TYPE
 from serve.run import Run
 from serve.service import Service
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.serve.prometheus import samples
 
-from serve.exposition import Counter, Gauge, Histogram, write
+from serve.metrics import Counter, Gauge, Histogram, write
 
 
 def test_counters_keep_their_names_and_gauges_are_read_when_asked() -> None:

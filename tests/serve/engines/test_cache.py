@@ -10,8 +10,8 @@ from tests.serve.server_process import BASE
 
 from serve.engine import Sampling
 from serve.engines import transformers as transformers_engine
+from serve.engines.cache import MIN_TOKENS, NUM_PROMPTS, PrefixCache, common_length
 from serve.engines.decoder import Decoder
-from serve.engines.prefix_cache import MIN_TOKENS, NUM_PROMPTS, PrefixCache, common_length
 from serve.engines.transformers import TransformersEngine
 from serve.text import TextCodec
 
