@@ -27,39 +27,15 @@ def main(argv: Sequence[str]) -> int:
         from serve.preload import preload
 
         return preload(argv[1:])
-    if not os.environ.get(VARIABLE):
-        return start(argv)
-    try:
-        return hand_over(os.environ[VARIABLE], argv)
-    except NotForkedError as refusal:
-        return start(argv, note=f"started without preloaded libraries: {refusal}")
+    note = ""
+    if os.environ.get(VARIABLE):
+        try:
+            return hand_over(os.environ[VARIABLE], argv)
+        except NotForkedError as refusal:
+            note = f"started without preloaded libraries: {refusal}"
+    from serve.server import start  # here: the proxy of a forked server needs none of it
 
-
-def start(argv: Sequence[str], note: str = "") -> int:
-    """Serve in this process and return the exit status.
-
-    Args:
-        argv: Arguments.
-        note: Logged first.
-    """
-    import logging
-
-    from processes.errors import UserError
-    from serve.server import serve
-    from serve.settings import read_settings
-
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    if note:
-        logging.getLogger("serve").info(note)
-    try:
-        return serve(read_settings(argv))
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 1
+    return start(argv, note)
 
 
 def exit_with(status: int) -> None:

@@ -31,7 +31,7 @@ def become(asked: dict[str, Any], descriptors: list[int], connection: socket.soc
     try:
         _take_over(asked, descriptors)
         threading.Thread(target=_end_with, args=(connection,), name="owner", daemon=True).start()
-        from serve.__main__ import start
+        from serve.server import start
 
         status = start(asked["argv"])
     except BaseException:  # nothing above this may run in the fork

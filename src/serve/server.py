@@ -1,22 +1,45 @@
-"""From settings to a listening server: the socket first, the model in the background."""
+"""From arguments to a listening server: the socket first, the model in the background."""
 
 from __future__ import annotations
 
 import logging
 import signal
 import socket
+import sys
 import threading
 import time
+from collections.abc import Sequence
 
 from processes.errors import UserError
 from serve.engines.load import load_engine
 from serve.model_folder import read_model_folder
-from serve.settings import ServeSettings, token_limits
+from serve.settings import ServeSettings, read_settings, token_limits
 
 logger = logging.getLogger(__name__)
 
 # SageMaker sends SIGKILL 30 s after SIGTERM; a request under way rarely needs more than this.
 SHUTDOWN_S = 10
+
+
+def start(argv: Sequence[str], note: str = "") -> int:
+    """Serve in this process and return the exit status: 0 after a signal, 2 when something cannot be served.
+
+    Args:
+        argv: Arguments.
+        note: Logged first.
+    """
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    if note:
+        logging.getLogger("serve").info(note)
+    try:
+        return serve(read_settings(argv))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
 
 
 def serve(settings: ServeSettings) -> int:

@@ -36,7 +36,7 @@ WITHOUT_LIBRARIES = (
 # Draws in place of a server, from the generators that are there before the fork.
 DRAWS_NUMBERS = """
 import random, sys
-import serve.__main__
+import serve.server
 from serve import preload
 
 def draw(argv):
@@ -44,7 +44,7 @@ def draw(argv):
     print(random.random(), numpy.random.rand(), float(torch.rand(())), sep="\\n")
     return 0
 
-serve.__main__.start = draw
+serve.server.start = draw
 preload.MODULES = ("numpy.random", "torch")
 preload.preload(sys.argv[1:])
 """
