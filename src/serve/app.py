@@ -3,44 +3,19 @@
 from __future__ import annotations
 
 import logging
-import os
-from typing import Protocol
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from serve.dialects.lmi.routes import LmiRoutes, read_options
-from serve.dialects.tgi.metrics import RequestMetrics, TgiMetrics, VllmMetrics
-from serve.dialects.tgi.routes import TgiRoutes
-from serve.dialects.vllm.routes import VllmRoutes
-from serve.engine import Capacity, Engine
+from serve.dialects.registry import DIALECTS
+from serve.engine import Engine
 from serve.errors import RequestError
 from serve.model_folder import ModelFolder
 from serve.service import Service
 from serve.settings import ServeSettings
 
 logger = logging.getLogger(__name__)
-
-NOTHING = Capacity(num_active=0, num_waiting=0, max_active=0)
-
-
-class Dialect(Protocol):
-    """Whose routes and bodies are spoken."""
-
-    def routes(self) -> list[Route]: ...
-
-    def refused(self, refusal: RequestError) -> Response:
-        """Return the answer to a request that is refused or failed."""
-
-
-# Dialect -> its routes over a service.
-DIALECTS = {
-    "tgi": TgiRoutes,
-    "lmi": lambda service: LmiRoutes(service, read_options(os.environ)),
-    "vllm": VllmRoutes,
-}
 
 
 class Application:
@@ -59,16 +34,17 @@ class Application:
     def __init__(
         self, model: ModelFolder, settings: ServeSettings, *, max_input: int, max_total: int
     ) -> None:
+        dialect = DIALECTS[settings.dialect]
         self._service = Service(
             model,
             max_input=max_input,
             max_total=max_total,
             max_concurrent_requests=settings.max_concurrent_requests,
             request_timeout_s=settings.request_timeout_s,
-            metrics=self._metrics(model, settings, max_input, max_total),
+            metrics=dialect.metrics,
             runtime_adapters=settings.runtime_adapters,
         )
-        self._dialect: Dialect = DIALECTS[settings.dialect](self._service)
+        self._routes = dialect.routes(self._service)
 
     @property
     def engine(self) -> Engine | None:
@@ -81,27 +57,17 @@ class Application:
     def asgi(self) -> Starlette:
         """Return the ASGI application."""
         handlers = {RequestError: self._refused, ClientDisconnect: _gone, Exception: self._failed}
-        return Starlette(routes=self._dialect.routes(), exception_handlers=handlers)
-
-    def _metrics(
-        self, model: ModelFolder, settings: ServeSettings, max_input: int, max_total: int
-    ) -> RequestMetrics:
-        def capacity() -> Capacity:
-            return NOTHING if self.engine is None else self.engine.capacity()
-
-        if settings.dialect == "vllm":
-            return VllmMetrics(capacity, model_name=str(model.path))
-        return TgiMetrics(capacity, max_input=max_input, max_total=max_total)
+        return Starlette(routes=self._routes.routes(), exception_handlers=handlers)
 
     async def _refused(self, _: Request, refusal: RequestError) -> Response:
         if refusal.status != 503:  # of those only health checks ask while the model loads
             logger.warning("refused with %d: %s", refusal.status, refusal)
-        return self._dialect.refused(refusal)
+        return self._routes.refused(refusal)
 
     async def _failed(self, _: Request, error: Exception) -> Response:
         """Answer what nobody foresaw in the dialect's shape; Starlette logs it as it raises it again."""
         message = f"Internal error: {type(error).__name__}; the server's log has more"
-        return self._dialect.refused(RequestError(500, "internal", message))
+        return self._routes.refused(RequestError(500, "internal", message))
 
 
 async def _gone(*_: object) -> Response:

@@ -1,4 +1,6 @@
-"""Counters, gauges and histograms in Prometheus' text format, under the names they were given.
+"""What is measured of requests, and Prometheus' text format for it: each dialect brings its own names.
+
+Everything is counted once a request, at its end, so that a token costs nothing.
 
 prometheus_client would append `_total` to counters, which TGI does not, and put its own process metrics
 beside them; what is needed here is a tenth of it.
@@ -10,8 +12,44 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from serve.run import Run
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class RequestMetrics(Protocol):
+    """What happens to requests."""
+
+    def received(self) -> None:
+        """Count a request of the right types."""
+
+    def accepted(self, *, num_prompt: int, max_new_tokens: int) -> None:
+        """Count one whose values are right and that the engine has."""
+
+    def succeeded(self, run: Run) -> None: ...
+
+    def failed(self, error_type: str) -> None: ...
+
+    def text(self) -> str:
+        """Return all in Prometheus' format."""
+
+
+class NoMetrics:
+    """Of a container that shows no page of metrics."""
+
+    def received(self) -> None: ...
+
+    def accepted(self, *, num_prompt: int, max_new_tokens: int) -> None: ...
+
+    def succeeded(self, run: Run) -> None: ...
+
+    def failed(self, error_type: str) -> None: ...
+
+    def text(self) -> str:
+        return ""
 
 
 class Counter:

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 from starlette.requests import ClientDisconnect, Request
 
-from serve.dialects.tgi.metrics import RequestMetrics
-from serve.engine import Engine
+from serve.engine import Capacity, Engine
 from serve.errors import RequestError, generation_failed, incomplete
+from serve.metrics import RequestMetrics
 from serve.model_folder import ModelFolder
 from serve.request import GenerateRequest, prepare
 from serve.run import Run
@@ -32,7 +32,7 @@ class Service:
         max_total: Longest prompt and answer together, in tokens.
         max_concurrent_requests: Further requests are refused with 429.
         request_timeout_s: A request that takes longer ends with an error.
-        metrics: Of the dialect.
+        metrics: Makes the dialect's.
         runtime_adapters: LoRA adapters may be loaded while it serves.
     """
 
@@ -44,7 +44,7 @@ class Service:
         max_total: int,
         max_concurrent_requests: int,
         request_timeout_s: float,
-        metrics: RequestMetrics,
+        metrics: Callable[[Service], RequestMetrics],
         runtime_adapters: bool = False,
     ) -> None:
         self.engine: Engine | None = None
@@ -52,9 +52,9 @@ class Service:
         self.max_input, self.max_total = max_input, max_total
         self.max_concurrent_requests = max_concurrent_requests
         self.request_timeout_s = request_timeout_s
-        self.metrics = metrics
         self.runtime_adapters = runtime_adapters
         self._num_requests = 0
+        self.metrics = metrics(self)
 
     @property
     def model_id(self) -> str:
@@ -69,6 +69,12 @@ class Service:
         if self.engine is None or not self.engine.is_healthy():
             raise RequestError(503, "healthcheck", "unhealthy")
         return self.engine
+
+    def capacity(self) -> Capacity:
+        """Return what the engine is doing; zeros while there is none."""
+        if self.engine is None:
+            return Capacity(num_active=0, num_waiting=0, max_active=0)
+        return self.engine.capacity()
 
     async def start(self, request: GenerateRequest, received_s: float) -> Run:
         """Check a request and hand it to the engine; whoever takes the run closes it.

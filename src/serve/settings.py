@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from processes.errors import UserError
+from serve.dialects.registry import DIALECTS, variables_of
 
 DTYPES = ("float32", "bfloat16", "float16", "auto")
 # LMI's and vLLM's other words for them.
 DTYPE_ALIASES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16", "half": "float16"}
 ENGINES = ("transformers", "ctranslate2")
-DIALECTS = ("tgi", "lmi", "vllm")
 QUANTIZATIONS = ("none", "int8")
 # TGI's own default.
 MAX_CONCURRENT_REQUESTS = 128
@@ -25,25 +25,25 @@ MAX_BATCH_SIZE = 32
 MIN_INT8_AGREEMENT_PERCENT = 90
 # Longer than the 60 s that SageMaker waits for an answer nobody reads the rest of it.
 REQUEST_TIMEOUT_S = 60
-# Flag -> variables that mean the same, the first that is set counts: this server's or TGI's, LMI's, vLLM's.
+# Flag -> variables that mean the same; the first that is set counts.
 VARIABLES = {
-    "model": ("HF_MODEL_ID", "OPTION_MODEL_ID", "SM_VLLM_MODEL", "SM_MODEL_DIR"),
+    "model": (*variables_of("model"), "SM_MODEL_DIR"),
     "host": ("HOST",),
     "port": ("PORT",),
     "dialect": ("SERVE_DIALECT",),
     "engine": ("SERVE_ENGINE",),
-    "quantize": ("HF_MODEL_QUANTIZE", "QUANTIZE", "OPTION_QUANTIZE", "SM_VLLM_QUANTIZATION"),
+    "quantize": variables_of("quantize"),
     "cache_dir": ("SERVE_CACHE_DIR",),
     "min_int8_agreement_percent": ("SERVE_MIN_INT8_AGREEMENT_PERCENT",),
-    "adapters": ("LORA_ADAPTERS", "SM_VLLM_LORA_MODULES"),
-    "runtime_adapters": ("OPTION_ENABLE_LORA", "VLLM_ALLOW_RUNTIME_LORA_UPDATING"),
-    "max_input_tokens": ("MAX_INPUT_TOKENS", "MAX_INPUT_LENGTH"),
-    "max_total_tokens": ("MAX_TOTAL_TOKENS", "OPTION_MAX_MODEL_LEN", "SM_VLLM_MAX_MODEL_LEN"),
-    "max_concurrent_requests": ("MAX_CONCURRENT_REQUESTS",),
-    "max_batch_size": ("MAX_BATCH_SIZE", "OPTION_MAX_ROLLING_BATCH_SIZE", "SM_VLLM_MAX_NUM_SEQS"),
-    "max_batch_prefill_tokens": ("MAX_BATCH_PREFILL_TOKENS",),
+    "adapters": variables_of("adapters"),
+    "runtime_adapters": variables_of("runtime_adapters"),
+    "max_input_tokens": variables_of("max_input_tokens"),
+    "max_total_tokens": variables_of("max_total_tokens"),
+    "max_concurrent_requests": variables_of("max_concurrent_requests"),
+    "max_batch_size": variables_of("max_batch_size"),
+    "max_batch_prefill_tokens": variables_of("max_batch_prefill_tokens"),
     "request_timeout_s": ("SERVE_REQUEST_TIMEOUT_S",),
-    "dtype": ("DTYPE", "OPTION_DTYPE", "SM_VLLM_DTYPE"),
+    "dtype": variables_of("dtype"),
 }
 HELP = {
     "model": "folder of the model ($SM_MODEL_DIR, /opt/ml/model)",
@@ -56,7 +56,8 @@ HELP = {
     "min_int8_agreement_percent": "the share of the original's tokens that an int8 copy has to choose "
     f"({MIN_INT8_AGREEMENT_PERCENT}); less only to measure one",
     "adapters": "LoRA adapters beside the model: NAME=FOLDER,NAME=FOLDER",
-    "runtime_adapters": "true: adapters may be loaded while it serves, with POST /adapters (lmi, vllm)",
+    "runtime_adapters": "true: adapters may be loaded while it serves, with POST /adapters "
+    f"({', '.join(name for name, dialect in DIALECTS.items() if 'runtime_adapters' in dialect.variables)})",
     "max_input_tokens": "longest prompt (one less than the total)",
     "max_total_tokens": "prompt and answer together (the model's max_position_embeddings)",
     "max_concurrent_requests": f"more are answered with 429 ({MAX_CONCURRENT_REQUESTS})",
@@ -81,7 +82,7 @@ class ServeSettings:
         max_batch_size: Generations that share a step of the model.
         request_timeout_s: A request that takes longer ends with an error.
         dtype: Of the weights; "auto" is the one they are stored in.
-        dialect: Whose routes and bodies the server speaks: "tgi", "lmi" or "vllm".
+        dialect: Whose routes and bodies the server speaks: a name of DIALECTS.
         engine: What generates: "transformers" or "ctranslate2".
         quantize: Of the weights: "none" or "int8".
         cache_dir: Where ctranslate2 keeps converted models.
@@ -127,7 +128,7 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str] | None = None)
     chosen = {
         name: _choice(values[name], known)
         for name, known in (
-            ("dialect", DIALECTS),
+            ("dialect", tuple(DIALECTS)),
             ("engine", ENGINES),
             ("quantize", QUANTIZATIONS),
             ("dtype", DTYPES),

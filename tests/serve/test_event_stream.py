@@ -16,7 +16,7 @@ from tests.serve.server_process import ServerProcess
 
 from serve import event_stream
 from serve.dialects.tgi.answers import GenerateStream
-from serve.dialects.tgi.metrics import TgiMetrics
+from serve.dialects.tgi.dialect import TGI
 from serve.engine import Generation, Sampling, Token, deliver
 from serve.event_stream import EventStream
 from serve.model_folder import ModelFolder
@@ -107,7 +107,7 @@ def streamed(model: ModelFolder, feed, *, timeout_s: float = 30) -> list[bytes]:
         max_total=20,
         max_concurrent_requests=1,
         request_timeout_s=timeout_s,
-        metrics=TgiMetrics(lambda: None, max_input=10, max_total=20),
+        metrics=TGI.metrics,
     )
 
     async def run() -> list[bytes]:

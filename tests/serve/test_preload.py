@@ -281,7 +281,7 @@ before = set(sys.modules)
 from serve.engines.load import load_engine
 from serve.model_folder import read_model_folder
 from serve.settings import read_settings
-import serve.app
+import serve.app, serve.dialects.tgi.metrics, serve.dialects.tgi.routes
 load_engine(read_settings([]), read_model_folder(Path({str(BASE)!r})))
 large = ("torch", "transformers", "numpy", "tokenizers", "safetensors", "starlette", "anyio")
 print([name for name in sys.modules if name not in before and name.split(".")[0] in large])

@@ -44,6 +44,18 @@ def test_the_old_name_of_the_input_limit_and_an_empty_variable_are_understood() 
     assert token_limits(settings, 64) == (10, 64)
 
 
+@pytest.mark.parametrize("dialect", ["tgi", "lmi", "vllm"])
+def test_the_variables_of_every_container_are_read_in_every_dialect_and_tgis_count_first(
+    dialect: str,
+) -> None:
+    names = ("MAX_TOTAL_TOKENS", "OPTION_MAX_MODEL_LEN", "SM_VLLM_MAX_MODEL_LEN")
+    environ = {name: str(100 + place) for place, name in enumerate(names)} | {"SERVE_DIALECT": dialect}
+    for place, name in enumerate(names):
+        settings = read_settings([], environ)
+        assert (settings.dialect, settings.max_total_tokens) == (dialect, 100 + place)
+        del environ[name]
+
+
 def test_the_models_context_is_the_default_limit() -> None:
     assert token_limits(read_settings([], {}), 2048) == (2047, 2048)
 

@@ -14,11 +14,13 @@ from typing import Any
 from serve.bodies import to_json
 from serve.dialects.openai.requests import OpenAIRequest
 from serve.dialects.tgi.answers import KEEP_ALIVE, stream_headers
-from serve.engine import EOS_TOKEN, Token
+from serve.engine import EOS_TOKEN, LENGTH, STOP_SEQUENCE, Token
 from serve.errors import RequestError
 from serve.run import Run
 
 DONE = b"data: [DONE]\n\n"
+# How a generation ends, in OpenAI's words.
+OPENAI_REASONS = {LENGTH: "length", EOS_TOKEN: "stop", STOP_SEQUENCE: "stop"}
 
 
 def event(value: Any) -> bytes:

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from serve.bodies import json_response, read_json
 from serve.dialects.adapter_routes import RuntimeAdapterRoutes, with_adapter
-from serve.dialects.openai.answers import ChunkStream, Writer, event, usage
+from serve.dialects.openai.answers import OPENAI_REASONS, ChunkStream, Writer, event, usage
 from serve.dialects.openai.requests import (
     NOT_OFFERED,
     VLLM_FIELDS,
@@ -24,7 +24,6 @@ from serve.dialects.openai.requests import (
     Rules,
     parse_openai,
 )
-from serve.dialects.tgi.metrics import OPENAI_REASONS
 from serve.engine import STOP_SEQUENCE, Token
 from serve.errors import RequestError
 from serve.event_stream import started_stream

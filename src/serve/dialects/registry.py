@@ -1,0 +1,16 @@
+"""The dialects that the server speaks."""
+
+from __future__ import annotations
+
+from serve.dialect import Dialect
+from serve.dialects.lmi.dialect import LMI
+from serve.dialects.tgi.dialect import TGI
+from serve.dialects.vllm.dialect import VLLM
+
+# The first is the default, and its variables count before those of the others.
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (TGI, LMI, VLLM)}
+
+
+def variables_of(setting: str) -> tuple[str, ...]:
+    """Return the environment variables of every dialect's container for a setting."""
+    return tuple(name for dialect in DIALECTS.values() for name in dialect.variables.get(setting, ()))
