@@ -58,6 +58,11 @@ def test_a_given_pattern_comes_before_a_built_in_one(table: Path) -> None:
     assert images.command_for(f"{REGISTRY}/djl-inference:1")[:3] == [sys.executable, "-m", "serve"]
 
 
+def test_a_given_pattern_takes_the_place_of_a_built_in_one(table: Path) -> None:
+    table.write_text('"*vllm*": [mine]')
+    assert images.command_for("vllm:1") == ["mine"]
+
+
 def test_the_file_is_read_again_every_time(table: Path) -> None:
     table.write_text("a: [one]")
     assert images.command_for("a") == ["one"]
