@@ -70,7 +70,7 @@ class Settings:
         metric_period_s: Of the points that are drawn of CloudWatch's metrics, in seconds.
         sandbox_clock_speed: So many times faster the AWS on this machine passes waits that AWS counts in
             minutes, 1 to 600; of no use in modes on AWS.
-        serving_engine: "tgi", "vllm" or "lmi".
+        serving_engine: A name of ENGINES.
         next_serving_engine: That a rolling update changes to, in the same words.
         serving_quantization: Of the weights while they are loaded: "none", or a name of the engine's own.
         serve_with: Where a model is served on this machine: "process" or "container".

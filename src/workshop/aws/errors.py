@@ -105,7 +105,7 @@ def refusal_of_aws(error: ClientError, engine: str | None = None) -> WorkshopErr
 
     Args:
         error: What boto3 has raised.
-        engine: "tgi", "vllm" or "lmi" where a container may have refused (ModelError); None elsewhere.
+        engine: A name of ENGINES where a container may have refused (ModelError); None elsewhere.
     """
     code, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
     if code == "ModelError" and engine is not None:

@@ -14,6 +14,7 @@ from workshop.inference.parameters import Parameters
 from workshop.inference.refusals import refusal
 from workshop.inference.streams import DONE, json_events, unexpected
 from workshop.prompt import Message, render
+from workshop.serving.engines import ENGINES
 
 
 def prompt_text(messages: Sequence[Message]) -> str:
@@ -29,18 +30,20 @@ class Dialect:
     """What one engine calls things.
 
     Args:
-        engine: As in the settings: "tgi", "lmi" or "vllm".
-        title: For people.
+        engine: A name of ENGINES, as in the settings.
         has_inputs: Whether a text goes as `inputs` with `parameters`; as `prompt` in OpenAI's form if not.
         stop_name: What `parameters` calls the stop texts.
         chat_lacks: Parameters that its chat route does not know.
     """
 
     engine: str
-    title: str
     has_inputs: bool
     stop_name: str = "stop"
     chat_lacks: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        return ENGINES[self.engine].title
 
     def body(self, prompt: str | Sequence[Message], *, stream: bool = False, **parameters: Any) -> bytes:
         """Return the body of a request to /invocations.
@@ -196,13 +199,12 @@ class Dialect:
 
 TGI = Dialect(
     engine="tgi",
-    title="TGI",
     has_inputs=True,
     # Of TGI's ChatRequest (3.3.7): it has frequency_penalty and presence_penalty in their place.
     chat_lacks=("top_k", "repetition_penalty"),
 )
-LMI = Dialect(engine="lmi", title="LMI (DJL Serving)", has_inputs=True, stop_name="stop_sequences")
-VLLM = Dialect(engine="vllm", title="vLLM", has_inputs=False)
+LMI = Dialect(engine="lmi", has_inputs=True, stop_name="stop_sequences")
+VLLM = Dialect(engine="vllm", has_inputs=False)
 DIALECTS: dict[str, Dialect] = {dialect.engine: dialect for dialect in (TGI, LMI, VLLM)}
 
 

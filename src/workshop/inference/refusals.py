@@ -7,27 +7,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from workshop.inference.answers import InferenceError
+from workshop.serving.engines import ENGINES, Limit
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
-TITLES = {"tgi": "TGI", "lmi": "LMI", "vllm": "vLLM"}
-# What is limited -> engine -> the variable of its container that sets the limit.
-LIMITS = {
-    "total": {"tgi": "MAX_TOTAL_TOKENS", "lmi": "OPTION_MAX_MODEL_LEN", "vllm": "SM_VLLM_MAX_MODEL_LEN"},
-    "input": {"tgi": "MAX_INPUT_TOKENS", "lmi": "OPTION_MAX_MODEL_LEN", "vllm": "SM_VLLM_MAX_MODEL_LEN"},
-    "requests": {
-        "tgi": "MAX_CONCURRENT_REQUESTS",
-        "lmi": "SERVING_JOB_QUEUE_SIZE",
-        "vllm": "SM_VLLM_MAX_NUM_SEQS",
-    },
-}
-# Source: TGI 3.3.7, router/src/validation.rs; vLLM's messages of several versions (issues 19464, 20409).
-_TGI_TOTAL = re.compile(
-    r"`inputs` tokens \+ `max_new_tokens` must be <= (\d+)\. Given: (\d+) .* and (\d+) `max_new_tokens`"
-)
-_TGI_INPUT = re.compile(r"`inputs` must have less than (\d+) tokens\. Given: (\d+)")
-_VLLM_TOTAL = re.compile(r"context length (?:is|of) (?:only )?(\d+)")
 _NO_TEMPLATE = re.compile(r"template not found|chat template", re.IGNORECASE)
 # TGI's words for every value that it refuses, in a stream too, where there is no status.
 _INVALID = "Input validation error"
@@ -39,12 +23,12 @@ def refusal(engine: str, status: int | None, told: str | bytes) -> InferenceErro
     """Return the error for what a server answered in place of tokens.
 
     Args:
-        engine: "tgi", "lmi" or "vllm".
+        engine: A name of ENGINES.
         status: HTTP status; None inside a stream, whose status was 200.
         told: Body, or the event's JSON.
     """
     message, kind = _message(told)
-    title = TITLES[engine]
+    title = ENGINES[engine].short_title
     where = f"{title} answered {status}" if status else f"{title} ended the stream with an error"
     expected, next_step = _advice(engine, status, message, kind)
     is_overload = status in (429, 503) or bool(_OVERLOADED.search(message)) or kind == "overloaded"
@@ -61,7 +45,7 @@ def refusal_of_endpoint(engine: str, error: ClientError) -> InferenceError:
     """Return the error for what a container behind an endpoint answered, as boto3 reports it.
 
     Args:
-        engine: "tgi", "lmi" or "vllm".
+        engine: A name of ENGINES.
         error: ModelError of invoke_endpoint.
     """
     response = error.response
@@ -71,28 +55,29 @@ def refusal_of_endpoint(engine: str, error: ClientError) -> InferenceError:
 
 def _advice(engine: str, status: int | None, message: str, kind: str) -> tuple[str, str]:
     """Return what was expected, and what to do next."""
-    if match := _TGI_TOTAL.search(message):
-        limit, num_prompt, num_new = map(int, match.groups())
-        name, num_left = LIMITS["total"][engine], limit - num_prompt
+    if match := _beyond("total", message):
+        name, limit = ENGINES[engine].variable_of("total"), int(match["limit"])
+        asked = match.groupdict()
+        if "new" not in asked:
+            return (
+                f"prompt and answer within {name} = {limit} tokens",
+                f"lower max_new_tokens, shorten the article, or serve with a larger {name}",
+            )
+        num_prompt, num_new = int(asked["prompt"]), int(asked["new"])
+        num_left = limit - num_prompt
         lower = f"lower max_new_tokens to {num_left} or less, " if num_left > 0 else ""
         return (
             f"prompt and answer within {name} = {limit}; here {num_prompt} + {num_new} tokens",
             f"{lower}shorten the article, or serve with a larger {name}",
         )
-    if match := _TGI_INPUT.search(message):
-        name = LIMITS["input"][engine]
+    if match := _beyond("input", message):
+        name = ENGINES[engine].variable_of("input")
         return (
-            f"a prompt within {name} = {match[1]}; here {match[2]} tokens",
+            f"a prompt within {name} = {match['limit']}; here {match['prompt']} tokens",
             f"shorten the article, or serve with a larger {name}",
         )
-    if match := _VLLM_TOTAL.search(message):
-        name = LIMITS["total"][engine]
-        return (
-            f"prompt and answer within {name} = {match[1]} tokens",
-            f"lower max_new_tokens, shorten the article, or serve with a larger {name}",
-        )
     if status in (429, 503) or kind == "overloaded" or _OVERLOADED.search(message):
-        name = LIMITS["requests"][engine]
+        name = ENGINES[engine].variable_of("requests")
         return (
             "a server that is ready and has room",
             f"send fewer requests at once, wait a moment, or serve with a larger {name}",
@@ -104,13 +89,19 @@ def _advice(engine: str, status: int | None, message: str, kind: str) -> tuple[s
         )
     if status in (400, 422) or message.startswith(_INVALID):
         return (
-            f"a body in {TITLES[engine]}'s form, with values in its ranges",
+            f"a body in {ENGINES[engine].short_title}'s form, with values in its ranges",
             "correct what it names; if it names every field, another engine is serving: compare "
             "serving_engine in workshop.yaml with the image",
         )
     if status == 404:
         return "a server with the route /invocations", "compare the address with the one of the server"
     return "an answer", "look at the server's log, whose last lines say more"
+
+
+def _beyond(limit: Limit, message: str) -> re.Match[str] | None:
+    """Find what is said beyond a limit, in any engine's words: LMI and `python -m serve` pass on others'."""
+    patterns = (engine.over_limit[limit] for engine in ENGINES.values() if limit in engine.over_limit)
+    return next((match for pattern in patterns if (match := pattern.search(message))), None)
 
 
 def _message(told: str | bytes) -> tuple[str, str]:

@@ -1,8 +1,11 @@
-"""The serving engines: their images, the names of their settings, and what they can do to weights."""
+"""The table of serving engines: images, names of settings, limits, errors, and what each does to weights."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 from workshop.instance_types import INSTANCE_TYPES
 
@@ -23,17 +26,25 @@ REGISTRY_REGIONS = (
 )
 
 
+Limit = Literal["total", "input", "requests"]
+"""What an engine limits: prompt and answer together, the prompt alone, requests at once."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ServingEngine:
-    """What one engine's image is called, and what its settings are called.
+    """What one engine's image is called, what its settings are called, and what it answers beyond a limit.
 
     Args:
         title: For people.
+        short_title: In the first line of an error.
         framework: In `sagemaker.core.image_uris.retrieve`.
         version: Of the image, there.
         image: Its repository and tag.
         model, tensor_parallel, max_total, quantize: Names of environment variables.
         max_input: Name of the variable for the longest prompt; "" where only the total is limited.
+        max_requests: Name of the variable for the requests that it takes at once.
+        over_limit: Limit -> what the engine answers beyond it. Groups: `limit`; where it says so `prompt` and
+            `new`, the tokens asked for.
         info_path: GET route that tells what is served.
         fixed: Further variables.
         quantizations: What it can do to bf16 weights while it loads them.
@@ -41,15 +52,20 @@ class ServingEngine:
         max_lora_rank: Name of the variable for the largest adapter; "" where there is no limit.
         adapters_later: Variables that let adapters come and go while it runs; empty where it cannot.
         reads_transformers_5: Whether it understands a model folder as transformers 5 writes it.
+        bitsandbytes_bits: Of a weight, under its quantization "bitsandbytes".
+        replicates_kv_heads: Whether a key-value head may be on several GPUs, where there are fewer heads than
+            GPUs.
     """
 
     title: str
+    short_title: str
     framework: str
     version: str
     image: str
     model: str
     tensor_parallel: str
     max_total: str
+    max_requests: str
     quantize: str
     quantizations: tuple[str, ...]
     info_path: str
@@ -59,14 +75,29 @@ class ServingEngine:
     max_lora_rank: str = ""
     adapters_later: tuple[tuple[str, str], ...] = ()
     reads_transformers_5: bool = True
+    over_limit: Mapping[Limit, re.Pattern[str]] = field(default_factory=dict)
+    bitsandbytes_bits: int = 4
+    replicates_kv_heads: bool = True
+
+    def variable_of(self, limit: Limit) -> str:
+        """Return the name of the variable that sets a limit."""
+        by_limit = {
+            "total": self.max_total,
+            "input": self.max_input or self.max_total,
+            "requests": self.max_requests,
+        }
+        return by_limit[limit]
 
 
 # Quantizations that need weights prepared beforehand (awq, gptq, ...) are left out: training leaves bf16.
 # Source: TGI 3.3.7 launcher; LMI vLLM user guide ("runtime quantization"); vLLM DLC (SM_VLLM_* become flags);
-# adapters: LMI adapters guide, and "LoRA Adapter Management" of AWS's model-hosting-container-standards.
+# adapters: LMI adapters guide, "LoRA Adapter Management" of AWS's model-hosting-container-standards; what is
+# said beyond a limit: TGI 3.3.7, router/src/validation.rs; vLLM's words of several versions (issues 19464,
+# 20409), which LMI passes on.
 ENGINES = {
     "tgi": ServingEngine(
         title="TGI",
+        short_title="TGI",
         framework="huggingface-llm",
         version="3.3.6",
         image="huggingface-pytorch-tgi-inference:2.7.0-tgi3.3.6-gpu-py311-cu124-ubuntu22.04",
@@ -74,20 +105,35 @@ ENGINES = {
         tensor_parallel="SM_NUM_GPUS",
         max_input="MAX_INPUT_TOKENS",
         max_total="MAX_TOTAL_TOKENS",
+        max_requests="MAX_CONCURRENT_REQUESTS",
+        over_limit={
+            "total": re.compile(
+                r"`inputs` tokens \+ `max_new_tokens` must be <= (?P<limit>\d+)\. "
+                r"Given: (?P<prompt>\d+) .* and (?P<new>\d+) `max_new_tokens`"
+            ),
+            "input": re.compile(
+                r"`inputs` must have less than (?P<limit>\d+) tokens\. Given: (?P<prompt>\d+)"
+            ),
+        },
         quantize="HF_MODEL_QUANTIZE",
         info_path="/info",
         quantizations=("bitsandbytes", "bitsandbytes-nf4", "bitsandbytes-fp4", "eetq", "fp8"),
         lora=("LORA_ADAPTERS",),
         reads_transformers_5=False,  # its transformers is 4.57
+        bitsandbytes_bits=8,
+        replicates_kv_heads=False,
     ),
     "vllm": ServingEngine(
         title="vLLM",
+        short_title="vLLM",
         framework="vllm",
         version="0.30.0",
         image="vllm:0.30.0-gpu-py312-cu130-ubuntu24.04-sagemaker",
         model="SM_VLLM_MODEL",
         tensor_parallel="SM_VLLM_TENSOR_PARALLEL_SIZE",
         max_total="SM_VLLM_MAX_MODEL_LEN",
+        max_requests="SM_VLLM_MAX_NUM_SEQS",
+        over_limit={"total": re.compile(r"context length (?:is|of) (?:only )?(?P<limit>\d+)")},
         quantize="SM_VLLM_QUANTIZATION",
         info_path="/v1/models",
         quantizations=("bitsandbytes", "fp8"),
@@ -97,12 +143,14 @@ ENGINES = {
     ),
     "lmi": ServingEngine(
         title="LMI (DJL Serving)",
+        short_title="LMI",
         framework="djl-lmi",
         version="0.38.0",
         image="djl-inference:0.38.0-lmi29.0.0-cu130",
         model="HF_MODEL_ID",
         tensor_parallel="OPTION_TENSOR_PARALLEL_DEGREE",
         max_total="OPTION_MAX_MODEL_LEN",
+        max_requests="SERVING_JOB_QUEUE_SIZE",
         quantize="OPTION_QUANTIZE",
         fixed=(("OPTION_ROLLING_BATCH", "vllm"),),
         info_path="/models",

@@ -25,7 +25,7 @@ def serving_environment(
     """Return the variables of a container that serves the model in /opt/ml/model.
 
     Args:
-        engine: "tgi", "vllm" or "lmi".
+        engine: A name of ENGINES.
         num_gpus: That the model is spread over (tensor parallel), 1 or more.
         quantization: Of the weights while they are loaded: "none", or a name of the engine's own.
         max_input_tokens: Longest prompt; engines that limit only the total leave it out.

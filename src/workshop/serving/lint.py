@@ -35,7 +35,7 @@ def lint(
     """Return what is wrong with a deployment; an empty list when nothing was found.
 
     Args:
-        engine: "tgi", "vllm" or "lmi".
+        engine: A name of ENGINES.
         environment: Of the container.
         facts: Of the model.
         instance_type: For example ml.g5.12xlarge.

@@ -141,9 +141,8 @@ def _tensor_parallel(given: Deployment) -> list[Problem]:
                 next_step="lower endpoint_num_gpus in workshop.yaml, or take a larger instance",
             )
         )
-    # vLLM keeps a key-value head on several GPUs when there are fewer heads than GPUs; TGI cannot.
     fits = facts.num_kv_heads % num_gpus == 0 or (
-        given.engine != "tgi" and num_gpus % facts.num_kv_heads == 0
+        given.names.replicates_kv_heads and num_gpus % facts.num_kv_heads == 0
     )
     if facts.num_heads % num_gpus or not fits:
         problems.append(

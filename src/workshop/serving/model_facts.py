@@ -10,11 +10,12 @@ from types import MappingProxyType
 from typing import Any
 
 from workshop.errors import WorkshopError
+from workshop.serving.engines import ENGINES
 
 BYTES_OF_BF16 = 2
 # Bytes a weight of a linear layer has after quantization; embeddings, norms and the output layer stay bf16.
-# nf4 and fp4: 4 bits and a scale for each 64 weights (bitsandbytes, absmax in fp32). vLLM's and LMI's
-# "bitsandbytes" are 4 bits too, TGI's has 8.
+# nf4 and fp4: 4 bits and a scale for each 64 weights (bitsandbytes, absmax in fp32). "bitsandbytes" alone has
+# as many bits as the engine says.
 _BYTES_OF_4_BIT = 0.5 + 4 / 64
 BYTES_PER_WEIGHT = {
     "none": BYTES_OF_BF16,
@@ -99,12 +100,12 @@ class ModelFacts:
         """Return what the weights take in memory.
 
         Args:
-            engine: "tgi", "vllm" or "lmi".
+            engine: A name of ENGINES.
             quantization: As in the settings.
         """
         per_weight = BYTES_PER_WEIGHT.get(quantization)
         if quantization == "bitsandbytes":
-            per_weight = 1.0 if engine == "tgi" else _BYTES_OF_4_BIT
+            per_weight = 1.0 if ENGINES[engine].bitsandbytes_bits == 8 else _BYTES_OF_4_BIT
         assert per_weight is not None, quantization
         return self.num_linear_weights * per_weight + self.num_other_weights * BYTES_OF_BF16
 

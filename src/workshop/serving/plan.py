@@ -38,7 +38,7 @@ class ServingPlan:
     """Hold what a server is started with.
 
     Args:
-        engine: "tgi", "vllm" or "lmi".
+        engine: A name of ENGINES.
         place: "process" or "container".
         image: Address of the engine's image; a process stands in for it where there is no GPU.
         environment: As an endpoint's container gets it: the model is in /opt/ml/model.
