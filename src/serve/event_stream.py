@@ -24,8 +24,28 @@ from serve.service import CLIENT_GONE, Service, watch_client
 logger = logging.getLogger(__name__)
 
 KEEP_ALIVE_S = 15
+# An event stream's comment.
+KEEP_ALIVE = b":\n\n"
+EVENT_HEADERS = {
+    "content-type": "text/event-stream",
+    "cache-control": "no-cache",
+    "x-accel-buffering": "no",
+}
+COMPUTE_TYPE = "cpu"
 # For a reader that takes nothing when its stream ends; then the connection is closed.
 LAST_WORDS_S = 5
+
+
+def stream_headers(num_characters: int) -> dict[str, str]:
+    """Return the headers of a stream of events.
+
+    Args:
+        num_characters: Of the prompt.
+    """
+    return EVENT_HEADERS | {
+        "x-compute-type": COMPUTE_TYPE,
+        "x-compute-characters": str(num_characters),
+    }
 
 
 class StreamShape(Protocol):

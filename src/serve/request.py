@@ -1,4 +1,4 @@
-"""TGI's request: its fields, typed and checked as TGI's router does it. Every dialect ends here.
+"""The request that every dialect's ends in: TGI's fields, checked as TGI's router does it.
 
 Source: text-generation-inference 3.3.7, router/src/lib.rs and router/src/validation.rs.
 """
@@ -9,7 +9,6 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from serve.bodies import missing_field, read_fields, typed, wrong_type
 from serve.engine import Engine, Sampling
 from serve.errors import invalid
 from serve.text import TextCodec
@@ -87,32 +86,6 @@ class Prompt:
     ids: list[int]
     sampling: Sampling
     adapter: str | None = None
-
-
-def parse_request(value: Any) -> GenerateRequest:
-    """Check the types of a body's fields.
-
-    Args:
-        value: From JSON.
-
-    Raises:
-        RequestError: 422 when a type is wrong or a field is missing.
-    """
-    if not isinstance(value, dict):
-        raise wrong_type("", value, "struct GenerateRequest")
-    if "inputs" not in value:
-        raise missing_field(["inputs"])
-    # Without `parameters` TGI samples; with an empty one it is greedy.
-    parameters = DEFAULTS | {"do_sample": True}
-    if "parameters" in value:
-        if not isinstance(value["parameters"], dict):
-            raise wrong_type("parameters", value["parameters"], "struct GenerateParameters")
-        parameters = DEFAULTS | read_fields(value["parameters"], FIELDS, place="parameters.")
-    return GenerateRequest(
-        inputs=typed("inputs", value["inputs"], "string"),
-        parameters=parameters,
-        stream=typed("stream", value.get("stream", False), "bool"),
-    )
 
 
 def prepare(

@@ -1,17 +1,16 @@
-"""Bodies are read, typed and checked as TGI does it."""
+"""Values of a request are checked as TGI does it, and its prompt is encoded."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from tokenizers import Tokenizer, models
 
-from serve.bodies import parse_json
+from serve.dialects.tgi.requests import parse_tgi
 from serve.errors import RequestError
-from serve.request import Prompt, parse_request, prepare
+from serve.request import Prompt, prepare
 from serve.text import TextCodec
 
 
@@ -27,8 +26,7 @@ class Offer:
 def prepared(
     codec: TextCodec, body: Any, *, max_input: int = 60, max_total: int = 64, offer: Offer = Offer()
 ) -> Prompt:
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return prepare(parse_request(parse_json(data)), codec, offer, max_input=max_input, max_total=max_total)
+    return prepare(parse_tgi(body), codec, offer, max_input=max_input, max_total=max_total)
 
 
 def with_parameters(**parameters: Any) -> dict[str, Any]:
@@ -77,7 +75,7 @@ def test_without_max_new_tokens_the_rest_of_the_context_is_used_up_to_1024(codec
 
 
 def test_a_rendered_chat_is_given_no_begin_token(codec: TextCodec) -> None:
-    request = parse_request(with_parameters(max_new_tokens=1))
+    request = parse_tgi(with_parameters(max_new_tokens=1))
     rendered = replace(request, is_rendered=True)
     ids = prepare(rendered, codec, Offer(), max_input=60, max_total=64).ids
     assert [0, *ids] == prepare(request, codec, Offer(), max_input=60, max_total=64).ids
@@ -91,14 +89,6 @@ def test_unset_seeds_differ_and_a_given_one_is_kept(codec: TextCodec) -> None:
     seeds = {prepared(codec, {"inputs": "가"}).sampling.seed for _ in range(5)}
     assert len(seeds) == 5
     assert prepared(codec, with_parameters(seed=0)).sampling.seed == 0
-
-
-def test_unknown_parameters_are_ignored_as_in_tgi_but_logged(
-    codec: TextCodec, caplog: pytest.LogCaptureFixture
-) -> None:
-    prepared(codec, with_parameters(stop_sequence=["x"], max_new_token=3))
-    assert "'stop_sequence'" in caplog.text
-    assert "did you mean 'max_new_tokens'" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -159,41 +149,6 @@ def test_a_prompt_of_which_the_tokenizer_leaves_nothing_is_empty() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "place"),
-    [
-        ([], "invalid type: sequence, expected struct GenerateRequest"),
-        ("text", 'invalid type: str "text"'),
-        ({}, "missing field `inputs`"),
-        ({"inputs": 1}, "inputs: invalid type: int 1, expected string"),
-        ({"inputs": None}, "inputs: invalid type: null"),
-        ({"inputs": ["a"]}, "inputs: invalid type: sequence"),
-        ({"inputs": "a", "parameters": None}, "parameters: invalid type: null"),
-        ({"inputs": "a", "parameters": []}, "parameters: invalid type: sequence"),
-        ({"inputs": "a", "stream": 1}, "stream: invalid type: int 1, expected bool"),
-        (with_parameters(temperature="0.5"), 'parameters.temperature: invalid type: str "0.5", expected f32'),
-        (with_parameters(temperature=True), "parameters.temperature: invalid type: bool true"),
-        (with_parameters(temperature=1e300), "parameters.temperature"),
-        (with_parameters(temperature=10**400), "parameters.temperature"),
-        (with_parameters(top_k=1.0), "parameters.top_k: invalid type: float 1.0, expected i32"),
-        (with_parameters(max_new_tokens=-1), "parameters.max_new_tokens: invalid type: int -1"),
-        (with_parameters(max_new_tokens=2**32), "parameters.max_new_tokens"),
-        (with_parameters(seed=2**64), "parameters.seed"),
-        (with_parameters(seed=-1), "parameters.seed"),
-        (with_parameters(stop="가"), 'parameters.stop: invalid type: str "가", expected a sequence'),
-        (with_parameters(stop=[1]), "parameters.stop: invalid type: sequence"),
-        (with_parameters(stop=None), "parameters.stop: invalid type: null"),
-        (with_parameters(do_sample=None), "parameters.do_sample: invalid type: null, expected bool"),
-        (with_parameters(details="yes"), "parameters.details: invalid type"),
-    ],
-)
-def test_a_wrong_type_is_named_with_its_place(codec: TextCodec, body: Any, place: str) -> None:
-    with pytest.raises(RequestError) as caught:
-        prepared(codec, body)
-    assert caught.value.status == 422
-    assert place in caught.value.body["error"]
-
-
-@pytest.mark.parametrize(
     "parameters",
     [
         {"temperature": 0.5},
@@ -239,28 +194,3 @@ def test_an_adapter_is_chosen_by_name_and_an_unknown_one_names_the_known(codec: 
     assert prepared(codec, with_parameters(), offer=offer).adapter is None
     with pytest.raises(RequestError, match="'new' is not loaded; known ones: news, sports"):
         prepared(codec, with_parameters(adapter_id="new"), offer=offer)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"{",
-        b"\xff\xfe",
-        '{"inputs": "가"}'.encode("cp949"),
-        '{"inputs": "a"}'.encode("utf-16"),
-        b'\xef\xbb\xbf{"inputs": "a"}',
-        b'{"inputs": "a", "parameters": {"temperature": NaN}}',
-        b'{"inputs": "a", "parameters": {"temperature": -Infinity}}',
-        b'{"inputs": "a", "parameters": {"temperature": 1e999}}',
-        b'{"inputs": "a", "parameters": {"seed": ' + b"9" * 5000 + b"}}",
-        rb'{"inputs": "\ud83d"}',
-        b"[" * 100_000,
-        b'{"inputs": "a"} x',
-    ],
-)
-def test_what_is_not_json_is_a_400(codec: TextCodec, body: bytes) -> None:
-    with pytest.raises(RequestError) as caught:
-        prepared(codec, body)
-    assert caught.value.status == 400
-    assert caught.value.body["error"].startswith("Failed to parse the request body as JSON")

@@ -11,9 +11,10 @@ from typing import Any
 
 from serve.bodies import to_json
 from serve.dialects.openai.answers import DONE, Writer, event
-from serve.dialects.tgi.answers import EVENT_HEADERS, KEEP_ALIVE, token_object
+from serve.dialects.tgi.answers import token_object
 from serve.engine import Token
 from serve.errors import RequestError
+from serve.event_stream import EVENT_HEADERS, KEEP_ALIVE
 from serve.run import Run
 
 

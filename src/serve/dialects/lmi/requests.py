@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from serve.bodies import missing_field, read_fields, typed, wrong_type
-from serve.dialects.openai.requests import VLLM_NOT_OFFERED
+from serve.dialects.vllm import requests as vllm
 from serve.errors import invalid
 from serve.request import DEFAULTS, GenerateRequest, unknown_adapter
 
@@ -28,8 +28,8 @@ FIELDS = {
     "stop": "strings?",
     "truncate": "u64?",
 }
-# Field -> values that ask for nothing; others are refused.
-PARAMETERS_NOT_OFFERED = VLLM_NOT_OFFERED | {
+# Field -> values that ask for nothing; others are refused. LMI generates with vLLM.
+PARAMETERS_NOT_OFFERED = vllm.PARAMETERS_NOT_OFFERED | {
     "decoder_input_details": (None, False),
     "ignore_eos_token": (None, False),
     "n": (None, 1),

@@ -19,7 +19,8 @@ from serve.bodies import json_response, read_json
 from serve.dialects.adapter_routes import RuntimeAdapterRoutes, with_adapter
 from serve.dialects.lmi.answers import LineStream, LmiChunks, LmiWriter, error_body, generate_body
 from serve.dialects.lmi.requests import MAX_NEW_TOKENS, parse_lmi
-from serve.dialects.openai.requests import NOT_OFFERED, VLLM_FIELDS, VLLM_NOT_OFFERED, Rules, parse_openai
+from serve.dialects.openai.requests import Rules, parse_openai
+from serve.dialects.vllm.requests import FIELDS, NOT_OFFERED
 from serve.errors import RequestError
 from serve.event_stream import started_stream
 from serve.service import Service
@@ -72,11 +73,8 @@ class LmiRoutes:
     def __init__(self, service: Service, options: LmiOptions) -> None:
         self._service, self._options = service, options
         self._rules = Rules(
-            fields=VLLM_FIELDS,
-            not_offered={
-                kind: fields | VLLM_NOT_OFFERED | {"response_format": (None, {"type": "text"})}
-                for kind, fields in NOT_OFFERED.items()
-            },
+            fields=FIELDS,
+            not_offered=NOT_OFFERED,
             own_names=frozenset({"lmi", service.model_id}),
             part_separator="\n",
             max_tokens={"chat": MAX_NEW_TOKENS, "completion": MAX_NEW_TOKENS},

@@ -13,9 +13,9 @@ from typing import Any
 
 from serve.bodies import to_json
 from serve.dialects.openai.requests import OpenAIRequest
-from serve.dialects.tgi.answers import KEEP_ALIVE, stream_headers
 from serve.engine import EOS_TOKEN, LENGTH, STOP_SEQUENCE, Token
 from serve.errors import RequestError
+from serve.event_stream import KEEP_ALIVE, stream_headers
 from serve.run import Run
 
 DONE = b"data: [DONE]\n\n"

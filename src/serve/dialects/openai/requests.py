@@ -28,7 +28,8 @@ _SHARED = {
     "stop": "any",
     "user": "any",
 }
-TGI_FIELDS: Mapping[Kind, Mapping[str, str]] = {
+# As TGI has them; other dialects add theirs.
+FIELDS: Mapping[Kind, Mapping[str, str]] = {
     "chat": _SHARED
     | {
         "messages": "list",
@@ -37,11 +38,6 @@ TGI_FIELDS: Mapping[Kind, Mapping[str, str]] = {
         "tool_prompt": "string?",
     },
     "completion": _SHARED | {"prompt": "any", "repetition_penalty": "f32?"},
-}
-_VLLM = {"top_k": "i32?", "seed": "i64?", "stream": "bool?"}
-VLLM_FIELDS: Mapping[Kind, Mapping[str, str]] = {
-    "chat": TGI_FIELDS["chat"] | _VLLM | {"max_completion_tokens": "u32?", "repetition_penalty": "f32?"},
-    "completion": TGI_FIELDS["completion"] | _VLLM,
 }
 # Field -> values that ask for nothing. Any other is refused, whatever the dialect would do with it.
 NOT_OFFERED: Mapping[Kind, Mapping[str, tuple]] = {
@@ -68,36 +64,6 @@ NOT_OFFERED: Mapping[Kind, Mapping[str, tuple]] = {
         "presence_penalty": (None, 0),
         "response_format": (None,),
     },
-}
-# vLLM's own, on both routes.
-VLLM_NOT_OFFERED: Mapping[str, tuple] = {
-    "min_p": (None, 0),
-    "presence_penalty": (None, 0),
-    # vLLM subtracts it once for each time an id was generated, TGI's engines by the id's share.
-    "frequency_penalty": (None, 0),
-    "min_tokens": (None, 0),
-    "ignore_eos": (None, False),
-    "stop_token_ids": (None, []),
-    "include_stop_str_in_output": (None, False),
-    "skip_special_tokens": (None, True),
-    "use_beam_search": (None, False),
-    "length_penalty": (None, 1),
-    "best_of": (None, 1),
-    "echo": (None, False),
-    "prompt_logprobs": (None,),
-    "truncate_prompt_tokens": (None,),
-    "add_generation_prompt": (None, True),
-    "continue_final_message": (None, False),
-    "add_special_tokens": (None,),
-    "chat_template": (None,),
-    "chat_template_kwargs": (None, {}),
-    "structured_outputs": (None,),
-    "guided_json": (None,),
-    "guided_regex": (None,),
-    "guided_choice": (None,),
-    "guided_grammar": (None,),
-    "logits_processors": (None, []),
-    "return_token_ids": (None, False),
 }
 
 

@@ -10,15 +10,8 @@ from typing import Any
 from serve.bodies import to_json
 from serve.engine import Token
 from serve.errors import RequestError
+from serve.event_stream import COMPUTE_TYPE, KEEP_ALIVE, stream_headers
 from serve.run import Run
-
-COMPUTE_TYPE = "cpu"
-EVENT_HEADERS = {
-    "content-type": "text/event-stream",
-    "cache-control": "no-cache",
-    "x-accel-buffering": "no",
-}
-KEEP_ALIVE = b":\n\n"
 
 
 def event(value: Any) -> bytes:
@@ -75,13 +68,6 @@ class GenerateStream:
             "generated_text": text,
             "details": details,
         }
-
-
-def stream_headers(num_characters: int) -> dict[str, str]:
-    return EVENT_HEADERS | {
-        "x-compute-type": COMPUTE_TYPE,
-        "x-compute-characters": str(num_characters),
-    }
 
 
 def answer_headers(run: Run) -> dict[str, str]:

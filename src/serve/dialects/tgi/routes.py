@@ -16,14 +16,15 @@ from starlette.routing import Route
 from serve.bodies import json_response, missing_field, read_json
 from serve.dialects.openai.answers import ChunkStream, Writer
 from serve.dialects.openai.requests import (
+    FIELDS,
     NOT_OFFERED,
-    TGI_FIELDS,
     Kind,
     OpenAIRequest,
     Rules,
     parse_openai,
 )
 from serve.dialects.tgi.answers import GenerateStream, answer_headers, generate_body
+from serve.dialects.tgi.requests import parse_tgi
 from serve.errors import RequestError
 from serve.event_stream import stream
 from serve.metrics import CONTENT_TYPE
@@ -31,7 +32,6 @@ from serve.request import (
     MAX_STOP_SEQUENCES,
     GenerateRequest,
     check_truncate,
-    parse_request,
 )
 from serve.service import MAX_INLINE_CHARACTERS, Service
 
@@ -51,7 +51,7 @@ class TgiRoutes:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._rules = Rules(
-            fields=TGI_FIELDS,
+            fields=FIELDS,
             not_offered={kind: fields | NEWER for kind, fields in NOT_OFFERED.items()},
             # huggingface_hub sends "dummy" to an address.
             own_names=frozenset({"tgi", "dummy", service.model_id}),
@@ -135,7 +135,7 @@ class TgiRoutes:
         For a model from a folder TGI puts the prompt before the text here unless told otherwise: it finds no
         pipeline tag and takes that for text generation.
         """
-        request = parse_request(value)
+        request = parse_tgi(value)
         full_text = request.parameters["return_full_text"] is not False
         if request.stream:
             return self._stream(request, received_s, full_text)
@@ -143,13 +143,13 @@ class TgiRoutes:
 
     async def _generate(self, http: Request) -> Response:
         received_s = time.perf_counter()
-        request = parse_request(await read_json(http))
+        request = parse_tgi(await read_json(http))
         full_text = bool(request.parameters["return_full_text"])
         return await self._whole(http, request, received_s, full_text, in_array=False)
 
     async def _generate_stream(self, http: Request) -> Response:
         received_s = time.perf_counter()
-        request = parse_request(await read_json(http))
+        request = parse_tgi(await read_json(http))
         return self._stream(request, received_s, bool(request.parameters["return_full_text"]))
 
     async def _whole(
@@ -193,7 +193,7 @@ class TgiRoutes:
         return parse_openai(kind, value, self._rules, self._service.model.chat_template, adapters)
 
     async def _tokenize(self, http: Request) -> Response:
-        return json_response(await self._tokens(parse_request(await read_json(http))))
+        return json_response(await self._tokens(parse_tgi(await read_json(http))))
 
     async def _chat_tokenize(self, http: Request) -> Response:
         request = self._parse("chat", await read_json(http)).generate

@@ -16,14 +16,8 @@ from starlette.routing import Route
 from serve.bodies import json_response, read_json
 from serve.dialects.adapter_routes import RuntimeAdapterRoutes, with_adapter
 from serve.dialects.openai.answers import OPENAI_REASONS, ChunkStream, Writer, event, usage
-from serve.dialects.openai.requests import (
-    NOT_OFFERED,
-    VLLM_FIELDS,
-    VLLM_NOT_OFFERED,
-    Kind,
-    Rules,
-    parse_openai,
-)
+from serve.dialects.openai.requests import Kind, Rules, parse_openai
+from serve.dialects.vllm.requests import FIELDS, NOT_OFFERED
 from serve.engine import STOP_SEQUENCE, Token
 from serve.errors import RequestError
 from serve.event_stream import started_stream
@@ -55,11 +49,8 @@ class VllmRoutes:
         self._created = int(time.time())
         generation = service.model.generation
         self._rules = Rules(
-            fields=VLLM_FIELDS,
-            not_offered={
-                kind: fields | VLLM_NOT_OFFERED | {"response_format": (None, {"type": "text"})}
-                for kind, fields in NOT_OFFERED.items()
-            },
+            fields=FIELDS,
+            not_offered=NOT_OFFERED,
             own_names=frozenset({service.model_id}),
             part_separator="\n",
             max_tokens={

@@ -7,22 +7,15 @@ from typing import Any
 import pytest
 
 from serve.chat_template import ChatTemplate
-from serve.dialects.openai.requests import (
-    NOT_OFFERED,
-    TGI_FIELDS,
-    VLLM_FIELDS,
-    VLLM_NOT_OFFERED,
-    OpenAIRequest,
-    Rules,
-    parse_openai,
-)
+from serve.dialects.openai.requests import FIELDS, NOT_OFFERED, OpenAIRequest, Rules, parse_openai
+from serve.dialects.vllm import requests as vllm
 from serve.errors import RequestError
 
 TEMPLATE = ChatTemplate("{% for message in messages %}[{{ message.content }}]{% endfor %}", {})
-TGI = Rules(fields=TGI_FIELDS, not_offered=NOT_OFFERED, own_names=frozenset({"tgi"}), is_tgi=True)
+TGI = Rules(fields=FIELDS, not_offered=NOT_OFFERED, own_names=frozenset({"tgi"}), is_tgi=True)
 VLLM = Rules(
-    fields=VLLM_FIELDS,
-    not_offered={kind: fields | VLLM_NOT_OFFERED for kind, fields in NOT_OFFERED.items()},
+    fields=vllm.FIELDS,
+    not_offered=vllm.NOT_OFFERED,
     own_names=frozenset({"own"}),
     part_separator="\n",
     max_tokens={"completion": 16},
