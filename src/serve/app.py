@@ -56,18 +56,18 @@ class Application:
 
     def asgi(self) -> Starlette:
         """Return the ASGI application."""
-        handlers = {RequestError: self._refused, ClientDisconnect: _gone, Exception: self._failed}
+        handlers = {RequestError: self._error_response, ClientDisconnect: _gone, Exception: self._failed}
         return Starlette(routes=self._routes.routes(), exception_handlers=handlers)
 
-    async def _refused(self, _: Request, refusal: RequestError) -> Response:
-        if refusal.status != 503:  # of those only health checks ask while the model loads
-            logger.warning("refused with %d: %s", refusal.status, refusal)
-        return self._routes.refused(refusal)
+    async def _error_response(self, _: Request, error: RequestError) -> Response:
+        if error.status != 503:  # of those only health checks ask while the model loads
+            logger.warning("refused with %d: %s", error.status, error)
+        return self._routes.error_response(error)
 
     async def _failed(self, _: Request, error: Exception) -> Response:
-        """Answer what nobody foresaw in the dialect's shape; Starlette logs it as it raises it again."""
+        """Answer an unforeseen error in the dialect's shape; Starlette logs it as it raises it again."""
         message = f"Internal error: {type(error).__name__}; the server's log has more"
-        return self._routes.refused(RequestError(500, "internal", message))
+        return self._routes.error_response(RequestError(500, "internal", message))
 
 
 async def _gone(*_: object) -> Response:

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 # TGI's --payload-limit.
 MAX_BODY_BYTES = 2_000_000
-# A larger body is read to its end, so that its sender reads the refusal, but not beyond this.
+# A larger body is read to its end, so that its sender reads the error response, but not beyond this.
 MAX_DISCARDED_BYTES = 64_000_000
 WHOLE_NUMBERS = {
     "i32": (-(2**31), 2**31 - 1),
@@ -62,7 +62,7 @@ def parse_json(body: bytes) -> Any:
     """
     try:
         value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
-        # Half a surrogate pair (\ud83d alone) is no character and could not be encoded later.
+        # Half a surrogate pair (\ud83d alone) is not a character and could not be encoded later.
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error

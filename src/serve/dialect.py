@@ -23,7 +23,7 @@ class Routes(Protocol):
 
     def routes(self) -> list[Route]: ...
 
-    def refused(self, refusal: RequestError) -> Response:
+    def error_response(self, error: RequestError) -> Response:
         """Return the answer to a request that is refused or failed."""
 
 

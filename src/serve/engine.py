@@ -70,10 +70,10 @@ class Capacity:
     """What an engine is doing.
 
     Args:
-        num_active: Generations in work.
-        num_waiting: Generations that wait for a place.
+        num_active: Generations that run.
+        num_waiting: Generations that wait for a slot.
         max_active: Generations that it works on at once.
-        num_active_tokens: Tokens that those in work may have in the end, prompts included.
+        num_active_tokens: Tokens that the running ones may have in the end, prompts included.
     """
 
     num_active: int
@@ -92,9 +92,9 @@ class Generation:
         prompt_ids: What is continued.
         sampling: How.
         adapter: Name of a LoRA adapter, or None.
-        whole: Nobody reads the tokens before the last: they are handed over together. Waking the event loop
+        whole: Hand all tokens over together, with the last: nobody reads them before. Waking the event loop
             for each token costs as much as the fast engine needs to make it.
-        cancelled: Nobody wants the rest.
+        cancelled: The rest is not wanted.
         queued_s, started_s, first_token_s: When it was submitted, taken, and given its first token, on
             `time.perf_counter`'s clock.
     """
@@ -206,7 +206,7 @@ class Engine(Protocol):
         """
 
     def load_adapter(self, name: str, folder: Path) -> None:
-        """Load a LoRA adapter, also in place of one of that name; it blocks, and generations go on meanwhile.
+        """Load a LoRA adapter, also in place of one of that name; it blocks, and generations continue.
 
         Raises:
             UserError: The folder holds no adapter for this model.
@@ -226,4 +226,4 @@ class Engine(Protocol):
     def is_healthy(self) -> bool: ...
 
     def close(self) -> None:
-        """End its threads; generations under way end with an error."""
+        """End its threads; unfinished generations end with an error."""

@@ -33,7 +33,7 @@ EVENT_HEADERS = {
 }
 COMPUTE_TYPE = "cpu"
 # For a reader that takes nothing when its stream ends; then the connection is closed.
-LAST_WORDS_S = 5
+CLOSE_TIMEOUT_S = 5
 
 
 def stream_headers(num_characters: int) -> dict[str, str]:
@@ -65,12 +65,12 @@ class StreamShape(Protocol):
     def end(self, run: Run) -> bytes:
         """Write what follows the last token."""
 
-    def error(self, refusal: RequestError) -> bytes:
+    def error(self, error: RequestError) -> bytes:
         """Write an error that ends the stream."""
 
 
 def stream(service: Service, request: GenerateRequest, received_s: float, shape: StreamShape) -> EventStream:
-    """Answer with a stream whose errors are events, even a refusal of the request: TGI's habit."""
+    """Answer with a stream whose errors are events, even a request that is refused: TGI's habit."""
     service.metrics.received()
     return EventStream(service, lambda: service.start(request, received_s), shape, received_s)
 
@@ -129,22 +129,22 @@ class EventStream:
         headers = [(name.encode(), value.encode()) for name, value in self._shape.headers.items()]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         watcher = watch_client(receive)
-        keeper = asyncio.create_task(self._keep_alive(send)) if self._shape.keep_alive else None
+        keep_alive = asyncio.create_task(self._keep_alive(send)) if self._shape.keep_alive else None
         try:
             with self._service.failures():
                 last = await self._run(send)
-        except RequestError as refusal:
-            logger.warning("ended a stream: %s", refusal)
-            last = self._shape.error(refusal)
+        except RequestError as error:
+            logger.warning("ended a stream: %s", error)
+            last = self._shape.error(error)
         except ClientDisconnect:
             logger.info("a client went away from its stream")
             return
         finally:
             watcher.cancel()
-            if keeper:
-                keeper.cancel()
+            if keep_alive:
+                keep_alive.cancel()
         try:
-            async with asyncio.timeout(LAST_WORDS_S):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await send({"type": "http.response.body", "body": last})
         except TimeoutError:
             logger.warning("closed the stream of a client that does not read")

@@ -42,7 +42,7 @@ FIELDS = {
 DEFAULTS: dict[str, Any] = {
     name: False if kind == "bool" else [] if kind == "strings" else None for name, kind in FIELDS.items()
 }
-# What the server itself does not offer; a value that asks for it is refused, never ignored in silence.
+# What the server itself does not offer; a value that asks for it is refused, never ignored silently.
 UNSUPPORTED = ("best_of", "watermark", "decoder_input_details", "top_n_tokens", "grammar")
 # Field -> values that ask for nothing, beside its default.
 HARMLESS = {
@@ -63,14 +63,14 @@ class GenerateRequest:
         parameters: Every field of FIELDS, with TGI's defaults for those left out.
         stream: Asked for; counts on `/` and `/invocations` only.
         is_rendered: The prompt is a rendered chat template, which has its special tokens.
-        cut: Texts that end the answer wherever they stand, and are left out of it (OpenAI's `stop`).
+        stop_sequences: They end the answer wherever they are, and are left out of it (OpenAI's `stop`).
     """
 
     inputs: str
     parameters: dict[str, Any] = field(default_factory=dict)
     stream: bool = False
     is_rendered: bool = False
-    cut: tuple[str, ...] = ()
+    stop_sequences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

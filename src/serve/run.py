@@ -1,4 +1,4 @@
-"""One request at work: its tokens as they come, its times, and its place among those at work."""
+"""One request that runs: its tokens as they come, its times, and its slot among those that run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from serve.engine import Generation, Token
 from serve.request import GenerateRequest, Prompt
-from serve.stop_sequences import StopCut
+from serve.stop_sequences import StopSequences
 
 
 class Run:
@@ -18,7 +18,7 @@ class Run:
         prompt: What the engine was given.
         generation: The engine's tokens.
         received_s: When the request came, on `time.perf_counter`'s clock.
-        free: Gives the request's place to another one.
+        free: Gives the request's slot to another one.
 
     Attributes:
         tokens: So far, as they are shown.
@@ -40,12 +40,12 @@ class Run:
         self.ended_s: float | None = None
         self._free = free
         self._is_closed = False
-        self._cut = StopCut(request.cut) if request.cut else None
+        self._stop = StopSequences(request.stop_sequences) if request.stop_sequences else None
 
     def add(self, token: Token) -> Token:
         """Take a token of the generation and return it as it is shown."""
-        if self._cut is not None:
-            token = self._cut.add(token)
+        if self._stop is not None:
+            token = self._stop.add(token)
         self.tokens.append(token)
         if token.finish_reason is not None:
             self.ended_s = time.perf_counter()
@@ -53,7 +53,7 @@ class Run:
 
     def collect_whole(self) -> None:
         """Ask for all tokens together, where none before the last is needed."""
-        self.generation.whole = self._cut is None
+        self.generation.whole = self._stop is None
 
     def close(self) -> None:
         """Let the engine drop what is not generated, and another request come in; harmless when done."""
@@ -72,7 +72,7 @@ class Run:
 
     @property
     def stop_found(self) -> str | None:
-        return self._cut.found if self._cut else None
+        return self._stop.found if self._stop else None
 
     @property
     def num_prompt(self) -> int:

@@ -17,7 +17,7 @@ from serve.settings import ServeSettings, read_settings, token_limits
 
 logger = logging.getLogger(__name__)
 
-# SageMaker sends SIGKILL 30 s after SIGTERM; a request under way rarely needs more than this.
+# SageMaker sends SIGKILL 30 s after SIGTERM; a running request rarely needs more than this.
 SHUTDOWN_S = 10
 
 

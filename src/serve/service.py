@@ -77,7 +77,7 @@ class Service:
         return self.engine.capacity()
 
     async def start(self, request: GenerateRequest, received_s: float) -> Run:
-        """Check a request and hand it to the engine; whoever takes the run closes it.
+        """Check a request and hand it to the engine; the caller closes the run.
 
         Raises:
             RequestError: 503 unhealthy, 429 overloaded, 422 when the request is refused.
@@ -126,8 +126,8 @@ class Service:
         """Count how a request failed."""
         try:
             yield
-        except RequestError as refusal:
-            self.metrics.failed(refusal.error_type)
+        except RequestError as error:
+            self.metrics.failed(error.error_type)
             raise
         except ClientDisconnect:
             self.metrics.failed("dropped")
@@ -138,7 +138,7 @@ class Service:
         """End what takes longer than the time limit, fails, or is cancelled because the server ends.
 
         Raises:
-            RequestError: In place of what was raised; only a client that has gone is left as it is.
+            RequestError: In place of what was raised; that a client has gone is passed on.
         """
         elapsed_s = time.perf_counter() - received_s
         try:

@@ -23,7 +23,7 @@ MAX_CONCURRENT_REQUESTS = 128
 MAX_BATCH_SIZE = 32
 # Share of the original's tokens that an int8 copy has to choose itself.
 MIN_INT8_AGREEMENT_PERCENT = 90
-# Longer than the 60 s that SageMaker waits for an answer nobody reads the rest of it.
+# SageMaker waits 60 s for an answer: nobody reads what comes later.
 REQUEST_TIMEOUT_S = 60
 # Flag -> variables that mean the same; the first that is set counts.
 VARIABLES = {
@@ -78,7 +78,7 @@ class ServeSettings:
         port: 0 to 65535; 0 takes a free one.
         max_input_tokens: Longest prompt.
         max_total_tokens: Longest prompt and answer together.
-        max_concurrent_requests: Requests at work or waiting before the server says 429.
+        max_concurrent_requests: Requests that run or wait before the server answers 429.
         max_batch_size: Generations that share a step of the model.
         request_timeout_s: A request that takes longer ends with an error.
         dtype: Of the weights; "auto" is the one they are stored in.
@@ -203,7 +203,7 @@ class _Value:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m serve",
-        description="Serve a model folder on a CPU, with TGI's routes. Each flag stands for a variable.",
+        description="Serve a model folder on a CPU, as a container does. Each flag has a variable.",
         allow_abbrev=False,
     )
     parser.add_argument("command", nargs="?", choices=["serve"], help="may be left out")

@@ -1,4 +1,4 @@
-"""OpenAI's `stop`: the answer ends before the text, wherever in a token it begins or ends."""
+"""OpenAI's stop sequences: the answer ends before one, wherever in a token it begins or ends."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import replace
 from serve.engine import STOP_SEQUENCE, Token
 
 
-class StopCut:
-    """Hold text back while it may be the beginning of a stop text.
+class StopSequences:
+    """Hold text back while it may be the beginning of a stop sequence.
 
-    TGI's `stop` is the engine's: found at the end of a token, kept in the answer. This one is applied to an
-    engine's tokens on their way out, for the dialects that leave the text out.
+    TGI's `stop` is the engine's: found at the end of a token, kept in the answer. These are applied to an
+    engine's tokens on their way out, for the dialects that leave the sequence out.
 
     Args:
         stop: Texts, none of them empty.
@@ -25,13 +25,13 @@ class StopCut:
         self.found: str | None = None
 
     def add(self, token: Token) -> Token:
-        """Return the token with the text that can be shown; it is the last when a stop text was found."""
+        """Return the token with the text that can be shown; it is the last when a stop sequence was found."""
         if not token.special:
             self._held += token.text
-        places = [(place, stop) for stop in self._stop if (place := self._held.find(stop)) >= 0]
-        if places:
-            place, self.found = min(places)
-            shown, self._held = self._held[:place], ""
+        found = [(start, stop) for stop in self._stop if (start := self._held.find(stop)) >= 0]
+        if found:
+            start, self.found = min(found)
+            shown, self._held = self._held[:start], ""
             return replace(token, text=shown, special=False, finish_reason=STOP_SEQUENCE)
         if token.finish_reason is not None:
             shown, self._held = self._held, ""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from serve.engine import EOS_TOKEN, LENGTH, STOP_SEQUENCE, Sampling, Token
 
-# What a decoder puts in the place of bytes that are not a whole character (yet).
+# What a decoder writes for bytes that are not a whole character (yet).
 INCOMPLETE = "�"
 # Ids of the prompt's end that are decoded along: some tokenizers write a token differently at a text's start.
 NUM_CONTEXT_IDS = 5
@@ -44,7 +44,7 @@ class TextCodec:
     def encode_with_places(
         self, text: str, *, add_special_tokens: bool = True
     ) -> list[tuple[int, tuple[int, int]]]:
-        """Return the ids of `encode`, each with the characters of the text that it stands for."""
+        """Return the ids of `encode`, each with its span of characters in the text."""
         encoding = self._tokenizer.encode(text, add_special_tokens=add_special_tokens)
         pairs = list(zip(encoding.ids, encoding.offsets, strict=True))
         return pairs[1:] if self._begins_twice(encoding.ids) else pairs

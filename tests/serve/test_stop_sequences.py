@@ -7,19 +7,19 @@ import random
 import pytest
 
 from serve.engine import Token
-from serve.stop_sequences import StopCut
+from serve.stop_sequences import StopSequences
 
 
 def shown(texts: list[str], *stop: str) -> tuple[list[str], str | None, str | None]:
     """Return what is shown of each token, how the generation ends, and which stop text was found."""
-    cut, parts, reason = StopCut(stop), [], None
+    sequences, parts, reason = StopSequences(stop), [], None
     for place, text in enumerate(texts):
         last = place == len(texts) - 1
-        token = cut.add(Token(place, text, -0.5, False, "length" if last else None))
+        token = sequences.add(Token(place, text, -0.5, False, "length" if last else None))
         parts.append(token.text)
         if (reason := token.finish_reason) is not None:
             break
-    return parts, reason, cut.found
+    return parts, reason, sequences.found
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_any_cutting_into_tokens_ends_at_the_first_stop_text() -> None:
 
 
 def test_the_end_token_shows_what_was_held_back_and_not_itself() -> None:
-    cut = StopCut(["나다"])
-    assert cut.add(Token(1, "가나", -0.5, False)).text == "가"
-    last = cut.add(Token(0, "<|end|>", -0.5, True, "eos_token"))
+    sequences = StopSequences(["나다"])
+    assert sequences.add(Token(1, "가나", -0.5, False)).text == "가"
+    last = sequences.add(Token(0, "<|end|>", -0.5, True, "eos_token"))
     assert (last.text, last.special, last.finish_reason) == ("나", False, "eos_token")

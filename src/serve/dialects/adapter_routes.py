@@ -1,6 +1,6 @@
 """Adapters that SageMaker's adapter components load while the server serves, and requests for them.
 
-SageMaker tells a container to load or unload an adapter, and names the adapter of a request in a header.
+SageMaker asks a container to load or unload an adapter, and names the adapter of a request in a header.
 
 Source: https://github.com/aws/model-hosting-container-standards, "LoRA Adapter Management".
 """
@@ -27,7 +27,7 @@ HEADER = "X-Amzn-SageMaker-Adapter-Identifier"
 WEIGHTS = "adapter_model.safetensors"
 
 
-class RuntimeAdapterRoutes:
+class AdapterRoutes:
     """POST /adapters and DELETE /adapters/NAME.
 
     Args:

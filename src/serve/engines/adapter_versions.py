@@ -1,4 +1,4 @@
-"""LoRA adapters that come and go while the engine works.
+"""LoRA adapters that are loaded and unloaded while the engine generates.
 
 An adapter that is loaded again, or unloaded, stays in memory until the generations that began with it have
 ended: each version has a name of its own in the model. Only the engine's thread touches the model.
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from serve.engines.decoder import Decoder
 
 
-class Asked:
-    """Work for the engine's thread, and how it ended."""
+class Task:
+    """What the engine's thread is to run, and how it ended."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._work = work
         self._done = threading.Event()
         self._failure: Exception | None = None
 
-    def do(self) -> None:
+    def run(self) -> None:
         try:
             self._work()
-        except Exception as failure:  # for whoever asked
+        except Exception as failure:  # for the thread that submitted it
             self._failure = failure
         self._done.set()
 
@@ -44,8 +44,8 @@ class Asked:
             raise self._failure
 
 
-class RuntimeAdapters:
-    """Adapters by the name that requests use.
+class AdapterVersions:
+    """The version of each adapter that new generations use, by the name that requests use.
 
     Args:
         names: Those that the model was loaded with; their first version has the name itself.
@@ -54,7 +54,7 @@ class RuntimeAdapters:
     def __init__(self, names: Mapping[str, Path]) -> None:
         self._versions = {name: name for name in names}
         self._obsolete: list[str] = []
-        self._asked: queue.SimpleQueue[Asked] = queue.SimpleQueue()
+        self._pending: queue.SimpleQueue[Task] = queue.SimpleQueue()
         self._numbers = itertools.count(1)
 
     @property
@@ -62,16 +62,16 @@ class RuntimeAdapters:
         """Names that a request may choose."""
         return tuple(self._versions)
 
-    def ask(self, work: Callable[[], None]) -> Asked:
+    def submit(self, work: Callable[[], None]) -> Task:
         """Queue work for the engine's thread."""
-        asked = Asked(work)
-        self._asked.put(asked)
-        return asked
+        task = Task(work)
+        self._pending.put(task)
+        return task
 
-    def do_asked(self) -> None:
-        """Do what was asked for; in the engine's thread."""
-        while not self._asked.empty():
-            self._asked.get().do()
+    def run_pending(self) -> None:
+        """Run what was submitted; in the engine's thread."""
+        while not self._pending.empty():
+            self._pending.get().run()
 
     def load(self, name: str, folder: Path, decoder: Decoder) -> None:
         """Load a version of an adapter that new generations use.
@@ -107,7 +107,7 @@ class RuntimeAdapters:
         return self._versions[name]
 
     def take_obsolete(self, in_use: Collection[str | None]) -> list[str]:
-        """Return versions that nobody uses any more, once."""
+        """Return versions that no generation uses any more, once."""
         unused = [version for version in self._obsolete if version not in in_use]
         self._obsolete = [version for version in self._obsolete if version in in_use]
         return unused

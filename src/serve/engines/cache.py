@@ -1,4 +1,4 @@
-"""Keys and values: of the generations in work, one row each, and of the last prompts.
+"""Keys and values: of the running generations, one row each, and of the last prompts.
 
 One step of the model serves all rows. A new prompt that begins like one of the last reads only what follows:
 all prompts of a task begin with the same instructions. vLLM and TGI keep such beginnings, too.
@@ -22,7 +22,7 @@ MIN_TOKENS = 16
 
 
 class SlotCache:
-    """Hold a row of keys and values for every generation in work; rows stand without gaps.
+    """Hold a row of keys and values for every running generation, without gaps between the rows.
 
     It is given to a transformers model as `past_key_values`: each layer calls `update` with one new token a
     row. `begin_step` says before where in its row each token belongs.
@@ -59,7 +59,7 @@ class SlotCache:
         self.lengths[row] = length
 
     def clear(self) -> None:
-        """Give the memory back."""
+        """Free the memory."""
         self._layers, self.lengths = [], []
 
     def begin_step(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -127,7 +127,7 @@ def new_room(like: torch.Tensor, num_rows: int, num_tokens: int) -> torch.Tensor
 
 
 def prompt_mask(num_past: int, num_new: int) -> torch.Tensor:
-    """Return which tokens each token of a prompt's next part may see, shape (1, 1, new, past + new)."""
+    """Return which tokens each token of a prompt's next chunk may see, shape (1, 1, new, past + new)."""
     places = torch.arange(num_past, num_past + num_new)
     return (torch.arange(num_past + num_new) <= places[:, None])[None, None]
 
@@ -186,7 +186,7 @@ class PrefixCache:
         if len(ids) <= self._max_tokens:
             self._prompts.append(_Prompt(tuple(ids), adapter, cache))
 
-    def forget(self, adapter: str) -> None:
+    def drop(self, adapter: str) -> None:
         """Drop what was read with an adapter that is gone."""
         kept = [prompt for prompt in self._prompts if prompt.adapter != adapter]
         self._prompts = deque(kept, maxlen=NUM_PROMPTS)

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 NUM_WORKERS = 2
 # A batch reads its prompts together up to the shortest; the rest of a longer one costs a step a token.
 MAX_LENGTH_DIFFERENCE = 64
-# While another batch is at work, wait so long for more requests to share the next one.
+# While another batch runs, wait so long for more requests to share the next one.
 GATHER_S = 0.004
 # Logits of both libraries differ by up to 1e-4; the original's choice is a tie below this.
 TIE = 1e-3

@@ -1,4 +1,4 @@
-"""A transformers model as an engine needs it: parts of prompts, and one token for every row of a batch."""
+"""A transformers model as an engine needs it: chunks of prompts, and one token for every row of a batch."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Decoder:
             self.add_adapter(name, folder)
 
     def add_adapter(self, name: str, folder: Path) -> None:
-        """Put a LoRA adapter beside the weights; rows in work go on as they are.
+        """Put a LoRA adapter beside the weights; running rows stay as they are.
 
         Raises:
             UserError: The folder holds no adapter for this model.
@@ -87,8 +87,8 @@ class Decoder:
         is_plain = self._dtype == torch.float32 and not self._window
         return lean_forward(self._model) if is_plain else None
 
-    def read_prompt(self, cache: DynamicCache, ids: Sequence[int], adapter: str | None) -> torch.Tensor:
-        """Read the next part of a prompt.
+    def prefill(self, cache: DynamicCache, ids: Sequence[int], adapter: str | None) -> torch.Tensor:
+        """Read the next chunk of a prompt.
 
         Returns:
             Logits after its last token in float32, shape (1, vocabulary).
@@ -98,9 +98,7 @@ class Decoder:
         mask = prompt_mask(num_past, len(ids))
         return self._logits(torch.tensor([ids]), positions, mask, cache, [adapter])
 
-    def next_tokens(
-        self, cache: SlotCache, ids: Sequence[int], adapters: Sequence[str | None]
-    ) -> torch.Tensor:
+    def decode(self, cache: SlotCache, ids: Sequence[int], adapters: Sequence[str | None]) -> torch.Tensor:
         """Read one token a row.
 
         Returns:

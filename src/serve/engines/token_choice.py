@@ -103,6 +103,6 @@ def choose_all(
             continue
         try:
             chosen.append(choice.choose(scores[row : row + 1], seen_ids[row]))
-        except Exception as error:  # of one row's parameters: the others go on
+        except Exception as error:  # of one row's parameters: the others continue
             chosen.append(error)
     return chosen

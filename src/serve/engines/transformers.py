@@ -1,9 +1,9 @@
 """The default engine: a transformers model with continuous batching, token by token.
 
-Every generation in work has a row of one key-value cache, and one step of the model gives each of them its
-next token. A prompt is read in parts between the steps, so that neither a long prompt nor a long answer holds
-up a short one; a place that gets free is taken at the next step. Each generation has its own parameters, seed
-and LoRA adapter, and is what it would be alone.
+Every running generation has a row of one key-value cache, and one step of the model gives each of them its
+next token. A prompt is read in chunks between the steps, so that neither a long prompt nor a long answer
+holds up a short one; a slot that gets free is taken at the next step. Each generation has its own parameters,
+seed and LoRA adapter, and is what it would be alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import torch
 from transformers import DynamicCache
 
 from serve.engine import Capacity, Generation, Sampling, deliver
-from serve.engines.adapter_versions import RuntimeAdapters
+from serve.engines.adapter_versions import AdapterVersions
 from serve.engines.cache import NUM_PROMPTS, PrefixCache, SlotCache
 from serve.engines.decoder import Decoder, peft_model_class
 from serve.engines.token_choice import TokenChoice, choose_all
@@ -29,13 +29,13 @@ from serve.text import TextCodec, TokenStream
 
 logger = logging.getLogger(__name__)
 
-# Of a prompt between two steps: 256 tokens take about as long as three steps (sample model, one core).
-PROMPT_PART_TOKENS = 256
-# Between two steps: rows wait for so many parts at most.
-MAX_PARTS = 8
+# Of a prompt, between two steps: 256 tokens take about as long as three steps (sample model, one core).
+PREFILL_CHUNK_TOKENS = 256
+# Between two steps: the rows wait for so many chunks at most.
+MAX_CHUNKS = 8
 # Of the memory that is free when the model has been loaded, for keys and values.
 CACHE_SHARE = 0.5
-LOOK_FOR_END_S = 0.5
+CHECK_ALIVE_S = 0.5
 
 
 class TransformersEngine:
@@ -45,7 +45,7 @@ class TransformersEngine:
         model_dir: Folder of the model.
         codec: Its tokenizer.
         dtype: "float32", "bfloat16", "float16", or "auto" for the one it is stored in.
-        max_batch_size: Generations in work at once.
+        max_batch_size: Generations that run at once.
         adapters: Name -> folder of LoRA adapters.
 
     Raises:
@@ -65,7 +65,7 @@ class TransformersEngine:
         max_batch_size: int = 32,
         adapters: Mapping[str, Path] | None = None,
     ) -> None:
-        self._adapters = RuntimeAdapters(adapters or {})
+        self._adapters = AdapterVersions(adapters or {})
         self._decoder = Decoder(model_dir, dtype=dtype, adapters=adapters or {})
         self._codec = codec
         self._max_batch_size = max_batch_size
@@ -86,20 +86,20 @@ class TransformersEngine:
         return self._adapters.names
 
     def load_adapter(self, name: str, folder: Path) -> None:
-        peft_model_class()  # imported here: between two steps everybody would wait for it
+        peft_model_class()  # imported here: between two steps every row would wait for it
         self._between_steps(lambda: self._adapters.load(name, folder, self._decoder))
 
     def unload_adapter(self, name: str) -> None:
         self._between_steps(lambda: self._adapters.unload(name))
 
     def _between_steps(self, work: Callable[[], None]) -> None:
-        """Let the engine's thread do something between two steps, and wait for that."""
-        done = self._adapters.ask(work)
+        """Run something between two steps, in the engine's thread, and wait for it."""
+        task = self._adapters.submit(work)
         self._waiting.put(None)  # it may wait for a generation
-        while not done.wait(LOOK_FOR_END_S):
+        while not task.wait(CHECK_ALIVE_S):
             if not self._thread.is_alive():
                 raise incomplete("the engine has ended")
-        done.raise_failure()
+        task.raise_failure()
 
     def submit(self, prompt_ids: Sequence[int], sampling: Sampling, adapter: str | None = None) -> Generation:
         generation = Generation(prompt_ids, sampling, adapter)
@@ -107,12 +107,12 @@ class TransformersEngine:
         return generation
 
     def capacity(self) -> Capacity:
-        in_work = [*self._rows, *self._prompts]
+        running = [*self._rows, *self._prompts]
         return Capacity(
-            num_active=len(in_work),
+            num_active=len(running),
             num_waiting=self._waiting.qsize() + (self._next is not None),
             max_active=self._max_batch_size,
-            num_active_tokens=sum(work.max_tokens for work in in_work),
+            num_active_tokens=sum(work.max_tokens for work in running),
         )
 
     def is_healthy(self) -> bool:
@@ -140,7 +140,7 @@ class TransformersEngine:
             self._change_adapters()
             self._admit()
             self._drop_cancelled()
-            self._read_parts()
+            self._prefill()
             if self._rows:
                 self._step()
             elif not self._prompts:
@@ -170,17 +170,17 @@ class TransformersEngine:
                 _fail(generation, error)
 
     def _change_adapters(self) -> None:
-        self._adapters.do_asked()
+        self._adapters.run_pending()
         in_use = {work.generation.adapter for work in (*self._rows, *self._prompts)}
         for version in self._adapters.take_obsolete(in_use):
             self._decoder.remove_adapter(version)
-            self._prefixes.forget(version)
+            self._prefixes.drop(version)
 
     def _has_room(self, generation: Generation) -> bool:
         """Tell whether the rows would fit into memory, each as long as the longest may become."""
-        in_work = [*self._rows, *self._prompts]
-        longest = max([max_tokens_of(generation), *(work.max_tokens for work in in_work)])
-        return not in_work or (len(in_work) + 1) * longest <= self._max_cached_tokens
+        running = [*self._rows, *self._prompts]
+        longest = max([max_tokens_of(generation), *(work.max_tokens for work in running)])
+        return not running or (len(running) + 1) * longest <= self._max_cached_tokens
 
     def _drop_cancelled(self) -> None:
         for row in reversed(range(len(self._rows))):
@@ -191,21 +191,21 @@ class TransformersEngine:
             logger.info("dropped a cancelled generation")
             self._prompts.remove(work)
 
-    def _read_parts(self) -> None:
-        """Read a part of a prompt; of several while more generations wait for one than are at work.
+    def _prefill(self) -> None:
+        """Read a chunk of a prompt; of several while more prompts are unread than rows run.
 
         A step costs nearly as much for one row as for eight.
         """
-        for _ in range(min(MAX_PARTS, len(self._prompts))):
-            self._read_part()
+        for _ in range(min(MAX_CHUNKS, len(self._prompts))):
+            self._prefill_chunk()
             if len(self._prompts) <= len(self._rows):
                 return
 
-    def _read_part(self) -> None:
-        """Read a part of one prompt; the prompts take turns."""
+    def _prefill_chunk(self) -> None:
+        """Read a chunk of one prompt; the prompts take turns."""
         work = self._prompts.popleft()
         try:
-            scores = work.read_part()
+            scores = work.prefill_chunk()
             if scores is None:
                 self._prompts.append(work)
                 return
@@ -219,12 +219,12 @@ class TransformersEngine:
     def _step(self) -> None:
         """Give every row its next token."""
         try:
-            scores = self._decoder.next_tokens(
+            scores = self._decoder.decode(
                 self._cache,
                 [work.seen_ids[-1] for work in self._rows],
                 [work.generation.adapter for work in self._rows],
             )
-        except Exception as error:  # of memory, for one: none of the rows can go on
+        except Exception as error:  # of memory, for one: none of the rows can continue
             for work in self._rows:
                 _fail(work.generation, error)
             self._rows.clear()
@@ -270,14 +270,14 @@ class _Work:
         self._prompt_cache: DynamicCache | None = None
         self._num_read = 0
 
-    def read_part(self) -> torch.Tensor | None:
-        """Read the next part of the prompt; return the scores after its end, None before."""
+    def prefill_chunk(self) -> torch.Tensor | None:
+        """Read the next chunk of the prompt; return the scores after its last token, None before."""
         adapter = self.generation.adapter
         if self._prompt_cache is None:
             self._prompt_cache, self._num_read = self._prefixes.begin(self.seen_ids, adapter)
-        part = self.seen_ids[self._num_read : self._num_read + PROMPT_PART_TOKENS]
-        scores = self._decoder.read_prompt(self._prompt_cache, part, adapter)
-        self._num_read += len(part)
+        chunk = self.seen_ids[self._num_read : self._num_read + PREFILL_CHUNK_TOKENS]
+        scores = self._decoder.prefill(self._prompt_cache, chunk, adapter)
+        self._num_read += len(chunk)
         if self._num_read < len(self.seen_ids):
             return None
         self._prefixes.keep(self.seen_ids, adapter, self._prompt_cache)

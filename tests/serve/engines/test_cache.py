@@ -27,7 +27,7 @@ def decoder() -> Decoder:
 def read(decoder: Decoder, prefixes: PrefixCache, ids: list[int]) -> tuple[torch.Tensor, int]:
     with torch.inference_mode():
         cache, num_known = prefixes.begin(ids, None)
-        scores = decoder.read_prompt(cache, ids[num_known:], None)
+        scores = decoder.prefill(cache, ids[num_known:], None)
     assert cache.get_seq_length() == len(ids)
     prefixes.keep(ids, None, cache)
     return scores, num_known
@@ -66,14 +66,14 @@ def test_the_oldest_prompt_is_given_up(decoder: Decoder) -> None:
 def test_the_engine_reads_only_what_is_new(codec: TextCodec, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = TransformersEngine(BASE, codec)
     lengths: list[int] = []
-    read_prompt = engine._decoder.read_prompt
+    prefill = engine._decoder.prefill
 
     def counted(cache, ids, adapter):
         lengths.append(len(ids))
-        return read_prompt(cache, ids, adapter)
+        return prefill(cache, ids, adapter)
 
-    monkeypatch.setattr(engine._decoder, "read_prompt", counted)
-    monkeypatch.setattr(transformers_engine, "PROMPT_PART_TOKENS", 32)
+    monkeypatch.setattr(engine._decoder, "prefill", counted)
+    monkeypatch.setattr(transformers_engine, "PREFILL_CHUNK_TOKENS", 32)
 
     async def run() -> list[list[int]]:
         answers = []

@@ -13,7 +13,7 @@ import torch
 
 from sample.news.generator import rows
 from serve.engine import Generation, Sampling, Token
-from serve.engines.transformers import PROMPT_PART_TOKENS, TransformersEngine
+from serve.engines.transformers import PREFILL_CHUNK_TOKENS, TransformersEngine
 from serve.errors import RequestError
 from serve.model_folder import ModelFolder, read_model_folder
 from serve.text import TextCodec
@@ -48,7 +48,7 @@ def test_a_hundred_staggered_requests_of_mixed_lengths_are_what_each_is_alone(
     articles = [row["document"] for row in rows(100, 8)]
     # Some prompts are longer than what is read between two steps, some are a few tokens.
     prompts = [codec.encode(article * rng.choice((1, 1, 3)))[: rng.randint(2, 500)] for article in articles]
-    assert max(map(len, prompts)) > PROMPT_PART_TOKENS
+    assert max(map(len, prompts)) > PREFILL_CHUNK_TOKENS
     lengths = [rng.choice((1, 3, 12, 40, 70)) for _ in prompts]
 
     async def one(ids: list[int], num_tokens: int) -> list[int]:
@@ -245,7 +245,7 @@ def test_a_step_that_fails_ends_its_rows_and_not_the_engine(
         for generation in generations:
             await anext(generation)
         with monkeypatch.context() as patch:
-            patch.setattr(small_engine._decoder, "next_tokens", no_memory)
+            patch.setattr(small_engine._decoder, "decode", no_memory)
             ends = await asyncio.gather(*map(collect, generations), return_exceptions=True)
         assert [end.status for end in ends] == [424, 424]
         assert len(await collect(small_engine.submit([0, 5], Sampling(max_new_tokens=4)))) == 4

@@ -55,7 +55,7 @@ class LineStream:
 
     Args:
         is_sse: Write events.
-        tgi_compat: TGI's names in a token, and details unless told otherwise.
+        tgi_compat: TGI's names in a token, and details unless the request says otherwise.
     """
 
     def __init__(self, *, is_sse: bool, tgi_compat: bool) -> None:
@@ -74,7 +74,7 @@ class LineStream:
     def end(self, run: Run) -> bytes:
         return b""
 
-    def error(self, refusal: RequestError) -> bytes:
+    def error(self, error: RequestError) -> bytes:
         """Write LMI's last token of a failed stream, with the reason that LMI leaves to its log."""
         return self._line(
             {
@@ -82,7 +82,7 @@ class LineStream:
                 "generated_text": "",
                 "details": {"finish_reason": "error", "generated_tokens": None, "inputs": None},
             }
-            | error_body(refusal)
+            | error_body(error)
         )
 
     def _line(self, body: dict[str, Any]) -> bytes:
@@ -123,8 +123,8 @@ class LmiWriter(Writer):
             "choices": choices,
         }
 
-    def error(self, refusal: RequestError) -> dict[str, Any]:
-        return error_body(refusal)
+    def error(self, error: RequestError) -> dict[str, Any]:
+        return error_body(error)
 
 
 class LmiChunks:
@@ -142,8 +142,8 @@ class LmiChunks:
         counts = self._writer.usage_chunk(run)
         return (self._line(counts) if counts else b"") + self._done()
 
-    def error(self, refusal: RequestError) -> bytes:
-        return self._line(self._writer.error(refusal)) + self._done()
+    def error(self, error: RequestError) -> bytes:
+        return self._line(self._writer.error(error)) + self._done()
 
     def _done(self) -> bytes:
         return DONE if self._is_sse else b""
@@ -152,7 +152,7 @@ class LmiChunks:
         return event(body) if self._is_sse else to_json(body) + b"\n"
 
 
-def error_body(refusal: RequestError) -> dict[str, Any]:
+def error_body(error: RequestError) -> dict[str, Any]:
     """Return LMI's body; what is wrong with a request is a 424 there."""
-    code = 424 if refusal.status in (400, 422) else refusal.status
-    return {"error": str(refusal), "code": code}
+    code = 424 if error.status in (400, 422) else error.status
+    return {"error": str(error), "code": code}

@@ -75,7 +75,7 @@ def parse_lmi(value: Any, adapters: tuple[str, ...]) -> GenerateRequest:
         inputs=typed("inputs", value["inputs"], "string"),
         parameters=DEFAULTS | given | {"adapter_id": _adapter(value.get("adapters"), adapters)},
         stream=bool(typed("stream", value.get("stream"), "bool?")),
-        cut=tuple(filter(None, stop)),
+        stop_sequences=tuple(filter(None, stop)),
     )
 
 

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from processes.errors import UserError
 from serve.bodies import json_response, read_json
-from serve.dialects.adapter_routes import RuntimeAdapterRoutes, with_adapter
+from serve.dialects.adapter_routes import AdapterRoutes, with_adapter
 from serve.dialects.lmi.answers import LineStream, LmiChunks, LmiWriter, error_body, generate_body
 from serve.dialects.lmi.requests import MAX_NEW_TOKENS, parse_lmi
 from serve.dialects.openai.requests import Rules, parse_openai
@@ -87,11 +87,11 @@ class LmiRoutes:
             Route("/invocations", self._invocations, methods=["POST"]),
             Route("/predictions/{name}", self._invocations, methods=["POST"]),
             Route("/v1/chat/completions", self._invocations, methods=["POST"]),
-            *RuntimeAdapterRoutes(self._service, variable="OPTION_ENABLE_LORA").routes(),
+            *AdapterRoutes(self._service, variable="OPTION_ENABLE_LORA").routes(),
         ]
 
-    def refused(self, refusal: RequestError) -> Response:
-        body = error_body(refusal)
+    def error_response(self, error: RequestError) -> Response:
+        body = error_body(error)
         return json_response(body, status=body["code"])
 
     async def _ping(self, _: Request) -> Response:

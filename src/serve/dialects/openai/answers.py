@@ -107,8 +107,8 @@ class Writer:
             "choices": choices,
         }
 
-    def error(self, refusal: RequestError) -> dict[str, Any]:
-        return refusal.body
+    def error(self, error: RequestError) -> dict[str, Any]:
+        return error.body
 
 
 class ChunkStream:
@@ -131,8 +131,8 @@ class ChunkStream:
         counts = self._writer.usage_chunk(run)
         return (event(counts) if counts else b"") + DONE
 
-    def error(self, refusal: RequestError) -> bytes:
-        return event(self._writer.error(refusal)) + DONE
+    def error(self, error: RequestError) -> bytes:
+        return event(self._writer.error(error)) + DONE
 
 
 def usage(run: Run) -> dict[str, int]:

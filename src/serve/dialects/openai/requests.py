@@ -145,7 +145,7 @@ def parse_openai(
         parameters=DEFAULTS | parameters,
         stream=bool(given["stream"]),
         is_rendered=kind == "chat",
-        cut=() if rules.is_tgi else tuple(filter(None, stop)),
+        stop_sequences=() if rules.is_tgi else tuple(filter(None, stop)),
     )
     options = given["stream_options"] or {}
     return OpenAIRequest(

@@ -58,8 +58,8 @@ class GenerateStream:
             details = _details(run) | {"input_length": run.num_prompt}
         return event(self._body(run, run.tokens[-1], _text(run, self._full_text), details))
 
-    def error(self, refusal: RequestError) -> bytes:
-        return event(refusal.body)
+    def error(self, error: RequestError) -> bytes:
+        return event(error.body)
 
     def _body(self, run: Run, token: Token, text: str | None, details: dict | None) -> dict[str, Any]:
         return {

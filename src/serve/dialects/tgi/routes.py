@@ -78,8 +78,8 @@ class TgiRoutes:
             Route(path, handler, methods=["POST"]) for path, handler in post.items()
         ]
 
-    def refused(self, refusal: RequestError) -> Response:
-        return json_response(refusal.body, status=refusal.status)
+    def error_response(self, error: RequestError) -> Response:
+        return json_response(error.body, status=error.status)
 
     async def _health(self, _: Request) -> Response:
         self._service.healthy_engine()
@@ -132,8 +132,8 @@ class TgiRoutes:
     async def _compatibly(self, http: Request, value: Any, received_s: float) -> Response:
         """Answer with a one-element array, or a stream when the body says so.
 
-        For a model from a folder TGI puts the prompt before the text here unless told otherwise: it finds no
-        pipeline tag and takes that for text generation.
+        For a model from a folder TGI puts the prompt before the text here, unless the request says otherwise:
+        it finds no pipeline tag and takes that for text generation.
         """
         request = parse_tgi(value)
         full_text = request.parameters["return_full_text"] is not False
@@ -177,9 +177,9 @@ class TgiRoutes:
             raise RequestError(422, "suffix not supported", message)
         try:
             request = self._parse(kind, value)
-        except RequestError as refusal:
+        except RequestError as error:
             self._service.metrics.received()
-            self._service.metrics.failed(refusal.error_type)
+            self._service.metrics.failed(error.error_type)
             raise
         name = request.generate.parameters["adapter_id"] or self._service.model_id
         writer = Writer(request, model=name, fingerprint=FINGERPRINT)

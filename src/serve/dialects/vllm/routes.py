@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serve.bodies import json_response, read_json
-from serve.dialects.adapter_routes import RuntimeAdapterRoutes, with_adapter
+from serve.dialects.adapter_routes import AdapterRoutes, with_adapter
 from serve.dialects.openai.answers import OPENAI_REASONS, ChunkStream, Writer, event, usage
 from serve.dialects.openai.requests import Kind, Rules, parse_openai
 from serve.dialects.vllm.requests import FIELDS, NOT_OFFERED
@@ -75,11 +75,11 @@ class VllmRoutes:
             Route("/invocations", self._invocations, methods=["POST"]),
             Route("/v1/chat/completions", self._chat, methods=["POST"]),
             Route("/v1/completions", self._completions, methods=["POST"]),
-            *RuntimeAdapterRoutes(self._service, variable="VLLM_ALLOW_RUNTIME_LORA_UPDATING").routes(),
+            *AdapterRoutes(self._service, variable="VLLM_ALLOW_RUNTIME_LORA_UPDATING").routes(),
         ]
 
-    def refused(self, refusal: RequestError) -> Response:
-        body = error_body(refusal)
+    def error_response(self, error: RequestError) -> Response:
+        body = error_body(error)
         return json_response(body, status=body["error"]["code"])
 
     async def _health(self, _: Request) -> Response:
@@ -207,8 +207,8 @@ class VllmWriter(Writer):
             "choices": choices,
         }
 
-    def error(self, refusal: RequestError) -> dict[str, Any]:
-        return error_body(refusal)
+    def error(self, error: RequestError) -> dict[str, Any]:
+        return error_body(error)
 
 
 class VllmStream(ChunkStream):
@@ -225,8 +225,8 @@ class VllmStream(ChunkStream):
         return body
 
 
-def error_body(refusal: RequestError) -> dict[str, Any]:
+def error_body(error: RequestError) -> dict[str, Any]:
     """Return vLLM's body; what TGI calls unprocessable is a bad request here."""
-    code = {422: 400, 424: 500}.get(refusal.status, refusal.status)
+    code = {422: 400, 424: 500}.get(error.status, error.status)
     type_ = ERROR_TYPES.get(code, "BadRequestError" if code < 500 else "InternalServerError")
-    return {"error": {"message": str(refusal), "type": type_, "param": None, "code": code}}
+    return {"error": {"message": str(error), "type": type_, "param": None, "code": code}}

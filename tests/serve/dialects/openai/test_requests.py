@@ -69,8 +69,8 @@ def test_stop_is_tgis_list_that_stays_or_openais_text_that_is_cut() -> None:
     with pytest.raises(RequestError, match="stop: invalid type: str"):
         parse(TGI, stop="가")
     found = parse(VLLM, stop="가").generate
-    assert (found.cut, found.parameters["stop"]) == (("가",), [])
-    assert parse(VLLM, stop=[*"가나다라마", ""]).generate.cut == tuple("가나다라마")
+    assert (found.stop_sequences, found.parameters["stop"]) == (("가",), [])
+    assert parse(VLLM, stop=[*"가나다라마", ""]).generate.stop_sequences == tuple("가나다라마")
 
 
 def test_a_model_is_itself_an_adapter_or_a_404_that_names_the_known() -> None:
