@@ -1,4 +1,4 @@
-"""The server multiplies in float32 unless it is told otherwise: not every processor is quick in bfloat16."""
+"""The server multiplies in float32 unless DTYPE says otherwise: not every processor is quick in bfloat16."""
 
 from __future__ import annotations
 

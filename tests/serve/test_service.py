@@ -173,7 +173,7 @@ def any_server(request: pytest.FixtureRequest) -> tuple[str, ServerProcess]:
 
 
 def assert_refused(dialect: str, answer: requests.Response) -> None:
-    """A refusal has the dialect's shape; where a stream has begun, it is an event."""
+    """An error response has the dialect's shape; where a stream has begun, it is an event."""
     found = json.loads(answer.text.removeprefix("data:")) if answer.status_code == 200 else answer.json()
     if dialect == "vllm":
         assert set(found["error"]) == {"message", "type", "param", "code"}

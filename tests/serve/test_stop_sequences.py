@@ -1,4 +1,4 @@
-"""A stop text ends the answer before it, wherever in the tokens it stands."""
+"""A stop sequence ends the answer before it, wherever in the tokens it is."""
 
 from __future__ import annotations
 

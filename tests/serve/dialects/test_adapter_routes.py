@@ -18,7 +18,7 @@ VARIABLES = {"lmi": "OPTION_ENABLE_LORA", "vllm": "VLLM_ALLOW_RUNTIME_LORA_UPDAT
 
 
 @pytest.mark.parametrize("dialect", BODIES)
-def test_a_container_is_told_to_load_an_adapter_and_whom_a_request_is_for(
+def test_a_container_is_asked_to_load_an_adapter_and_a_request_names_it(
     dialect: str, adapter_dirs: dict[str, Path]
 ) -> None:
     with ServerProcess(SERVE_DIALECT=dialect, **{VARIABLES[dialect]: "true"}) as process:

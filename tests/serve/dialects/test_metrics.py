@@ -112,7 +112,7 @@ def test_a_request_is_counted_with_its_tokens(measured_server: ServerProcess, st
 
 
 @pytest.mark.parametrize("route", ["/generate", "/generate_stream", "/v1/completions"])
-def test_a_refusal_is_a_failure_by_its_error(measured_server: ServerProcess, route: str) -> None:
+def test_an_error_response_is_a_failure_by_its_error(measured_server: ServerProcess, route: str) -> None:
     body = {"inputs": "가", "prompt": "가", "parameters": {"top_p": 3}, "top_p": 3}
     change = grown(measured_server, lambda: post(measured_server, route, body))
     assert change == {("tgi_request_count",): 1, ("tgi_request_failure", "validation"): 1}

@@ -1,4 +1,4 @@
-"""LoRA adapters that come and go while the engine generates: nobody else's answer changes."""
+"""LoRA adapters that come and go while the engine generates: no other answer changes."""
 
 from __future__ import annotations
 

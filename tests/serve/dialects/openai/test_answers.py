@@ -128,7 +128,7 @@ def test_models_are_a_list_of_one(chat_server: ServerProcess, chat_dir: Path) ->
     }
 
 
-def test_refusals_before_a_stream_are_statuses_and_those_of_values_are_events(
+def test_errors_before_a_stream_are_statuses_and_those_of_values_are_events(
     chat_server: ServerProcess,
 ) -> None:
     role = post(

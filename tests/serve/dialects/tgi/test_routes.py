@@ -56,7 +56,9 @@ def test_generate_answers_an_object_and_the_compatible_routes_an_array(server: S
         assert post(server, route, body(return_full_text=False)).json() == [answer]
 
 
-def test_the_compatible_routes_put_the_prompt_first_unless_told_otherwise(server: ServerProcess) -> None:
+def test_the_compatible_routes_put_the_prompt_first_unless_the_request_says_otherwise(
+    server: ServerProcess,
+) -> None:
     text = post(server, "/generate", body()).json()["generated_text"]
     assert post(server, "/invocations", body()).json()[0]["generated_text"] == "안녕하세요" + text
     assert post(server, "/generate", body(return_full_text=True)).json()["generated_text"].startswith("안녕")
@@ -90,7 +92,7 @@ def test_headers_count_tokens_characters_and_milliseconds(server: ServerProcess)
 
 
 def post_error_count(server: ServerProcess, inputs: str) -> int:
-    """Return the number of prompt tokens as the refusal of a too long answer says it."""
+    """Return the number of prompt tokens as the error response to a too long answer says it."""
     message = post(server, "/generate", body(2048, inputs=inputs)).json()["error"]
     return int(message.split("Given: ")[1].split(" ")[0])
 

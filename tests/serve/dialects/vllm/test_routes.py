@@ -45,7 +45,7 @@ def test_a_stream_says_who_speaks_then_what_and_then_the_counts(vllm_server: Ser
     assert (last["choices"], last["usage"]) == ([], whole["usage"])
 
 
-def test_completions_have_16_tokens_unless_told_otherwise(vllm_server: ServerProcess) -> None:
+def test_completions_have_16_tokens_unless_the_request_says_otherwise(vllm_server: ServerProcess) -> None:
     body = post(vllm_server, "/v1/completions", {"prompt": "안녕하세요", "temperature": 0}).json()
     assert body["id"].startswith("cmpl-")
     assert body["usage"]["completion_tokens"] == 16
@@ -74,7 +74,7 @@ def test_inputs_are_a_400(vllm_server: ServerProcess) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_refusals_are_statuses_even_for_streams(vllm_server: ServerProcess, stream: bool) -> None:
+def test_errors_are_statuses_even_for_streams(vllm_server: ServerProcess, stream: bool) -> None:
     unknown = post(vllm_server, "/v1/chat/completions", chat(model="없는 모델", stream=stream))
     assert (unknown.status_code, unknown.json()["error"]["type"]) == (404, "NotFoundError")
     long = post(vllm_server, "/v1/chat/completions", chat(max_tokens=5000, stream=stream))
