@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -87,12 +88,11 @@ class Service:
             raise RequestError(429, "overloaded", "Model is overloaded")
         self._num_requests += 1
         try:
-            given = (request, self.model.codec, engine)
-            limits = {"max_input": self.max_input, "max_total": self.max_total}
-            if len(request.inputs) > MAX_INLINE_CHARACTERS:
-                prompt = await asyncio.to_thread(prepare, *given, **limits)
-            else:
-                prompt = prepare(*given, **limits)
+            check = partial(
+                prepare, request, self.model.codec, engine, max_input=self.max_input, max_total=self.max_total
+            )
+            is_long = len(request.inputs) > MAX_INLINE_CHARACTERS
+            prompt = await asyncio.to_thread(check) if is_long else check()
             generation = engine.submit(prompt.ids, prompt.sampling, prompt.adapter)
         except BaseException:
             self._free()

@@ -30,7 +30,7 @@ class Task:
     def run(self) -> None:
         try:
             self._work()
-        except Exception as failure:  # for the thread that submitted it
+        except Exception as failure:  # for the thread that waits
             self._failure = failure
         self._done.set()
 
@@ -62,14 +62,14 @@ class AdapterVersions:
         """Names that a request may choose."""
         return tuple(self._versions)
 
-    def submit(self, work: Callable[[], None]) -> Task:
+    def enqueue(self, work: Callable[[], None]) -> Task:
         """Queue work for the engine's thread."""
         task = Task(work)
         self._pending.put(task)
         return task
 
     def run_pending(self) -> None:
-        """Run what was submitted; in the engine's thread."""
+        """Run what was queued; in the engine's thread."""
         while not self._pending.empty():
             self._pending.get().run()
 

@@ -94,7 +94,7 @@ class TransformersEngine:
 
     def _between_steps(self, work: Callable[[], None]) -> None:
         """Run something between two steps, in the engine's thread, and wait for it."""
-        task = self._adapters.submit(work)
+        task = self._adapters.enqueue(work)
         self._waiting.put(None)  # it may wait for a generation
         while not task.wait(CHECK_ALIVE_S):
             if not self._thread.is_alive():
