@@ -97,9 +97,7 @@ class EventStream:
     """An ASGI response that streams one run.
 
     Args:
-        service: Generates.
         start: Makes the run.
-        shape: Of the dialect.
         received_s: When the request came, on `time.perf_counter`'s clock.
         close: Of a run that was made before the response.
     """

@@ -68,7 +68,6 @@ class Detokenizer:
     The texts together equal the decoding of all ids at once.
 
     Args:
-        codec: Of the model.
         prompt_ids: What the generated ids follow.
     """
 
@@ -99,7 +98,6 @@ class TokenStream:
     """Make tokens of one generation's ids; every engine uses it, so that all end alike.
 
     Args:
-        codec: Of the model.
         prompt_ids: What is continued.
         sampling: Says when to stop.
     """

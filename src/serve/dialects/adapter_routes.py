@@ -31,7 +31,6 @@ class AdapterRoutes:
     """POST /adapters and DELETE /adapters/NAME.
 
     Args:
-        service: Has the engine.
         variable: The container's variable that has to be true for it.
     """
 
@@ -84,8 +83,6 @@ def with_adapter(http: Request, value: Any, member: str) -> Any:
     """Return a body that names the adapter of the request's header, if it has one.
 
     Args:
-        http: The request.
-        value: Its body.
         member: Where the dialect's bodies name an adapter.
     """
     name = http.headers.get(HEADER)

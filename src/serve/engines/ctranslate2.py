@@ -17,9 +17,8 @@ from pathlib import Path
 
 import ctranslate2
 
-from processes.errors import UserError
 from serve.engine import Capacity, Generation, Sampling, deliver
-from serve.engines.ctranslate2_conversion import PARITY_FILE, converted
+from serve.engines.ctranslate2_conversion import check_parity, converted
 from serve.errors import RequestError, generation_failed
 from serve.model_folder import ModelFolder
 from serve.settings import MIN_INT8_AGREEMENT_PERCENT
@@ -33,8 +32,6 @@ NUM_WORKERS = 2
 MAX_LENGTH_DIFFERENCE = 64
 # While another batch runs, wait so long for more requests to share the next one.
 GATHER_S = 0.004
-# Logits of both libraries differ by up to 1e-4; the original's choice is a tie below this.
-TIE = 1e-3
 
 
 class CTranslate2Engine:
@@ -236,77 +233,3 @@ def _fit_together(first: Generation, other: Generation) -> bool:
         or (mine.temperature, mine.top_k, mine.top_p) == (theirs.temperature, theirs.top_k, theirs.top_p)
     )
     return is_alike and abs(len(first.prompt_ids) - len(other.prompt_ids)) <= MAX_LENGTH_DIFFERENCE
-
-
-def check_parity(
-    generator: ctranslate2.Generator,
-    folder: Path,
-    tokens: list[str],
-    quantize: str,
-    min_int8_agreement_percent: int,
-) -> float:
-    """Compare the copy with what the original generated when it was converted.
-
-    float32: the same ids, up to a token that was a tie for the original. int8: after each beginning of the
-    original's text, the same next id in nearly all places. In how many depends on the processor: oneDNN
-    multiplies unsigned by signed bytes, and without VNNI x86 adds two such products in 16 bits, which
-    saturate. Measured with the base model: 93.2 % with AVX512-VNNI, 93.8 % with AVX-VNNI, 83.9 % with AVX2.
-
-    Returns:
-        The share that is the same, 0 to 1.
-
-    Raises:
-        UserError: They differ.
-
-    Source: oneDNN, "Nuances of int8 computations"; ONEDNN_MAX_CPU_ISA=AVX2 shows it on any x86 processor.
-    """
-    answers = json.loads((folder / PARITY_FILE).read_text(encoding="utf-8"))
-    is_int8 = quantize == "int8"
-    agreement = (_shares_chosen if is_int8 else _shares_generated)(generator, answers, tokens)
-    lowest_percent = min_int8_agreement_percent if is_int8 else 100
-    chooses = f"chooses {100 * agreement:.1f} % of the original's tokens ({quantize})"
-    why = "; without VNNI an x86 processor saturates sums of 8-bit products" if is_int8 else ""
-    if 100 * agreement < lowest_percent:
-        raise UserError(
-            found=f"a copy that {chooses}",
-            expected=f"at least {lowest_percent} %{why}",
-            next_step=f"leave SERVE_ENGINE and the quantisation out, or delete {folder} to convert it again",
-        )
-    if is_int8 and 100 * agreement < MIN_INT8_AGREEMENT_PERCENT:
-        logger.warning(
-            "%s, fewer than %d %%: served because SERVE_MIN_INT8_AGREEMENT_PERCENT is %d%s",
-            chooses, MIN_INT8_AGREEMENT_PERCENT, lowest_percent, why,
-        )  # fmt: skip
-    else:
-        logger.info("%s", chooses)
-    return agreement
-
-
-def _shares_generated(generator: ctranslate2.Generator, answers: list[dict], tokens: list[str]) -> float:
-    """Return the share of prompts with the original's ids, up to the first tie that went the other way."""
-    num_equal = 0
-    for answer in answers:
-        (result,) = generator.generate_batch(
-            [[tokens[id_] for id_ in answer["prompt"]]],
-            include_prompt_in_result=False,
-            max_length=len(answer["generated"]),
-            end_token=[],
-        )
-        pairs = zip(result.sequences_ids[0], answer["generated"], answer["margins"], strict=False)
-        differing = next((margin for ours, theirs, margin in pairs if ours != theirs), None)
-        num_equal += differing is None or differing < TIE
-    return num_equal / len(answers)
-
-
-def _shares_chosen(generator: ctranslate2.Generator, answers: list[dict], tokens: list[str]) -> float:
-    """Return the share of the original's tokens that are the copy's first choice, too."""
-    import numpy as np
-
-    num_equal = num_all = 0
-    for answer in answers:
-        ids = answer["prompt"] + answer["generated"]
-        logits = np.asarray(generator.forward_batch([ids[:-1]]))[0]
-        chosen = logits[len(answer["prompt"]) - 1 :].argmax(axis=-1)
-        num_equal += int((chosen == np.asarray(answer["generated"])).sum())
-        num_all += len(answer["generated"])
-    return num_equal / num_all

@@ -38,3 +38,12 @@ def test_the_workshop_knows_every_dialect() -> None:
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 def test_a_dialects_variables_are_those_of_settings(dialect) -> None:
     assert set(dialect.variables) <= set(VARIABLES)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_workshops_variables_of_an_engine_are_those_of_its_dialect(engine: str) -> None:
+    names, variables = ENGINES[engine], VARIABLES
+    assert names.model in variables["model"]
+    assert names.max_total in variables["max_total_tokens"]
+    assert names.quantize in variables["quantize"]
+    assert not names.max_input or names.max_input in variables["max_input_tokens"]

@@ -63,12 +63,7 @@ def read_options(environ: Mapping[str, str]) -> LmiOptions:
 
 
 class LmiRoutes:
-    """Answer as LMI does.
-
-    Args:
-        service: Generates.
-        options: LMI's variables.
-    """
+    """Answer as LMI does."""
 
     def __init__(self, service: Service, options: LmiOptions) -> None:
         self._service, self._options = service, options

@@ -112,11 +112,7 @@ class Writer:
 
 
 class ChunkStream:
-    """Server-sent events of chunks, `data: [DONE]` at their end.
-
-    Args:
-        writer: Of the dialect.
-    """
+    """Server-sent events of chunks, `data: [DONE]` at their end."""
 
     keep_alive = KEEP_ALIVE
 

@@ -118,8 +118,6 @@ def parse_openai(
     Args:
         kind: Chat or completion.
         value: From JSON.
-        rules: Of the dialect.
-        template: The model's.
         adapters: Names of LoRA adapters that `model` may choose.
 
     Raises:

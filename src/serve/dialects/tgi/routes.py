@@ -42,11 +42,7 @@ NEWER = {"max_completion_tokens": (None,)}
 
 
 class TgiRoutes:
-    """Answer as TGI does.
-
-    Args:
-        service: Generates.
-    """
+    """Answer as TGI does."""
 
     def __init__(self, service: Service) -> None:
         self._service = service

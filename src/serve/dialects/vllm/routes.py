@@ -38,11 +38,7 @@ ERROR_TYPES = {
 
 
 class VllmRoutes:
-    """Answer as vLLM does.
-
-    Args:
-        service: Generates.
-    """
+    """Answer as vLLM does."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
