@@ -83,17 +83,16 @@ def implemented() -> dict[str, Implementation]:
     # Importing a module registers its functions; here, so that registry itself imports none of them.
     from sandbox.api import tags
     from sandbox.hosting import (
+        components,
         endpoint_configs,
-        endpoint_update,
         endpoint_weights,
         endpoints,
-        inference_components,
         models,
     )
     from sandbox.training import training_jobs
 
-    assert all((tags, endpoint_configs, endpoint_update, endpoint_weights, endpoints))
-    assert all((inference_components, models, training_jobs))
+    assert all((tags, components, endpoint_configs, endpoint_weights, endpoints))
+    assert all((models, training_jobs))
     return _OPERATIONS
 
 

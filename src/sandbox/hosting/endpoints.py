@@ -1,9 +1,12 @@
-"""Endpoints: their records, and the calls that create, describe, list and delete them."""
+"""Endpoints: their records, and the calls that create, describe, list, update and delete them."""
 
 from __future__ import annotations
 
+import dataclasses
+import logging
 import threading
 import time
+import traceback
 from typing import Any
 
 from sandbox.api.errors import validation_error
@@ -12,10 +15,14 @@ from sandbox.api.listing import list_records
 from sandbox.api.registry import Call, found, operation
 from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
-from sandbox.hosting.deployment import variants_of
+from sandbox.hosting.component_move import begin_moves, settle
+from sandbox.hosting.deployment import Variant, not_implemented, variants_of
+from sandbox.hosting.deployment_failure import INTERNAL, DeploymentFailedError, RollbackFailedError
+from sandbox.hosting.deployment_policy import DeploymentPolicy, policy_of
 from sandbox.hosting.endpoint_configs import found_config
 from sandbox.hosting.endpoint_states import (
     KIND,
+    begin_change,
     begin_deletion,
     end_all,
     forget,
@@ -26,8 +33,11 @@ from sandbox.hosting.endpoint_states import (
     set_status,
 )
 from sandbox.hosting.endpoint_summary import pending_summary, variant_summaries
+from sandbox.hosting.fleet_update import OPERATION, FleetUpdate
 from sandbox.hosting.running_endpoint import RunningEndpoint
 from sandbox.hosting.running_variant import STOP_GRACE_S
+
+_MAX_REASON_CHARACTERS = 1024
 
 __all__ = ["KIND", "end_all", "recover", "running", "serving"]
 
@@ -88,6 +98,43 @@ def list_endpoints(call: Call) -> dict[str, Any]:
     )
 
 
+@operation(OPERATION)
+def update_endpoint(call: Call) -> dict[str, Any]:
+    request, region, context = call.request, call.region, call.context
+    name, config_name = request["EndpointName"], request["EndpointConfigName"]
+    record = found(call, KIND, name, what="endpoint")
+    variants = variants_of(call, found_config(call, config_name))
+    # AWS reads the configuration in service, too: an update is refused after that one was deleted.
+    # Source: github.com/hashicorp/terraform-provider-aws/issues/40048.
+    found_config(call, record["EndpointConfigName"])
+    endpoint = serving(region, name)
+    config = request.get("DeploymentConfig")
+    members = {"LastDeploymentConfig": config} if config else {}
+    if not config and request.get("RetainDeploymentConfig"):
+        config = record.get("LastDeploymentConfig")
+    policy = DeploymentPolicy()
+    if endpoint:  # else begin_change says what is wrong
+        variants = _retained(request, variants, endpoint)
+        policy = policy_of(config, old=[each.variant for each in endpoint.variants.values()], new=variants)
+        _check_kind(endpoint, variants, policy)
+    endpoint = begin_change(context, region, name, **members)
+    try:
+        moves = begin_moves(context, region, name)
+    except BaseException:
+        set_status(context, region, name, record["EndpointStatus"])
+        raise
+    try:
+        endpoint.update = FleetUpdate(
+            context, endpoint, variants, policy, config_name=config_name, moves=moves
+        )
+        threading.Thread(target=_carry_out, args=(call, endpoint), name=f"update {name}", daemon=True).start()
+    except BaseException:
+        settle(moves)
+        set_status(context, region, name, record["EndpointStatus"])
+        raise
+    return {"EndpointArn": record["EndpointArn"]}
+
+
 @operation("DeleteEndpoint")
 def delete_endpoint(call: Call) -> dict[str, Any]:
     name, region, context = call.request["EndpointName"], call.region, call.context
@@ -103,3 +150,61 @@ def delete_endpoint(call: Call) -> dict[str, Any]:
 
     threading.Thread(target=remove, name=f"delete {name}", daemon=True).start()
     return {}
+
+
+def _carry_out(call: Call, endpoint: RunningEndpoint) -> None:
+    """Update an endpoint, and say in its record how that ended."""
+    context, region, name = call.context, endpoint.region, endpoint.name
+    update = endpoint.update
+    members: dict[str, Any] = {}
+    status = "InService"
+    try:
+        update.run(lambda: set_status(context, region, name, "RollingBack"))
+        members["EndpointConfigName"] = update.config_name
+    except RollbackFailedError as failure:
+        status, members["FailureReason"] = "UpdateRollbackFailed", str(failure)[:_MAX_REASON_CHARACTERS]
+    except DeploymentFailedError as failure:
+        members["FailureReason"] = str(failure)[:_MAX_REASON_CHARACTERS]
+    except Exception:
+        logging.getLogger("sandbox").error(traceback.format_exc())
+        status, members["FailureReason"] = "UpdateRollbackFailed", INTERNAL
+    endpoint.update = None
+    if not endpoint.stopped.is_set():
+        set_status(context, region, name, status, **members)
+
+
+def _retained(request: dict[str, Any], variants: list[Variant], endpoint: RunningEndpoint) -> list[Variant]:
+    """Return variants with the instance counts and weights of those in service, if that is asked for."""
+    if not request.get("RetainAllVariantProperties"):
+        return variants
+    excluded = {each["VariantPropertyType"] for each in request.get("ExcludeRetainedVariantProperties", [])}
+    retained = []
+    for variant in variants:
+        running, members = endpoint.variants.get(variant.name), {}
+        if running and "DesiredInstanceCount" not in excluded:
+            members["num_instances"] = running.num_instances if running.machines else running.num_desired
+        if running and "DesiredWeight" not in excluded:
+            members["weight"] = running.desired_weight
+        retained.append(dataclasses.replace(variant, **members))
+    return retained
+
+
+def _check_kind(endpoint: RunningEndpoint, variants: list[Variant], policy: DeploymentPolicy) -> None:
+    """Make sure that an endpoint stays of its kind. The wording is ours.
+
+    Raises:
+        AwsError: It runs models and shall run inference components, or the other way; or the components
+            would be replaced in steps.
+    """
+    had_models = all(running.machines is None for running in endpoint.variants.values())
+    if had_models != all(variant.container is not None for variant in variants):
+        raise validation_error(
+            "An endpoint for inference components can not be updated to run models, nor the other way:"
+            " create another endpoint."
+        )
+    if had_models:
+        return
+    if policy.batch or len(policy.shares) > 1:
+        raise not_implemented("traffic in steps for an endpoint with inference components")
+    if {variant.name for variant in variants} != set(endpoint.variants):
+        raise validation_error("Variants of an endpoint for inference components keep their names.")

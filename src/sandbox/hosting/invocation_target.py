@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from sandbox.api.errors import AwsError
 from sandbox.api.registry import ACCOUNT_ID
-from sandbox.hosting import inference_components
+from sandbox.hosting import components
 from sandbox.hosting.instance import Instance
 from sandbox.hosting.invocation_metrics import metrics
 from sandbox.hosting.request_headers import Invocation
@@ -90,7 +90,7 @@ def _variant(running: RunningVariant, endpoint: RunningEndpoint) -> Target:
 
 
 def _component(name: str, endpoint: RunningEndpoint) -> Target:
-    component = inference_components.running(endpoint.region, name)
+    component = components.running(endpoint.region, name)
     if component is None or component.endpoint != endpoint.name or not component.is_in_service:
         raise AwsError(
             "ValidationError",
