@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.hosting.component_spec import ComponentSpec
+from sandbox.hosting.adapters import AdapterError
 from sandbox.hosting.connections import Connections
 from sandbox.hosting.instance import Instance
 from sandbox.hosting.machines import Machine, Machines
-from sandbox.hosting.running_adapter import AdapterError
+from sandbox.hosting.specs import ComponentSpec
 
 if TYPE_CHECKING:
     from sandbox.hosting.running_component import RunningComponent

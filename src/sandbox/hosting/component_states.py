@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.api.errors import validation_error
 from sandbox.api.registry import ACCOUNT_ID
-from sandbox.hosting.deployment_failure import DeploymentFailedError, RollbackFailedError, nothing_unforeseen
+from sandbox.hosting.adapters import RunningAdapter
+from sandbox.hosting.errors import DeploymentFailedError, RollbackFailedError, nothing_unforeseen
 from sandbox.hosting.instance import remove_scratch, stop_together
-from sandbox.hosting.running_adapter import RunningAdapter
 from sandbox.hosting.running_component import RunningComponent
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ from typing import Any
 
 from sandbox.api.errors import validation_error
 from sandbox.hosting.component_copy import ComponentCopy
-from sandbox.hosting.component_spec import ComponentSpec
-from sandbox.hosting.deployment_failure import DeploymentFailedError, RollbackFailedError, nothing_unforeseen
 from sandbox.hosting.deployment_watch import DeploymentWatch
+from sandbox.hosting.errors import DeploymentFailedError, RollbackFailedError, nothing_unforeseen
 from sandbox.hosting.running_component import RunningComponent
+from sandbox.hosting.specs import ComponentSpec
 
 _PERCENT = "CAPACITY_PERCENT"
 _MIN_PERCENT, _MAX_PERCENT = 5, 50

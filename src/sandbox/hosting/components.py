@@ -6,6 +6,7 @@ Messages of AWS are used where public sources quote them, see component_states.p
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from sandbox.api.errors import validation_error
@@ -13,9 +14,9 @@ from sandbox.api.faults import LATER
 from sandbox.api.listing import list_records
 from sandbox.api.registry import Call, found, operation
 from sandbox.api.service_model import only_members
-from sandbox.hosting.adapter_components import create_adapter, update_adapter
-from sandbox.hosting.component_requests import add_record, specification_of, summary_of, variant_with_machines
-from sandbox.hosting.component_spec import ComponentSpec, spec_of
+from sandbox.api.tags import tags_of
+from sandbox.hosting import endpoints
+from sandbox.hosting.adapters import RunningAdapter
 from sandbox.hosting.component_states import (
     KIND,
     STATUS,
@@ -30,8 +31,10 @@ from sandbox.hosting.component_states import (
     running,
 )
 from sandbox.hosting.component_update import ComponentUpdate, plan_of
+from sandbox.hosting.machines import Machines
 from sandbox.hosting.running_component import RunningComponent
 from sandbox.hosting.running_variant import STOP_GRACE_S
+from sandbox.hosting.specs import ComponentSpec, adapter_url_of, not_implemented, spec_of
 
 if TYPE_CHECKING:
     from sandbox.context import Context
@@ -204,3 +207,131 @@ def _update_base(
 
 def _found(call: Call) -> dict[str, Any]:
     return found(call, KIND, call.request["InferenceComponentName"], what="inference component")
+
+
+def create_adapter(call: Call, given: dict[str, Any]) -> dict[str, Any]:
+    """Create an adapter component; its base tells the variant."""
+    url = adapter_url_of(given)
+    base_name = given["BaseInferenceComponentName"]
+    record = found(call, KIND, base_name, what="inference component")
+    base = running(call.region, base_name)
+    if isinstance(base, RunningAdapter):
+        raise validation_error(
+            f'Inference component "{record["InferenceComponentArn"]}" is an adapter; an adapter inference'
+            " component needs a base inference component that hosts a model."
+        )
+    if base is None or not base.is_in_service or record[STATUS] != "InService":
+        raise validation_error(
+            f'Base inference component "{record["InferenceComponentArn"]}" is {record[STATUS]}; it must be'
+            " InService."
+        )
+    if base.endpoint != call.request["EndpointName"]:
+        raise validation_error(f"Base inference component {base_name} is on endpoint {base.endpoint}.")
+    arn = add_record(call, base.variant, {**given})
+    adapter = RunningAdapter(call.request["InferenceComponentName"], base)
+    remember(adapter)
+    carry_out(call.context, adapter, lambda: adapter.load(url), is_creation=True)
+    return {"InferenceComponentArn": arn}
+
+
+def update_adapter(call: Call, record: dict[str, Any], given: dict[str, Any] | None) -> None:
+    if given is None:
+        raise validation_error("An adapter inference component has no copies of its own.")
+    base = record["Specification"]["BaseInferenceComponentName"]
+    if given.get("BaseInferenceComponentName", base) != base:
+        raise validation_error(f"An adapter inference component can not leave its base ({base}).")
+    url, name = adapter_url_of(given), record["InferenceComponentName"]
+    adapter = begin_change(call.context, call.region, name, is_specification=True)
+
+    def update() -> None:
+        adapter.load(url)
+        with call.context.resources.change(KIND, call.region, name) as changed:
+            changed["Specification"] = {**given, "BaseInferenceComponentName": base}
+
+    carry_out(call.context, adapter, update)
+
+
+def specification_of(call: Call) -> dict[str, Any] | None:
+    if "Specifications" in call.request:
+        raise not_implemented("Specifications; give one Specification")
+    return call.request.get("Specification")
+
+
+def variant_with_machines(call: Call) -> tuple[str, Machines]:
+    """Return the variant that a component goes to, and its instances.
+
+    Raises:
+        AwsError: The endpoint is not there, does not serve, or runs models of its own.
+    """
+    request = call.request
+    record = found(call, endpoints.KIND, request["EndpointName"], what="endpoint")
+    endpoint = endpoints.serving(call.region, request["EndpointName"])
+    if endpoint is None or record["EndpointStatus"] != "InService":  # while it is updated, copies move
+        raise validation_error(
+            f'Endpoint "{record["EndpointArn"]}" is {record["EndpointStatus"]}; it must be InService.'
+        )
+    names = list(endpoint.variants)
+    variant = request.get("VariantName", names[0] if len(names) == 1 else None)
+    if variant is None:
+        raise validation_error(f"VariantName is required: the endpoint has {', '.join(names)}.")
+    if variant not in endpoint.variants:
+        raise validation_error(f"Variant {variant} is not one of the endpoint's: {', '.join(names)}.")
+    machines = endpoint.variants[variant].machines
+    if machines is None:
+        raise validation_error(
+            "Inference Components are not supported in this Endpoint. Please make sure this endpoint can"
+            " deploy inference components."
+        )
+    return variant, machines
+
+
+def summary_of(given: dict[str, Any], spec: ComponentSpec) -> dict[str, Any]:
+    """Return AWS's InferenceComponentSpecificationSummary; the image is told where it was given."""
+    if "Container" not in given:
+        return given
+    container = {name: value for name, value in given["Container"].items() if name != "Image"}
+    deployed = {"SpecifiedImage": spec.image, "ResolvedImage": spec.image, "ResolutionTime": time.time()}
+    return {**given, "Container": {**container, "DeployedImage": deployed}}
+
+
+def add_record(call: Call, variant: str, specification: dict[str, Any], **members: Any) -> str:
+    """Add the record of a component that is being created, and return its ARN.
+
+    Raises:
+        AwsError: The name is taken, or what the component is on no longer takes components.
+    """
+    name, endpoint, now_s = call.request["InferenceComponentName"], call.request["EndpointName"], time.time()
+    record = {
+        "InferenceComponentName": name,
+        "InferenceComponentArn": call.arn(KIND, name),
+        "EndpointName": endpoint,
+        "EndpointArn": call.arn(endpoints.KIND, endpoint),
+        "VariantName": variant,
+        "Specification": specification,
+        "CreationTime": now_s,
+        "LastModifiedTime": now_s,
+        STATUS: "Creating",
+        "_tags": tags_of(call),
+        **members,
+    }
+    arn, resources = record["InferenceComponentArn"], call.context.resources
+    with resources.held():
+        _check_parent(call, endpoint, specification.get("BaseInferenceComponentName"))
+        if not resources.add(KIND, call.region, name, record):
+            raise validation_error(f'Cannot create already existing inference component "{arn}".')
+    return arn
+
+
+def _check_parent(call: Call, endpoint: str, base: str | None) -> None:
+    """Make sure that what a component is on did not begin to be deleted or updated meanwhile.
+
+    Raises:
+        AwsError: It did.
+    """
+    kind, name, status, title = (endpoints.KIND, endpoint, "EndpointStatus", "Endpoint")
+    if base is not None:  # which keeps its endpoint
+        kind, name, status, title = (KIND, base, STATUS, "Base inference component")
+    record = call.context.resources.get(kind, call.region, name)
+    if record is None or record[status] != "InService":
+        state = record[status] if record else "deleted"
+        raise validation_error(f'{title} "{call.arn(kind, name)}" is {state}; it must be InService.')

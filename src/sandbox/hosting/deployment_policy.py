@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.api.errors import validation_error
-from sandbox.hosting.deployment import Variant
+from sandbox.hosting.specs import Variant
 
 _PERCENT = "CAPACITY_PERCENT"
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from sandbox import clock
-from sandbox.hosting.deployment_failure import DeploymentFailedError
+from sandbox.hosting.errors import DeploymentFailedError
 
 _LOOK_AGAIN_S = 0.1  # an alarm tells nobody that it changed; to look costs microseconds
 

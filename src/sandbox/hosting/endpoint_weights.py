@@ -10,12 +10,12 @@ from typing import Any
 from sandbox.api.errors import validation_error
 from sandbox.api.faults import LATER
 from sandbox.api.registry import Call, found, operation
-from sandbox.hosting.deployment import not_implemented
-from sandbox.hosting.deployment_failure import INTERNAL, DeploymentFailedError
 from sandbox.hosting.endpoint_states import KIND, begin_change, serving, set_status
+from sandbox.hosting.errors import INTERNAL, DeploymentFailedError
 from sandbox.hosting.machines import Machines, NoCapacityError
 from sandbox.hosting.running_endpoint import RunningEndpoint
 from sandbox.hosting.running_variant import launch
+from sandbox.hosting.specs import not_implemented
 
 
 @operation("UpdateEndpointWeightsAndCapacities")

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 import traceback
+from collections.abc import Iterable
 from typing import Any
 
 from sandbox.api.errors import validation_error
@@ -16,8 +17,6 @@ from sandbox.api.registry import Call, found, operation
 from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
 from sandbox.hosting.component_move import begin_moves, settle
-from sandbox.hosting.deployment import Variant, not_implemented, variants_of
-from sandbox.hosting.deployment_failure import INTERNAL, DeploymentFailedError, RollbackFailedError
 from sandbox.hosting.deployment_policy import DeploymentPolicy, policy_of
 from sandbox.hosting.endpoint_configs import found_config
 from sandbox.hosting.endpoint_states import (
@@ -32,10 +31,11 @@ from sandbox.hosting.endpoint_states import (
     serving,
     set_status,
 )
-from sandbox.hosting.endpoint_summary import pending_summary, variant_summaries
+from sandbox.hosting.errors import INTERNAL, DeploymentFailedError, RollbackFailedError
 from sandbox.hosting.fleet_update import OPERATION, FleetUpdate
 from sandbox.hosting.running_endpoint import RunningEndpoint
-from sandbox.hosting.running_variant import STOP_GRACE_S
+from sandbox.hosting.running_variant import STOP_GRACE_S, RunningVariant
+from sandbox.hosting.specs import Variant, not_implemented, variants_of
 
 _MAX_REASON_CHARACTERS = 1024
 
@@ -208,3 +208,52 @@ def _check_kind(endpoint: RunningEndpoint, variants: list[Variant], policy: Depl
         raise not_implemented("traffic in steps for an endpoint with inference components")
     if {variant.name for variant in variants} != set(endpoint.variants):
         raise validation_error("Variants of an endpoint for inference components keep their names.")
+
+
+def variant_summaries(fleet: Iterable[RunningVariant]) -> list[dict[str, Any]]:
+    """Return AWS's ProductionVariantSummary of each variant in service."""
+    return [
+        {
+            **_of_configuration(running.variant, running.resolved_s),
+            "CurrentWeight": running.weight,
+            "DesiredWeight": running.desired_weight,
+            "CurrentInstanceCount": running.num_instances,
+            # Of managed instances it follows what the copies need, at once.
+            "DesiredInstanceCount": running.num_instances if running.machines else running.num_desired,
+        }
+        for running in fleet
+    ]
+
+
+def pending_summary(update: FleetUpdate | None) -> dict[str, Any] | None:
+    """Return AWS's PendingDeploymentSummary of the update that goes on, None without one."""
+    if update is None:
+        return None
+    status = {"Status": update.stage, "StartTime": update.stage_since_s}
+    return {
+        "EndpointConfigName": update.config_name,
+        "StartTime": update.started_s,
+        "ProductionVariants": [
+            {
+                **_of_configuration(variant, update.started_s),
+                "InstanceType": variant.instance_type or None,
+                "CurrentWeight": variant.weight,
+                "DesiredWeight": variant.weight,
+                "CurrentInstanceCount": update.num_current[variant.name],
+                "DesiredInstanceCount": variant.num_instances,
+                "VariantStatus": [status],
+            }
+            for variant in update.variants
+        ],
+    }
+
+
+def _of_configuration(variant: Variant, resolved_s: float) -> dict[str, Any]:
+    image = variant.image if variant.container is not None else None
+    deployed = {"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": resolved_s}
+    return {
+        "VariantName": variant.name,
+        "DeployedImages": [deployed] if image else None,
+        "ManagedInstanceScaling": variant.managed_scaling or None,
+        "RoutingConfig": variant.routing or None,
+    }

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from sandbox.api.faults import LATER, Fault
 from sandbox.hosting.component_move import ComponentMove
-from sandbox.hosting.deployment import Variant
-from sandbox.hosting.deployment_failure import DeploymentFailedError, RollbackFailedError, nothing_unforeseen
 from sandbox.hosting.deployment_policy import DeploymentPolicy, batch_of
 from sandbox.hosting.deployment_watch import DeploymentWatch
+from sandbox.hosting.errors import DeploymentFailedError, RollbackFailedError, nothing_unforeseen
 from sandbox.hosting.instance import Instance
 from sandbox.hosting.running_endpoint import Fleet, RunningEndpoint
 from sandbox.hosting.running_variant import RunningVariant, launch
+from sandbox.hosting.specs import Variant
 
 if TYPE_CHECKING:
     from sandbox.context import Context

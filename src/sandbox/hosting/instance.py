@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Protocol
 from sandbox.container_paths import ContainerPaths
 from sandbox.hosting.connections import Connections, Exchange
 from sandbox.hosting.container_environment import container_environment
-from sandbox.hosting.deployment import Variant
 from sandbox.hosting.preloaded import is_forked, preloaded_parent
 from sandbox.hosting.server_process import ServerProcess, free_port
+from sandbox.hosting.specs import Variant
 from sandbox.logs import LogStream
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from sandbox.api.errors import AwsError
 from sandbox.api.registry import ACCOUNT_ID
 from sandbox.hosting import components
+from sandbox.hosting.adapters import HEADER, RunningAdapter
 from sandbox.hosting.instance import Instance
-from sandbox.hosting.invocation_metrics import metrics
+from sandbox.hosting.metrics import metrics
 from sandbox.hosting.request_headers import Invocation
-from sandbox.hosting.running_adapter import HEADER, RunningAdapter
 from sandbox.hosting.running_endpoint import RunningEndpoint
 from sandbox.hosting.running_variant import RunningVariant
 

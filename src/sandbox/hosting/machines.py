@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass, field
 
 from sandbox import clock
-from sandbox.hosting.deployment import Variant
 from sandbox.hosting.instance import new_id
 from sandbox.hosting.instance_types import Resources, resources_of
+from sandbox.hosting.specs import Variant
 
 
 class NoCapacityError(Exception):

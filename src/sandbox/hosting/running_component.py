@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 
 from sandbox.api.faults import Fault
 from sandbox.hosting import model_files
+from sandbox.hosting.adapters import RunningAdapter
 from sandbox.hosting.component_copy import ComponentCopy
-from sandbox.hosting.component_spec import ComponentSpec
-from sandbox.hosting.deployment_failure import DeploymentFailedError
+from sandbox.hosting.errors import DeploymentFailedError
 from sandbox.hosting.instance import stop_together
-from sandbox.hosting.invocation_metrics import metrics
 from sandbox.hosting.machines import NO_CAPACITY, Machines, NoCapacityError
+from sandbox.hosting.metrics import metrics
 from sandbox.hosting.preloaded import is_forked, preloaded_parent
-from sandbox.hosting.running_adapter import RunningAdapter
 from sandbox.hosting.running_variant import (
     DRAIN_TIMEOUT_S,
     FAILED_GRACE_S,
@@ -27,6 +26,7 @@ from sandbox.hosting.running_variant import (
     least_busy,
     program_of,
 )
+from sandbox.hosting.specs import ComponentSpec
 
 if TYPE_CHECKING:
     from sandbox.context import Context

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.api.faults import Fault
-from sandbox.hosting.deployment import Variant
-from sandbox.hosting.deployment_failure import DeploymentFailedError, nothing_unforeseen
+from sandbox.hosting.errors import DeploymentFailedError, nothing_unforeseen
 from sandbox.hosting.instance import Instance, stop_together
 from sandbox.hosting.running_variant import RunningVariant, launch
+from sandbox.hosting.specs import Variant
 
 if TYPE_CHECKING:
     from sandbox.context import Context

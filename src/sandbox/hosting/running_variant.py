@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from sandbox import images
 from sandbox.api.faults import Fault
 from sandbox.hosting import model_files
-from sandbox.hosting.deployment import Variant
-from sandbox.hosting.deployment_failure import DeploymentFailedError
+from sandbox.hosting.errors import DeploymentFailedError
 from sandbox.hosting.instance import Instance, stop_together
 from sandbox.hosting.machines import Machines
 from sandbox.hosting.preloaded import is_forked, preloaded_parent
+from sandbox.hosting.specs import Variant
 
 if TYPE_CHECKING:
     from sandbox.context import Context

@@ -20,8 +20,8 @@ from sandbox.api.registry import ACCOUNT_ID
 from sandbox.hosting import endpoints, event_stream
 from sandbox.hosting.connections import Exchange
 from sandbox.hosting.instance import Instance
-from sandbox.hosting.invocation_metrics import metrics
 from sandbox.hosting.invocation_target import Target, target_of
+from sandbox.hosting.metrics import metrics
 from sandbox.hosting.request_headers import Invocation, checked_invocation
 from sandbox.hosting.running_endpoint import RunningEndpoint
 from sandbox.other_services import signed_for

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from sandbox import clock
-from sandbox.hosting.invocation_metrics import metrics
+from sandbox.hosting.metrics import metrics
 from sandbox.scaling import alarm_records
 from sandbox.scaling.alarm_records import backend
 from sandbox.scaling.alarm_verdict import ALARM, INSUFFICIENT_DATA

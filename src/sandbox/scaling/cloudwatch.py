@@ -15,7 +15,7 @@ from moto.cloudwatch.exceptions import InvalidParameterCombination, ResourceNotF
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from sandbox.hosting.invocation_metrics import metrics
+from sandbox.hosting.metrics import metrics
 from sandbox.scaling import running
 from sandbox.scaling.alarm_verdict import COMPARISONS
 from sandbox.scaling.alarms import history

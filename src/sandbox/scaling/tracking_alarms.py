@@ -12,7 +12,7 @@ import uuid
 from typing import Any
 
 from sandbox.api.errors import validation_error
-from sandbox.hosting.metric_series import NAMESPACE
+from sandbox.hosting.metrics import NAMESPACE
 from sandbox.scaling.capacity import COPIES, INSTANCES, Scaled
 
 HIGH, LOW = "AlarmHigh", "AlarmLow"

@@ -156,8 +156,8 @@ def here(tmp_path: Path) -> Iterator[Any]:
     """A function that runs an endpoint in this process, where limits can be made short."""
     from sandbox.context import Context
     from sandbox.hosting import endpoint_states
-    from sandbox.hosting.deployment import Variant
     from sandbox.hosting.running_endpoint import RunningEndpoint
+    from sandbox.hosting.specs import Variant
 
     context = Context(tmp_path / "home")
 

@@ -12,8 +12,8 @@ from sandbox.api.errors import AwsError
 from sandbox.api.registry import Call
 from sandbox.context import Context
 from sandbox.hosting import component_states
-from sandbox.hosting.component_requests import add_record
 from sandbox.hosting.component_states import KIND, STATUS
+from sandbox.hosting.components import add_record
 
 
 def test_one_of_two_deletions_at_once_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

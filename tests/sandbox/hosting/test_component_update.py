@@ -15,13 +15,12 @@ from tests.sandbox.hosting.load import NUM_THREADS
 
 from sandbox.context import Context
 from sandbox.hosting.component_copy import ComponentCopy
-from sandbox.hosting.component_spec import ComponentSpec
 from sandbox.hosting.component_update import ComponentUpdate, UpdatePlan
-from sandbox.hosting.deployment import Variant
-from sandbox.hosting.deployment_failure import DeploymentFailedError
+from sandbox.hosting.errors import DeploymentFailedError
 from sandbox.hosting.instance_types import Resources
 from sandbox.hosting.machines import Machines
 from sandbox.hosting.running_component import RunningComponent
+from sandbox.hosting.specs import ComponentSpec, Variant
 
 ROLLING = {"MaximumBatchSize": {"Type": "COPY_COUNT", "Value": 1}, "WaitIntervalInSeconds": 0}
 

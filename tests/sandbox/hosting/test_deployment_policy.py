@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.hosting.deployment import Variant
 from sandbox.hosting.deployment_policy import batch_of, policy_of
+from sandbox.hosting.specs import Variant
 
 
 def fleet(num_instances: int) -> list[Variant]:

@@ -8,9 +8,9 @@ import pytest
 
 from sandbox import clock
 from sandbox.hosting import machines as module
-from sandbox.hosting.deployment import Variant
 from sandbox.hosting.instance_types import Resources, resources_of
 from sandbox.hosting.machines import Machines, NoCapacityError
+from sandbox.hosting.specs import Variant
 
 ONE = Resources(num_accelerators=1, memory_mib=1024)
 

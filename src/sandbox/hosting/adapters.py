@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 from sandbox.hosting import model_files
 from sandbox.hosting.connections import Connections
-from sandbox.hosting.deployment_failure import DeploymentFailedError
+from sandbox.hosting.errors import DeploymentFailedError
 
 if TYPE_CHECKING:
     from sandbox.hosting.component_copy import ComponentCopy

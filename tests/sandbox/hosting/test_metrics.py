@@ -9,8 +9,8 @@ import pytest
 
 from sandbox import clock
 from sandbox.api.registry import ACCOUNT_ID
-from sandbox.hosting import metric_series
-from sandbox.hosting.invocation_metrics import InvocationMetrics
+from sandbox.hosting import metrics as module
+from sandbox.hosting.metrics import InvocationMetrics
 
 REGION = "eu-west-1"
 VARIANT = {"region": REGION, "endpoint": "bounded", "variant": "AllTraffic"}
@@ -32,7 +32,7 @@ def shown() -> Iterator[list[Any]]:
 def now_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time, which these tests set: a minute of waiting would prove nothing more."""
     now_s = [1_800_000_000.0]
-    monkeypatch.setattr(metric_series.time, "time", lambda: now_s[0])
+    monkeypatch.setattr(module.time, "time", lambda: now_s[0])
     return now_s
 
 
@@ -64,7 +64,7 @@ def test_a_minute_is_one_entry_a_metric_however_often_it_is_shown(shown: list[An
 def test_the_oldest_entries_are_dropped(
     shown: list[Any], now_s: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metric_series, "MAX_KEPT", 28)
+    monkeypatch.setattr(module, "MAX_KEPT", 28)
     metrics = InvocationMetrics()
     for _ in range(10):
         count(metrics)
