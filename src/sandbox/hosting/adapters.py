@@ -25,8 +25,7 @@ from sandbox.hosting.connections import Connections
 from sandbox.hosting.errors import DeploymentFailedError
 
 if TYPE_CHECKING:
-    from sandbox.hosting.component_copy import ComponentCopy
-    from sandbox.hosting.running_component import RunningComponent
+    from sandbox.hosting.running_component import ComponentCopy, RunningComponent
 
 HEADER = "X-Amzn-SageMaker-Adapter-Identifier"
 LOAD_TIMEOUT_S = 600.0

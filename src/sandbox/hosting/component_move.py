@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.api.errors import AwsError
 from sandbox.api.faults import Fault
-from sandbox.hosting import component_states
+from sandbox.hosting import lifecycle
 from sandbox.hosting.running_component import ComponentCopy, RunningComponent
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class ComponentMove:
 
     def settle(self) -> None:
         """Say that the component may be changed again."""
-        component_states.set_status(self._context, self._component.region, self._component.name, "InService")
+        lifecycle.set_status(self._context, self._component.region, self._component.name, "InService")
 
 
 def begin_moves(context: Context, region: str, endpoint: str) -> list[ComponentMove]:
@@ -68,13 +68,13 @@ def begin_moves(context: Context, region: str, endpoint: str) -> list[ComponentM
     """
     moves: list[ComponentMove] = []
     try:
-        for record in component_states.components_of(context, region, endpoint):
+        for record in lifecycle.components_of(context, region, endpoint):
             name = record["InferenceComponentName"]
             # Adapters are where the copies of their base are, what failed has no copies, and what is being
             # deleted needs none elsewhere.
-            is_leaving = record[component_states.STATUS] == "Deleting"
-            if not is_leaving and isinstance(component_states.running(region, name), RunningComponent):
-                component = component_states.begin_change(context, region, name, is_specification=True)
+            is_leaving = record[lifecycle.STATUS] == "Deleting"
+            if not is_leaving and isinstance(lifecycle.running(region, name), RunningComponent):
+                component = lifecycle.begin_change(context, region, name, is_specification=True)
                 moves.append(ComponentMove(context, component))
     except AwsError:
         settle(moves)

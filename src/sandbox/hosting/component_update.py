@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.api.errors import validation_error
-from sandbox.hosting.component_copy import ComponentCopy
 from sandbox.hosting.deployment_watch import DeploymentWatch
 from sandbox.hosting.errors import DeploymentFailedError, RollbackFailedError, nothing_unforeseen
-from sandbox.hosting.running_component import RunningComponent
+from sandbox.hosting.running_component import ComponentCopy, RunningComponent
 from sandbox.hosting.specs import ComponentSpec
 
 _PERCENT = "CAPACITY_PERCENT"

@@ -1,6 +1,6 @@
 """Inference components: their records, and the calls that create, describe, list, update and delete them.
 
-Messages of AWS are used where public sources quote them, see component_states.py; the others are ours.
+Messages of AWS are used where public sources quote them, see lifecycle.py; the others are ours.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
 from sandbox.hosting import endpoints
 from sandbox.hosting.adapters import RunningAdapter
-from sandbox.hosting.component_states import (
+from sandbox.hosting.component_update import ComponentUpdate, plan_of
+from sandbox.hosting.lifecycle import (
     KIND,
     STATUS,
     begin_change,
@@ -30,10 +31,9 @@ from sandbox.hosting.component_states import (
     remember,
     running,
 )
-from sandbox.hosting.component_update import ComponentUpdate, plan_of
 from sandbox.hosting.machines import Machines
+from sandbox.hosting.pool import STOP_GRACE_S
 from sandbox.hosting.running_component import RunningComponent
-from sandbox.hosting.running_variant import STOP_GRACE_S
 from sandbox.hosting.specs import ComponentSpec, adapter_url_of, not_implemented, spec_of
 
 if TYPE_CHECKING:

@@ -89,7 +89,7 @@ def begin_deletion(context: Context, region: str, name: str) -> RunningEndpoint 
 
     Source: the message about components is quoted in github.com/gruntwork-io/cloud-nuke/pull/1142.
     """
-    from sandbox.hosting.component_states import components_of
+    from sandbox.hosting.lifecycle import components_of
 
     arn = f"arn:aws:sagemaker:{region}:{ACCOUNT_ID}:{KIND}/{name.lower()}"
     try:

@@ -13,8 +13,8 @@ from sandbox.api.registry import Call, found, operation
 from sandbox.hosting.endpoint_states import KIND, begin_change, serving, set_status
 from sandbox.hosting.errors import INTERNAL, DeploymentFailedError
 from sandbox.hosting.machines import Machines, NoCapacityError
+from sandbox.hosting.pool import launch
 from sandbox.hosting.running_endpoint import RunningEndpoint
-from sandbox.hosting.running_variant import launch
 from sandbox.hosting.specs import not_implemented
 
 

@@ -32,9 +32,9 @@ from sandbox.hosting.endpoint_states import (
     set_status,
 )
 from sandbox.hosting.errors import INTERNAL, DeploymentFailedError, RollbackFailedError
-from sandbox.hosting.fleet_update import OPERATION, FleetUpdate
+from sandbox.hosting.pool import STOP_GRACE_S, RunningVariant
+from sandbox.hosting.rollout import OPERATION, FleetUpdate
 from sandbox.hosting.running_endpoint import RunningEndpoint
-from sandbox.hosting.running_variant import STOP_GRACE_S, RunningVariant
 from sandbox.hosting.specs import Variant, not_implemented, variants_of
 
 _MAX_REASON_CHARACTERS = 1024

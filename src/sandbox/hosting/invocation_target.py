@@ -15,9 +15,9 @@ from sandbox.hosting import components
 from sandbox.hosting.adapters import HEADER, RunningAdapter
 from sandbox.hosting.instance import Instance
 from sandbox.hosting.metrics import metrics
+from sandbox.hosting.pool import RunningVariant
 from sandbox.hosting.request_headers import Invocation
 from sandbox.hosting.running_endpoint import RunningEndpoint
-from sandbox.hosting.running_variant import RunningVariant
 
 _NEEDS_COMPONENT = (
     "Inference Component Name header is required for endpoints to which you plan to deploy inference"

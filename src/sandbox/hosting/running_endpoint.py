@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from sandbox.api.faults import Fault
 from sandbox.hosting.errors import DeploymentFailedError, nothing_unforeseen
 from sandbox.hosting.instance import Instance, stop_together
-from sandbox.hosting.running_variant import RunningVariant, launch
+from sandbox.hosting.pool import RunningVariant, launch
 from sandbox.hosting.specs import Variant
 
 if TYPE_CHECKING:
     from sandbox.context import Context
-    from sandbox.hosting.fleet_update import FleetUpdate
+    from sandbox.hosting.rollout import FleetUpdate
 
 Fleet = dict[str, RunningVariant]
 

@@ -14,12 +14,11 @@ from tests.sandbox.hosting.conftest import IMAGE
 from tests.sandbox.hosting.load import NUM_THREADS
 
 from sandbox.context import Context
-from sandbox.hosting.component_copy import ComponentCopy
 from sandbox.hosting.component_update import ComponentUpdate, UpdatePlan
 from sandbox.hosting.errors import DeploymentFailedError
 from sandbox.hosting.instance_types import Resources
 from sandbox.hosting.machines import Machines
-from sandbox.hosting.running_component import RunningComponent
+from sandbox.hosting.running_component import ComponentCopy, RunningComponent
 from sandbox.hosting.specs import ComponentSpec, Variant
 
 ROLLING = {"MaximumBatchSize": {"Type": "COPY_COUNT", "Value": 1}, "WaitIntervalInSeconds": 0}

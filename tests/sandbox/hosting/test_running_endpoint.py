@@ -6,8 +6,8 @@ import dataclasses
 from collections import Counter
 from typing import Any
 
+from sandbox.hosting.pool import launch
 from sandbox.hosting.running_endpoint import Fleet, RunningEndpoint
-from sandbox.hosting.running_variant import launch
 
 
 def arrive(endpoint: RunningEndpoint) -> Fleet:

@@ -11,9 +11,9 @@ import pytest
 from sandbox.api.errors import AwsError
 from sandbox.api.registry import Call
 from sandbox.context import Context
-from sandbox.hosting import component_states
-from sandbox.hosting.component_states import KIND, STATUS
+from sandbox.hosting import lifecycle
 from sandbox.hosting.components import add_record
+from sandbox.hosting.lifecycle import KIND, STATUS
 
 
 def test_one_of_two_deletions_at_once_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,7 +25,7 @@ def test_one_of_two_deletions_at_once_is_refused(tmp_path: Path, monkeypatch: py
     def begin() -> str:
         both.wait()
         try:
-            component_states.begin_deletion(context, region, "one")
+            lifecycle.begin_deletion(context, region, "one")
         except AwsError as error:
             return error.message
         return "begun"
@@ -37,7 +37,7 @@ def test_one_of_two_deletions_at_once_is_refused(tmp_path: Path, monkeypatch: py
         "begun",
     ]
     with pytest.raises(AwsError, match="Could not find inference component"):
-        component_states.begin_deletion(context, region, "nobody")
+        lifecycle.begin_deletion(context, region, "nobody")
 
 
 @pytest.mark.parametrize(

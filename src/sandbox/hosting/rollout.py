@@ -19,8 +19,8 @@ from sandbox.hosting.deployment_policy import DeploymentPolicy, batch_of
 from sandbox.hosting.deployment_watch import DeploymentWatch
 from sandbox.hosting.errors import DeploymentFailedError, RollbackFailedError, nothing_unforeseen
 from sandbox.hosting.instance import Instance
+from sandbox.hosting.pool import RunningVariant, launch
 from sandbox.hosting.running_endpoint import Fleet, RunningEndpoint
-from sandbox.hosting.running_variant import RunningVariant, launch
 from sandbox.hosting.specs import Variant
 
 if TYPE_CHECKING:
