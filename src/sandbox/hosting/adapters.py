@@ -43,7 +43,7 @@ class RunningAdapter:
 
     def __init__(self, name: str, base: RunningComponent) -> None:
         self.name, self.base = name, base
-        self.region, self.endpoint, self.variant = base.region, base.endpoint, base.variant
+        self.region, self.endpoint, self.variant_name = base.region, base.endpoint, base.variant_name
         self.is_in_service = False
         self.stopped = threading.Event()
         self._files: Path | None = None

@@ -40,7 +40,7 @@ class ComponentMove:
             DeploymentFailedError: They have no place there, or cannot be brought up.
         """
         component = self._component
-        component.machines = fleet[component.variant].machines
+        component.machines = fleet[component.variant_name].machines
         self._new = component.launch(component.spec, len(self._old), fault)
         component.admit(self._new)
 

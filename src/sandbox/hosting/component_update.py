@@ -115,7 +115,7 @@ class ComponentUpdate:
             if not self._component.stopped.is_set():
                 self._go_back(failure)
             raise
-        self._component.spec = self._spec
+        self._component.adopt(self._spec)
 
     def _replace(self) -> None:
         component, plan = self._component, self._plan
@@ -142,7 +142,7 @@ class ComponentUpdate:
                 missing = self._num_old - sum(copy.spec is self._old_spec for copy in component.copies)
                 if not missing:
                     break
-                room = max(component.machines.num_places(self._old_spec.needs), 1)
+                room = max(component.num_places(self._old_spec), 1)
                 component.admit(component.launch(self._old_spec, min(size, missing, room)))
         except DeploymentFailedError as second:
             raise RollbackFailedError(f"{failure} The rollback failed, too: {second}") from None

@@ -227,7 +227,7 @@ def create_adapter(call: Call, given: dict[str, Any]) -> dict[str, Any]:
         )
     if base.endpoint != call.request["EndpointName"]:
         raise validation_error(f"Base inference component {base_name} is on endpoint {base.endpoint}.")
-    arn = add_record(call, base.variant, {**given})
+    arn = add_record(call, base.variant_name, {**given})
     adapter = RunningAdapter(call.request["InferenceComponentName"], base)
     remember(adapter)
     carry_out(call.context, adapter, lambda: adapter.load(url), is_creation=True)

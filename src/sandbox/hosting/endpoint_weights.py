@@ -13,7 +13,6 @@ from sandbox.api.registry import Call, found, operation
 from sandbox.hosting.endpoint_states import KIND, begin_change, serving, set_status
 from sandbox.hosting.errors import INTERNAL, DeploymentFailedError
 from sandbox.hosting.machines import Machines, NoCapacityError
-from sandbox.hosting.pool import launch
 from sandbox.hosting.running_endpoint import RunningEndpoint
 from sandbox.hosting.specs import not_implemented
 
@@ -80,7 +79,7 @@ def _carry_out(call: Call, endpoint: RunningEndpoint) -> None:
             set_status(context, region, name, "RollingBack")
         for running in endpoint.variants.values():
             if not running.machines:
-                running.retire(running.instances[running.num_desired :])
+                running.retire(running.copies[running.num_desired :])
     finally:
         if not endpoint.stopped.is_set():
             set_status(context, region, name, "InService", **members)
@@ -94,14 +93,13 @@ def _grow(endpoint: RunningEndpoint, fault: Any) -> None:
         NoCapacityError: Copies of components would have no place any more.
     """
     missing = [
-        (running, running.num_desired - len(running.instances))
+        (running, running.num_desired - len(running.copies))
         for running in endpoint.variants.values()
-        if not running.machines and running.num_desired > len(running.instances)
+        if not running.machines and running.num_desired > len(running.copies)
     ]
-    wanted = [(running, running.variant, num) for running, num in missing]
-    launched = launch(wanted, fault=fault, stopped=endpoint.stopped) if wanted or fault else []
+    launched = endpoint.launch(missing, fault)
     _resize(endpoint)  # of an endpoint for components: nothing was launched then
-    for (running, _), instances in zip(missing, launched, strict=True):
+    for running, instances in launched:
         running.admit(instances)
 
 

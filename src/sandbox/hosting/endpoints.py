@@ -32,9 +32,9 @@ from sandbox.hosting.endpoint_states import (
     set_status,
 )
 from sandbox.hosting.errors import INTERNAL, DeploymentFailedError, RollbackFailedError
-from sandbox.hosting.pool import STOP_GRACE_S, RunningVariant
+from sandbox.hosting.pool import STOP_GRACE_S
 from sandbox.hosting.rollout import OPERATION, FleetUpdate
-from sandbox.hosting.running_endpoint import RunningEndpoint
+from sandbox.hosting.running_endpoint import RunningEndpoint, RunningVariant
 from sandbox.hosting.specs import Variant, not_implemented, variants_of
 
 _MAX_REASON_CHARACTERS = 1024
@@ -115,7 +115,7 @@ def update_endpoint(call: Call) -> dict[str, Any]:
     policy = DeploymentPolicy()
     if endpoint:  # else begin_change says what is wrong
         variants = _retained(request, variants, endpoint)
-        policy = policy_of(config, old=[each.variant for each in endpoint.variants.values()], new=variants)
+        policy = policy_of(config, old=[each.spec for each in endpoint.variants.values()], new=variants)
         _check_kind(endpoint, variants, policy)
     endpoint = begin_change(context, region, name, **members)
     try:
@@ -182,7 +182,7 @@ def _retained(request: dict[str, Any], variants: list[Variant], endpoint: Runnin
     for variant in variants:
         running, members = endpoint.variants.get(variant.name), {}
         if running and "DesiredInstanceCount" not in excluded:
-            members["num_instances"] = running.num_instances if running.machines else running.num_desired
+            members["num_instances"] = running.num_instances_desired
         if running and "DesiredWeight" not in excluded:
             members["weight"] = running.desired_weight
         retained.append(dataclasses.replace(variant, **members))
@@ -214,12 +214,11 @@ def variant_summaries(fleet: Iterable[RunningVariant]) -> list[dict[str, Any]]:
     """Return AWS's ProductionVariantSummary of each variant in service."""
     return [
         {
-            **_of_configuration(running.variant, running.resolved_s),
+            **_of_configuration(running.spec, running.resolved_s),
             "CurrentWeight": running.weight,
             "DesiredWeight": running.desired_weight,
             "CurrentInstanceCount": running.num_instances,
-            # Of managed instances it follows what the copies need, at once.
-            "DesiredInstanceCount": running.num_instances if running.machines else running.num_desired,
+            "DesiredInstanceCount": running.num_instances_desired,
         }
         for running in fleet
     ]

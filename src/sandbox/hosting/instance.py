@@ -1,4 +1,4 @@
-"""An instance of a variant: one server process at a time, started again when it ends by itself."""
+"""An instance: one server process at a time, started again when it ends by itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sandbox.hosting.connections import Connections, Exchange
 from sandbox.hosting.container_environment import container_environment
 from sandbox.hosting.preloaded import is_forked, preloaded_parent
 from sandbox.hosting.server_process import ServerProcess, free_port
-from sandbox.hosting.specs import Variant
+from sandbox.hosting.specs import ContainerSpec
 from sandbox.logs import LogStream
 
 if TYPE_CHECKING:
@@ -69,13 +69,13 @@ class Instance:
 
     Args:
         context: For the log stream.
-        region: Region of the endpoint.
-        endpoint: Its name.
-        variant: What runs on it.
-        command: Program that stands for the container.
-        folder: Folder of the variant; the instance gets one of its own in it.
+        region: AWS region.
+        spec: What it runs.
+        command: Program that runs in place of the container.
+        folder: Folder of its pool; the instance gets one of its own in it.
+        variant_name: The production variant, first part of the log stream's name.
+        log_group: Where its output goes.
         id: Its name; one like that of an EC2 instance when None.
-        log_group: Of its log stream; the endpoint's when None.
     """
 
     def __init__(
@@ -83,27 +83,22 @@ class Instance:
         context: Context,
         *,
         region: str,
-        endpoint: str,
-        variant: Variant,
+        spec: ContainerSpec,
         command: list[str],
         folder: Path,
+        variant_name: str,
+        log_group: str,
         id: str | None = None,
-        log_group: str | None = None,
     ) -> None:
-        self.id = id or new_id()
+        self.id, self.spec = id or new_id(), spec
         self._paths = ContainerPaths(folder / self.id)
         # Outside of the home: whoever comes after a kill -9 finds it by this file.
         self._paths.folder.with_suffix(SCRATCH_SUFFIX).write_text(str(self._paths.scratch), encoding="utf-8")
         self.model_folder = self._paths.local("/opt/ml/model")
         self.num_in_flight = 0
-        self._region, self._variant, self._command = region, variant, command
+        self._region, self._command = region, command
         self._home = context.home
-        self._log = LogStream(
-            context,
-            region=region,
-            group=log_group or f"/aws/sagemaker/Endpoints/{endpoint}",
-            stream=f"{variant.name}/{self.id}",
-        )
+        self._log = LogStream(context, region=region, group=log_group, stream=f"{variant_name}/{self.id}")
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
@@ -137,10 +132,10 @@ class Instance:
 
     def wait_healthy(self) -> bool:
         """Wait until the server process answers GET /ping with 200; say why in the log when it does not."""
-        process, timeout_s = self._process, self._variant.startup_timeout_s
+        process, timeout_s = self._process, self.spec.startup_timeout_s
         if process.wait_healthy(timeout_s, self._stopped):
             self._begin_to_serve(Connections(process.port))
-            self._tell_health()
+            self._health_changed()
             return True
         if self._stopped.is_set():
             return False
@@ -212,7 +207,7 @@ class Instance:
     def stop(self, grace_s: float) -> None:
         """End the server process: SIGTERM, up to grace_s seconds, SIGKILL."""
         self.terminate()
-        self._forget_connections()
+        self._drop_connections()
         if self._process:
             self._process.close(grace_s)
         if self._supervisor:
@@ -220,13 +215,13 @@ class Instance:
         self._paths.remove()
         self._log.close()
 
-    def remove_files(self) -> None:
-        """Remove its folder, once it is stopped."""
+    def release(self) -> None:
+        """Give back what it holds beside its process, once it is stopped: its folder."""
         shutil.rmtree(self._paths.folder, ignore_errors=True)
         self._paths.folder.with_suffix(SCRATCH_SUFFIX).unlink(missing_ok=True)
 
     def _port_and_environment(self) -> tuple[int, dict[str, str]]:
-        port, given = free_port(), self._variant.environment
+        port, given = free_port(), self.spec.environment
         env = container_environment(given, paths=self._paths, port=port, region=self._region)
         if is_forked(self._command, given):
             env |= preloaded_parent.variables(self._home)
@@ -236,14 +231,14 @@ class Instance:
         """Take requests from now on."""
         self._connections = connections
 
-    def _tell_health(self) -> None:
-        """Tell whom it concerns that it became healthy, or no longer is."""
+    def _health_changed(self) -> None:
+        """Report to whom it concerns that it became healthy, or no longer is."""
 
     def _supervise(self) -> None:
         num_ends, since_s = 0, time.monotonic()
         while True:
             self._process.ended.wait()
-            self._forget_connections()
+            self._drop_connections()
             if self._stopped.is_set():
                 return
             self._process.close()
@@ -262,11 +257,11 @@ class Instance:
             elif not self._stopped.is_set() and self._process:
                 self._process.close()
 
-    def _forget_connections(self) -> None:
+    def _drop_connections(self) -> None:
         connections, self._connections = self._connections, None
         if connections:
             connections.close()
-            self._tell_health()
+            self._health_changed()
 
     def _write_output(self, line: str) -> None:
         self._log.write(self._paths.outside(line))

@@ -15,9 +15,8 @@ from sandbox.hosting import components
 from sandbox.hosting.adapters import HEADER, RunningAdapter
 from sandbox.hosting.instance import Instance
 from sandbox.hosting.metrics import metrics
-from sandbox.hosting.pool import RunningVariant
 from sandbox.hosting.request_headers import Invocation
-from sandbox.hosting.running_endpoint import RunningEndpoint
+from sandbox.hosting.running_endpoint import RunningEndpoint, RunningVariant
 
 _NEEDS_COMPONENT = (
     "Inference Component Name header is required for endpoints to which you plan to deploy inference"
@@ -76,16 +75,16 @@ def target_of(invocation: Invocation, endpoint: RunningEndpoint) -> Target:
             f"Variant {invocation.target_variant} not found in endpoint {endpoint.name} of account"
             f" {ACCOUNT_ID}.",
         )
-    return _variant(running, endpoint)
+    return _variant(running)
 
 
-def _variant(running: RunningVariant, endpoint: RunningEndpoint) -> Target:
+def _variant(running: RunningVariant) -> Target:
     return Target(
         choose=running.choose,
-        variant=running.variant.name,
-        container=running.variant.container_name,
-        log_group=f"/aws/sagemaker/Endpoints/{endpoint.name}",
-        num_instances=len(running.instances),
+        variant=running.variant_name,
+        container=running.spec.container_name,
+        log_group=running.log_group,
+        num_instances=len(running.copies),
     )
 
 
@@ -99,13 +98,13 @@ def _component(name: str, endpoint: RunningEndpoint) -> Target:
     base = component.base if isinstance(component, RunningAdapter) else component
     if not base.copies:
         metrics.no_capacity(
-            region=endpoint.region, endpoint=endpoint.name, variant=component.variant, component=name
+            region=endpoint.region, endpoint=endpoint.name, variant=component.variant_name, component=name
         )
         raise AwsError("ValidationError", _NO_CAPACITY)
     return Target(
         choose=base.choose,
-        variant=base.variant,
-        container=base.container_name,
+        variant=base.variant_name,
+        container=base.spec.container_name,
         log_group=base.log_group,
         component=name,
         num_instances=base.machines.num_instances,

@@ -1,4 +1,8 @@
-"""A variant that runs: its instances from their start to their end, and who of them answers a request."""
+"""A pool of copies that serve: the instances of a variant, or the copies of an inference component.
+
+A copy is launched (its server starts and becomes healthy), admitted (it gets requests), started again when it
+dies, and retired (it gets no new requests, and ends when its last one is answered).
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,16 @@ import random
 import threading
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 from sandbox import images
 from sandbox.api.faults import Fault
 from sandbox.hosting import model_files
 from sandbox.hosting.errors import DeploymentFailedError
 from sandbox.hosting.instance import Instance, stop_together
-from sandbox.hosting.machines import Machines
 from sandbox.hosting.preloaded import is_forked, preloaded_parent
-from sandbox.hosting.specs import Variant
+from sandbox.hosting.specs import ContainerSpec
 
 if TYPE_CHECKING:
     from sandbox.context import Context
@@ -23,197 +27,227 @@ if TYPE_CHECKING:
 # Source: SageMaker Developer Guide, "Use Your Own Inference Code with Hosting Services".
 STOP_GRACE_S = 30.0
 FAILED_GRACE_S = 5.0  # of a container that never was healthy
-# Longer than a request may take (60 s, 8 minutes for a stream), so that an instance that goes cuts none off.
+# Longer than a request may take (60 s, 8 minutes for a stream), so that a copy that goes cuts none off.
 DRAIN_TIMEOUT_S = 490.0
-_INSUFFICIENT_CAPACITY = (
-    "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error. Please"
-    " retry using a different ML instance type or after some time."
-)
 _UNHEALTHY = (
     "The {container} container for production variant {variant} did not pass the ping health check. Please"
-    " check CloudWatch logs for this endpoint."
+    " check CloudWatch logs for this {owner}."
 )
 
 
-class RunningVariant:
-    """A variant and the instances that run it, or, without a model, those that inference components run on.
+class Pool:
+    """Copies of what a variant or a component runs; safe from any thread.
+
+    While an update goes on, copies of the old and of the new spec are in it side by side.
 
     Args:
         context: What the sandbox is made of.
-        region: Region of the endpoint.
-        endpoint: Its name.
-        variant: What runs.
-        stopped: Set when the endpoint is to end.
+        region: AWS region.
+        variant_name: The production variant.
+        spec: What its copies run.
+        folder: Where its copies have their folders.
+        log_group: Where the output of its copies goes.
+        stopped: Set when its copies are to end for good.
     """
 
+    owner: ClassVar[str]  # whose log it is, in AWS's words
+    no_capacity: ClassVar[str]  # AWS's message for an InsufficientCapacity that was asked for
+
     def __init__(
-        self, context: Context, *, region: str, endpoint: str, variant: Variant, stopped: threading.Event
+        self,
+        context: Context,
+        *,
+        region: str,
+        variant_name: str,
+        spec: ContainerSpec,
+        folder: Path,
+        log_group: str,
+        stopped: threading.Event,
     ) -> None:
-        self.variant = variant
-        self.weight = self.desired_weight = variant.weight
-        self.num_desired = variant.num_instances
-        self.resolved_s = time.time()  # when its images were looked up
-        # Replaced as a whole, never changed: who reads it sees one state, without a lock for each request.
-        self.instances: tuple[Instance, ...] = ()
-        self.machines = Machines(variant) if variant.container is None else None
-        self._successor: RunningVariant | None = None
-        self._context, self._region, self._endpoint, self._stopped = context, region, endpoint, stopped
-        self._folder = context.home / "endpoints" / region / endpoint / variant.name
+        self.context, self.region, self.variant_name = context, region, variant_name
+        self.spec, self.folder, self.log_group, self.stopped = spec, folder, log_group, stopped
+        # Those that take requests while they are healthy, the oldest first. Replaced as a whole, never
+        # changed: who reads it sees one state, without a lock for each request.
+        self.copies: tuple[Instance, ...] = ()
+        self._successor: Pool | None = None
         self._lock = threading.Lock()
         self._living: list[Instance] = []  # every one with a process, also those that start or drain
 
-    @property
-    def num_instances(self) -> int:
-        return self.machines.num_instances if self.machines else len(self.instances)
+    def launch(self, spec: ContainerSpec, num: int, fault: Fault | None = None) -> list[Instance]:
+        """Start copies of one spec; see launch()."""
+        (copies,) = launch(
+            [(self, spec, num)], fault=fault, no_capacity=self.no_capacity, stopped=self.stopped
+        )
+        return copies
+
+    def admit(self, copies: Iterable[Instance]) -> None:
+        """Send requests to copies from now on."""
+        with self._lock:
+            self.copies = (*self.copies, *copies)
+        self._copies_changed()
 
     def choose(self) -> Instance | None:
-        """Begin a request on the healthy instance with the fewest in flight and return it, or None.
+        """Begin a request on the healthy copy with the fewest in flight and return it, or None.
 
-        A request that came here just before the last instance was retired goes to the variant's successor.
+        A request that came here just before the last copy was retired goes to the pool's successor.
         """
-        while (instances := self.instances) or not self._successor:
-            chosen = least_busy(instances)
-            if chosen or instances is self.instances:  # else they were replaced meanwhile: look again
+        while (copies := self.copies) or not self._successor:
+            healthy = [copy for copy in copies if copy.is_healthy]
+            healthy.sort(key=lambda copy: (copy.num_in_flight, random.random()))
+            chosen = next((copy for copy in healthy if copy.begin()), None)
+            if chosen or copies is self.copies:  # else they were replaced meanwhile: look again
                 return chosen
         return self._successor.choose()
 
-    def start(self, variant: Variant, num: int, started: list[Instance]) -> None:
-        """Bring a model's files to new instances and start their servers.
+    def retire(self, copies: Iterable[Instance], *, successor: Pool | None = None) -> None:
+        """Send no more requests to copies, let those that they have end, and end them.
 
         Args:
-            variant: What they run; while an update goes on, that is another one than this.
+            copies: Those that go.
+            successor: Who answers when none is left here.
+        """
+        leaving = list(copies)
+        with self._lock:
+            self._successor = successor
+            self.copies = tuple(copy for copy in self.copies if copy not in leaving)
+        self._copies_changed()
+        deadline_s = time.monotonic() + DRAIN_TIMEOUT_S
+        for copy in leaving:
+            copy.drain(max(deadline_s - time.monotonic(), 0.0))
+        self.end(leaving, STOP_GRACE_S)
+
+    def adopt(self, spec: ContainerSpec) -> None:
+        """Take over the settings of what all copies have been replaced by."""
+        self.spec = spec
+
+    def num_places(self, spec: ContainerSpec) -> float:
+        """Return for how many more copies there is room; instances are always to be had."""
+        return float("inf")
+
+    def living(self) -> list[Instance]:
+        """Return every copy that has, or may get, a server process."""
+        with self._lock:
+            return list(self._living)
+
+    def end(self, copies: Iterable[Instance], grace_s: float) -> None:
+        """End copies and give back what they hold.
+
+        Args:
+            copies: Those that go.
+            grace_s: Seconds between SIGTERM and SIGKILL, of all of them together.
+        """
+        ending = list(copies)
+        stop_together(ending, grace_s)
+        for copy in ending:
+            copy.release()
+        with self._lock:
+            self._living = [copy for copy in self._living if copy not in ending]
+
+    def unhealthy(self, spec: ContainerSpec) -> DeploymentFailedError:
+        return DeploymentFailedError(
+            _UNHEALTHY.format(container=spec.container_name, variant=self.variant_name, owner=self.owner)
+        )
+
+    def start(self, spec: ContainerSpec, num: int, started: list[Instance]) -> None:
+        """Bring a model's files to new copies and start their servers.
+
+        Args:
+            spec: What they run.
             num: How many.
             started: Gets each one before it starts.
 
         Raises:
-            DeploymentFailedError: One cannot be started, or the endpoint is to end.
+            DeploymentFailedError: One cannot be started, or the pool is to end.
         """
-        command = program_of(variant.image)
-        if is_forked(command, variant.environment):
-            preloaded_parent.start(self._context.home)  # it imports while the files are brought
+        command = _program_of(spec.image)
+        if num and is_forked(command, spec.environment):
+            preloaded_parent.start(self.context.home)  # it imports while the files are brought
         for _ in range(num):
-            instance = Instance(
-                self._context,
-                region=self._region,
-                endpoint=self._endpoint,
-                variant=variant,
-                command=command,
-                folder=self._folder,
-            )
-            with self._lock:  # terminate() sees it, or it sees that the endpoint is to end
-                self._living.append(instance)
-            started.append(instance)
-            if self._stopped.is_set():
-                raise _unhealthy(variant)
+            copy = self._new_copy(spec, command)
+            with self._lock:  # whoever sets stopped sees it, or it sees that it is set
+                self._living.append(copy)
+            started.append(copy)
+            if self.stopped.is_set():
+                raise self.unhealthy(spec)
             try:
                 if len(started) > 1:
-                    model_files.duplicate(started[0].model_folder, instance.model_folder)
+                    model_files.duplicate(started[0].model_folder, copy.model_folder)
                 else:
-                    model_files.download(
-                        self._context, self._region, variant.container, instance.model_folder
-                    )
+                    model_files.download(self.context, self.region, spec.container, copy.model_folder)
             except model_files.ModelDataError as error:
                 raise DeploymentFailedError(str(error)) from None
-            if not instance.start():
-                raise _unhealthy(variant)
+            if not copy.start():
+                raise self.unhealthy(spec)
 
-    def admit(self, instances: Iterable[Instance]) -> None:
-        """Send requests to instances from now on."""
-        with self._lock:
-            self.instances = (*self.instances, *instances)
+    def _new_copy(self, spec: ContainerSpec, command: list[str]) -> Instance:
+        """Return a copy that has not started.
 
-    def retire(self, instances: Iterable[Instance], *, successor: RunningVariant | None = None) -> None:
-        """Send no more requests to instances, let those that they have end, and end them.
-
-        Args:
-            instances: Those that go.
-            successor: Who answers when none is left here.
+        Raises:
+            DeploymentFailedError: There is no room for it.
         """
-        leaving = list(instances)
-        with self._lock:
-            self._successor = successor
-            self.instances = tuple(instance for instance in self.instances if instance not in leaving)
-        deadline_s = time.monotonic() + DRAIN_TIMEOUT_S
-        for instance in leaving:
-            instance.drain(max(deadline_s - time.monotonic(), 0.0))
-        self.end(leaving, STOP_GRACE_S)
+        return Instance(
+            self.context,
+            region=self.region,
+            spec=spec,
+            command=command,
+            folder=self.folder,
+            variant_name=self.variant_name,
+            log_group=self.log_group,
+        )
 
-    def become(self, variant: Variant) -> None:
-        """Take over the settings of a variant that the instances have been replaced by."""
-        self.variant = variant
-        self.weight = self.desired_weight = variant.weight
-        self.num_desired, self.resolved_s = variant.num_instances, time.time()
-
-    def end(self, instances: Iterable[Instance], grace_s: float) -> None:
-        """End instances and remove their files."""
-        ending = list(instances)
-        stop_together(ending, grace_s)
-        for instance in ending:
-            instance.remove_files()
-        with self._lock:
-            self._living = [instance for instance in self._living if instance not in ending]
-
-    def living(self) -> list[Instance]:
-        """Return every instance that has, or may get, a server process."""
-        with self._lock:
-            return list(self._living)
+    def _copies_changed(self) -> None:
+        """Report to whom it concerns that other copies take requests."""
 
 
 def launch(
-    wanted: Iterable[tuple[RunningVariant, Variant, int]],
+    wanted: Iterable[tuple[Pool, ContainerSpec, int]],
     *,
     fault: Fault | None,
+    no_capacity: str,
     stopped: threading.Event,
 ) -> list[list[Instance]]:
-    """Start instances and wait until they are healthy; they take requests once they are admitted.
+    """Start copies side by side and wait until they are healthy; they take requests once they are admitted.
 
     Args:
-        wanted: To which variant they go, what they run, and how many.
+        wanted: To which pool they go, what they run, and how many.
         fault: Fault that was asked for.
-        stopped: Set when the endpoint is to end.
+        no_capacity: Why it fails when the fault is InsufficientCapacity.
+        stopped: Set when the pools are to end.
 
     Returns:
-        The instances of each that was wanted.
+        The copies of each that was wanted.
 
     Raises:
         DeploymentFailedError: One of them cannot be brought up; none is left then.
     """
     if fault and fault.fault == "InsufficientCapacity":
-        raise DeploymentFailedError(_INSUFFICIENT_CAPACITY)
+        raise DeploymentFailedError(no_capacity)
     if fault and fault.fault == "SlowStart":
         stopped.wait(fault.delay_s)
     is_unhealthy = fault is not None and fault.fault == "FailedHealthCheck"
-    launched: list[tuple[RunningVariant, Variant, list[Instance]]] = []
+    launched: list[tuple[Pool, ContainerSpec, list[Instance]]] = []
     try:
-        for running, variant, num in wanted:
-            launched.append((running, variant, []))
-            if not running.machines:
-                running.start(variant, num, launched[-1][2])
-        for _, variant, instances in launched:
-            for instance in instances:
+        for pool, spec, num in wanted:
+            launched.append((pool, spec, []))
+            pool.start(spec, num, launched[-1][2])
+        for pool, spec, copies in launched:
+            for copy in copies:
                 if is_unhealthy:
-                    instance.write("the health check fails: this was asked for by PUT /_sandbox/faults")
-                if is_unhealthy or not instance.wait_healthy():
-                    raise _unhealthy(variant)
+                    copy.write("the health check fails: this was asked for by PUT /_sandbox/faults")
+                if is_unhealthy or not copy.wait_healthy():
+                    raise pool.unhealthy(spec)
     except BaseException:
-        for running, _, instances in launched:
-            running.end(instances, FAILED_GRACE_S)
+        for pool, _, copies in launched:
+            pool.end(copies, FAILED_GRACE_S)
         raise
-    for _, _, instances in launched:
-        for instance in instances:
-            instance.supervise()
-    return [instances for _, _, instances in launched]
+    for _, _, copies in launched:
+        for copy in copies:
+            copy.supervise()
+    return [copies for _, _, copies in launched]
 
 
-def least_busy(instances: Iterable[Instance]) -> Instance | None:
-    """Begin a request on the healthy instance with the fewest in flight and return it; None without one."""
-    healthy = [instance for instance in instances if instance.is_healthy]
-    healthy.sort(key=lambda instance: (instance.num_in_flight, random.random()))
-    return next((instance for instance in healthy if instance.begin()), None)
-
-
-def program_of(image: str) -> list[str]:
-    """Return the command that stands for an image.
+def _program_of(image: str) -> list[str]:
+    """Return the command that runs in place of an image's container.
 
     Raises:
         DeploymentFailedError: There is none.
@@ -228,7 +262,3 @@ def program_of(image: str) -> list[str]:
             f" the file of {images.VARIABLE}, see src/sandbox/README.md.)"
         )
     return command
-
-
-def _unhealthy(variant: Variant) -> DeploymentFailedError:
-    return DeploymentFailedError(_UNHEALTHY.format(container=variant.container_name, variant=variant.name))

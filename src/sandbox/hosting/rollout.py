@@ -19,7 +19,6 @@ from sandbox.hosting.deployment_policy import DeploymentPolicy, batch_of
 from sandbox.hosting.deployment_watch import DeploymentWatch
 from sandbox.hosting.errors import DeploymentFailedError, RollbackFailedError, nothing_unforeseen
 from sandbox.hosting.instance import Instance
-from sandbox.hosting.pool import RunningVariant, launch
 from sandbox.hosting.running_endpoint import Fleet, RunningEndpoint
 from sandbox.hosting.specs import Variant
 
@@ -93,12 +92,6 @@ class FleetUpdate:
         """Return the fault that was asked for what is started next."""
         return self._context.faults.take(OPERATION, *LATER)
 
-    def launch(
-        self, wanted: list[tuple[RunningVariant, Variant, int]], fault: Fault | None
-    ) -> list[list[Instance]]:
-        """Start instances; see running_variant.launch."""
-        return launch(wanted, fault=fault, stopped=self.endpoint.stopped)
-
 
 class _BlueGreen:
     """A second fleet beside the first."""
@@ -110,13 +103,10 @@ class _BlueGreen:
 
     def go(self) -> None:
         update, endpoint = self._update, self._endpoint
-        wanted = [
-            (running, running.variant, running.variant.num_instances) for running in self._green.values()
-        ]
         fault = update.take_fault()
-        for (running, variant, _), instances in zip(wanted, update.launch(wanted, fault), strict=True):
-            running.admit(instances)
-            update.num_current[variant.name] = running.num_instances
+        endpoint.launch_fleet(self._green, fault)
+        for name, running in self._green.items():
+            update.num_current[name] = running.num_instances
         for move in update.moves:
             move.go(self._green, fault)
         for share in self._policy.shares:
@@ -147,8 +137,8 @@ class _Rolling:
         self._update, self._policy, self._watch = update, update.policy, update.watch
         (self._running,) = update.endpoint.variants.values()
         (self._new,) = update.variants
-        self._old = self._running.variant
-        self._remaining = list(self._running.instances)
+        self._old = self._running.spec
+        self._remaining = list(self._running.copies)
         self._num_old = len(self._remaining)
         self._arrived: list[Instance] = []
 
@@ -165,7 +155,7 @@ class _Rolling:
             self._retire(self._remaining, num_kept)
 
     def finish(self) -> None:
-        self._running.become(self._new)
+        self._running.adopt(self._new)
 
     def go_back(self, failure: DeploymentFailedError) -> None:
         size = batch_of(self._policy.rollback_batch, self._num_old)
@@ -180,8 +170,7 @@ class _Rolling:
         self._retire(self._arrived, 0)
 
     def _start(self, variant: Variant, num: int, fleet: list[Instance]) -> None:
-        wanted = [(self._running, variant, num)]
-        (instances,) = self._update.launch(wanted, self._update.take_fault())
+        instances = self._running.launch(variant, num, self._update.take_fault())
         self._running.admit(instances)
         fleet.extend(instances)
 

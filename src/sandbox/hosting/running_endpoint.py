@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,12 +13,63 @@ from typing import TYPE_CHECKING
 from sandbox.api.faults import Fault
 from sandbox.hosting.errors import DeploymentFailedError, nothing_unforeseen
 from sandbox.hosting.instance import Instance, stop_together
-from sandbox.hosting.pool import RunningVariant, launch
+from sandbox.hosting.machines import Machines
+from sandbox.hosting.pool import Pool, launch
 from sandbox.hosting.specs import Variant
 
 if TYPE_CHECKING:
     from sandbox.context import Context
     from sandbox.hosting.rollout import FleetUpdate
+
+
+class RunningVariant(Pool):
+    """A variant: the instances that run its model or, without a model, the machines of inference components.
+
+    Args:
+        context: What the sandbox is made of.
+        region: AWS region.
+        endpoint: Name of its endpoint.
+        variant: What runs.
+        stopped: Set when the endpoint is to end.
+    """
+
+    owner = "endpoint"
+    no_capacity = (
+        "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error. Please"
+        " retry using a different ML instance type or after some time."
+    )
+    spec: Variant
+
+    def __init__(
+        self, context: Context, *, region: str, endpoint: str, variant: Variant, stopped: threading.Event
+    ) -> None:
+        super().__init__(
+            context,
+            region=region,
+            variant_name=variant.name,
+            spec=variant,
+            folder=context.home / "endpoints" / region / endpoint / variant.name,
+            log_group=f"/aws/sagemaker/Endpoints/{endpoint}",
+            stopped=stopped,
+        )
+        self.machines = Machines(variant) if variant.container is None else None
+        self.adopt(variant)
+
+    def adopt(self, spec: Variant) -> None:
+        super().adopt(spec)
+        self.weight = self.desired_weight = spec.weight
+        self.num_desired = spec.num_instances
+        self.resolved_s = time.time()  # when its images were looked up
+
+    @property
+    def num_instances(self) -> int:
+        return self.machines.num_instances if self.machines else len(self.copies)
+
+    @property
+    def num_instances_desired(self) -> int:
+        """How many there shall be; of managed machines it follows what the copies need, at once."""
+        return self.num_instances if self.machines else self.num_desired
+
 
 Fleet = dict[str, RunningVariant]
 
@@ -42,8 +94,8 @@ class RunningEndpoint:
 
     Args:
         context: What the sandbox is made of.
-        region: Its region.
-        name: Its name.
+        region: AWS region.
+        name: EndpointName.
         variants: What it runs.
         fault: Fault that was asked for its creation.
     """
@@ -98,6 +150,34 @@ class RunningEndpoint:
 
         threading.Thread(target=run, name=f"create {self.name}", daemon=True).start()
 
+    def launch(
+        self, wanted: Iterable[tuple[RunningVariant, int]], fault: Fault | None
+    ) -> list[tuple[RunningVariant, list[Instance]]]:
+        """Start instances of several variants side by side; they take requests once they are admitted.
+
+        Args:
+            wanted: How many of which; a variant without a model has none to start.
+            fault: Fault that was asked for.
+
+        Raises:
+            DeploymentFailedError: One of them cannot be brought up; none is left then.
+        """
+        starting = [(running, num) for running, num in wanted if not running.machines]
+        launched = launch(
+            [(running, running.spec, num) for running, num in starting],
+            fault=fault,
+            no_capacity=RunningVariant.no_capacity,
+            stopped=self.stopped,
+        )
+        return [(running, copies) for (running, _), copies in zip(starting, launched, strict=True)]
+
+    def launch_fleet(self, fleet: Fleet, fault: Fault | None) -> None:
+        """Start all instances of variants and admit them; see launch."""
+        for running, copies in self.launch(
+            [(running, running.spec.num_instances) for running in fleet.values()], fault
+        ):
+            running.admit(copies)
+
     def choose_variant(self, target: str | None) -> RunningVariant | None:
         """Return the variant that answers a request: the target, or one by the weights; None if unknown."""
         traffic = self._traffic
@@ -125,7 +205,7 @@ class RunningEndpoint:
         successors = self.variants
         for name, running in fleet.items():
             successor = successors.get(name) or next(iter(successors.values()))
-            running.retire(running.instances, successor=successor)
+            running.retire(running.copies, successor=successor)
         with self._lock:
             self._fleets.remove(fleet)
 
@@ -155,13 +235,7 @@ class RunningEndpoint:
         try:
             with nothing_unforeseen():
                 shutil.rmtree(self._folder, ignore_errors=True)
-                wanted = [
-                    (running, running.variant, running.variant.num_instances)
-                    for running in self.variants.values()
-                ]
-                launched = launch(wanted, fault=self._fault, stopped=self.stopped)
+                self.launch_fleet(self.variants, self._fault)
         except DeploymentFailedError as failure:
             return str(failure)
-        for (running, _, _), instances in zip(wanted, launched, strict=True):
-            running.admit(instances)
         return None

@@ -1,6 +1,10 @@
-"""What CreateEndpoint will run: the variants of a configuration with the containers of their models.
+"""What is to run: the variants of an endpoint configuration, and the Specification of an inference component.
 
-It is read once, when the endpoint is created: models and configurations may be deleted afterwards.
+Both are checked and read once, with the containers of their models: models and configurations may be deleted
+afterwards.
+
+Source: API reference, ProductionVariant, InferenceComponentSpecification and its parts. Messages are ours but
+for those of AWS's validation layer and for a model that is not there.
 """
 
 from __future__ import annotations
@@ -19,31 +23,23 @@ STARTUP_TIMEOUT_S = 480
 _REFUSED_IN_CONFIG = ("AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants")
 _REFUSED_IN_VARIANT = ("ServerlessConfig", "InstancePools", "CapacityReservationConfig")
 _REFUSED_IN_CONTAINER = ("AdditionalModelDataSources", "ModelPackageName", "MultiModelConfig")
+_REFUSED_IN_SPECIFICATION = ("DataCacheConfig", "InstanceType")
+# botocore's model says 100; the API reference says "We support up to 16 entries in the map".
+MAX_ENVIRONMENT_ENTRIES = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Variant:
-    """One production variant.
+class ContainerSpec:
+    """What one copy runs: an instance of a variant, or a copy of an inference component.
 
     Args:
-        name: VariantName.
-        container: The model's ContainerDefinition; None for a variant whose models are inference components.
-        num_instances: InitialInstanceCount.
-        weight: InitialVariantWeight.
-        startup_timeout_s: How long a container may take until GET /ping answers 200.
-        instance_type: For example ml.g5.xlarge.
-        managed_scaling: ManagedInstanceScaling; None when the number of instances is fixed.
-        routing: RoutingConfig, only told; requests always go to whoever has the fewest.
+        container: ContainerDefinition: image, where its files are, environment. None for a variant whose
+            models are inference components.
+        startup_timeout_s: How long the container may take until GET /ping answers 200.
     """
 
-    name: str
     container: dict[str, Any] | None
-    num_instances: int
-    weight: float
     startup_timeout_s: float
-    instance_type: str = ""
-    managed_scaling: dict[str, Any] | None = None
-    routing: dict[str, Any] | None = None
 
     @property
     def image(self) -> str:
@@ -57,6 +53,40 @@ class Variant:
     def container_name(self) -> str:
         """The name that AWS gives the container in its messages."""
         return self.container.get("ContainerHostname", "primary")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant(ContainerSpec):
+    """One production variant.
+
+    Args:
+        name: VariantName.
+        num_instances: InitialInstanceCount.
+        weight: InitialVariantWeight.
+        instance_type: For example ml.g5.xlarge.
+        managed_scaling: ManagedInstanceScaling; None when the number of instances is fixed.
+        routing: RoutingConfig, only described; requests always go to whoever has the fewest.
+    """
+
+    name: str
+    num_instances: int
+    weight: float
+    instance_type: str = ""
+    managed_scaling: dict[str, Any] | None = None
+    routing: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentSpec(ContainerSpec):
+    """An inference component that hosts a model.
+
+    Args:
+        needs: What a copy is given of a machine.
+        is_spread: Copies go to the machine with the fewest; else to the fullest that has room.
+    """
+
+    needs: Resources
+    is_spread: bool = True
 
 
 def variants_of(call: Call, config: dict[str, Any]) -> list[Variant]:
@@ -123,49 +153,13 @@ def _refuse(members: tuple[str, ...], given: dict[str, Any]) -> None:
             raise not_implemented(member)
 
 
-# botocore's model says 100; the API reference says "We support up to 16 entries in the map".
-MAX_ENVIRONMENT_ENTRIES = 16
-_REFUSED = ("DataCacheConfig", "InstanceType")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ComponentSpec:
-    """What one copy of a component is.
-
-    Args:
-        container: A ContainerDefinition: image, where its files are, environment.
-        needs: What a copy is given of an instance.
-        startup_timeout_s: How long a container may take until GET /ping answers 200.
-        is_spread: Copies go to the instance with the fewest; else to the fullest that has room.
-    """
-
-    container: dict[str, Any]
-    needs: Resources
-    startup_timeout_s: float
-    is_spread: bool = True
-
-    @property
-    def image(self) -> str:
-        return self.container["Image"]
-
-    def as_variant(self, name: str) -> Variant:
-        """Return it as what an instance runs."""
-        return Variant(
-            name=name,
-            container=self.container,
-            num_instances=1,
-            weight=1.0,
-            startup_timeout_s=self.startup_timeout_s,
-        )
-
-
 def spec_of(call: Call, given: dict[str, Any]) -> ComponentSpec:
     """Return what a Specification without a base component asks for.
 
     Raises:
         AwsError: It makes no sense, or asks for what the sandbox does not implement.
     """
-    for member in _REFUSED:
+    for member in _REFUSED_IN_SPECIFICATION:
         if member in given:
             raise not_implemented(f"Specification.{member}")
     if ("ModelName" in given) == ("Container" in given):

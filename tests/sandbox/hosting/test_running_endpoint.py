@@ -6,17 +6,14 @@ import dataclasses
 from collections import Counter
 from typing import Any
 
-from sandbox.hosting.pool import launch
 from sandbox.hosting.running_endpoint import Fleet, RunningEndpoint
 
 
 def arrive(endpoint: RunningEndpoint) -> Fleet:
     """Start a second fleet of what the endpoint runs."""
-    (variant,) = [running.variant for running in endpoint.variants.values()]
+    (variant,) = [running.spec for running in endpoint.variants.values()]
     fleet = endpoint.new_fleet([dataclasses.replace(variant)])
-    (running,) = fleet.values()
-    (instances,) = launch([(running, variant, 1)], fault=None, stopped=endpoint.stopped)
-    running.admit(instances)
+    endpoint.launch_fleet(fleet, fault=None)
     return fleet
 
 
@@ -41,17 +38,17 @@ def test_a_request_that_had_chosen_a_variant_which_is_retired_goes_to_the_one_in
     chosen, fleet = endpoint.choose_variant(None), arrive(endpoint)
     (new,) = fleet.values()
     endpoint.retire(endpoint.replace(fleet))
-    assert chosen.instances == ()
-    assert chosen.choose() is new.instances[0]
+    assert chosen.copies == ()
+    assert chosen.choose() is new.copies[0]
     again = arrive(endpoint)
     endpoint.retire(again)  # as after a failed update
-    assert next(iter(again.values())).choose() is new.instances[0]
+    assert next(iter(again.values())).choose() is new.copies[0]
 
 
 def test_a_request_does_not_go_to_an_instance_that_is_leaving(here: Any) -> None:
     endpoint = here(num_instances=2)
     (running,) = endpoint.variants.values()
-    staying, leaving = running.instances
+    staying, leaving = running.copies
     running.retire([leaving])
     assert {running.choose() for _ in range(20)} == {staying}
     assert running.living() == [staying]
@@ -60,5 +57,5 @@ def test_a_request_does_not_go_to_an_instance_that_is_leaving(here: Any) -> None
 def test_after_the_end_of_the_last_instance_nobody_answers(here: Any) -> None:
     endpoint = here()
     (running,) = endpoint.variants.values()
-    running.retire(running.instances)
+    running.retire(running.copies)
     assert running.choose() is None

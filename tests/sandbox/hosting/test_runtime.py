@@ -385,7 +385,7 @@ def test_restarts_wait_longer_and_longer(here: Any, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(instance, "BACKOFF_S", (0.01, 0.02, 0.03))
     running = here()
-    (only,) = running.variants["AllTraffic"].instances
+    (only,) = running.variants["AllTraffic"].copies
     lines: list[str] = []
     monkeypatch.setattr(only, "write", lines.append)
     seen = threading.Event()
