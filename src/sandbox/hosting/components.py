@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sandbox.api.errors import validation_error
@@ -17,7 +18,7 @@ from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
 from sandbox.hosting import endpoints
 from sandbox.hosting.adapters import RunningAdapter
-from sandbox.hosting.component_update import ComponentUpdate, plan_of
+from sandbox.hosting.deployment_policy import component_policy
 from sandbox.hosting.lifecycle import (
     KIND,
     STATUS,
@@ -33,6 +34,7 @@ from sandbox.hosting.lifecycle import (
 )
 from sandbox.hosting.machines import Machines
 from sandbox.hosting.pool import STOP_GRACE_S
+from sandbox.hosting.rollout import Rolling
 from sandbox.hosting.running_component import RunningComponent
 from sandbox.hosting.specs import ComponentSpec, adapter_url_of, not_implemented, spec_of
 
@@ -188,17 +190,14 @@ def _update_base(
     given: dict[str, Any],
     config: dict[str, Any] | None,
 ) -> None:
-    plan = plan_of(config, num_copies)
+    policy = component_policy(config, num_copies)
     component = begin_change(
         call.context, call.region, name, num_copies=num_copies, is_specification=True, config=config
     )
-    fault = call.context.faults.take(call.operation, *LATER)
-
-    def launch(spec: ComponentSpec, num: int) -> Any:
-        return component.launch(spec, num, fault)
+    take_fault = partial(call.context.faults.take, call.operation, *LATER)
 
     def update() -> None:
-        ComponentUpdate(component, spec, num_copies, plan, launch).run()
+        Rolling(component, spec, num_copies, policy, take_fault=take_fault).run()
         with call.context.resources.change(KIND, call.region, name) as record:
             record["Specification"] = summary_of(given, spec)
 

@@ -1,8 +1,9 @@
-"""How an endpoint gets another configuration: what a DeploymentConfig asks for, checked.
+"""How an endpoint or an inference component is updated: what a DeploymentConfig asks for, checked.
 
-Source: API reference, BlueGreenUpdatePolicy, RollingUpdatePolicy, TrafficRoutingConfig (limits of the
-sizes); SageMaker Developer Guide, "Deployment guardrails", "Exclusions" (same variant names, no rolling
-deployment of several variants). The wording of the refusals is ours.
+Source: API reference, BlueGreenUpdatePolicy, RollingUpdatePolicy, TrafficRoutingConfig,
+InferenceComponentRollingUpdatePolicy (limits of the sizes); SageMaker Developer Guide, "Deployment
+guardrails", "Exclusions" (same variant names, no rolling deployment of several variants). The wording of the
+errors is ours.
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ from sandbox.api.errors import validation_error
 from sandbox.hosting.specs import Variant
 
 _PERCENT = "CAPACITY_PERCENT"
+_MIN_PERCENT, _MAX_PERCENT = 5, 50  # of a component's copies in a batch
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentPolicy:
-    """A deployment; without a DeploymentConfig all traffic moves at once and nothing is watched.
+    """A deployment; without a DeploymentConfig everything is replaced at once and nothing is watched.
 
     Args:
         shares: Share of the requests that the new fleet gets after each step of a blue/green deployment.
-        batch: MaximumBatchSize of a rolling deployment; None for blue/green.
+        batch: MaximumBatchSize of a rolling deployment. None: of an endpoint, blue/green; of a component, all
+            copies in one batch.
         rollback_batch: RollbackMaximumBatchSize; None for all at once.
         wait_s: Baking period after each step, in seconds of AWS.
         termination_wait_s: Seconds of AWS before the old fleet ends.
@@ -41,10 +44,10 @@ class DeploymentPolicy:
     alarms: tuple[str, ...] = ()
 
 
-def policy_of(
+def endpoint_policy(
     config: Mapping[str, Any] | None, *, old: Sequence[Variant], new: Sequence[Variant]
 ) -> DeploymentPolicy:
-    """Return the policy of a DeploymentConfig.
+    """Return the policy of an endpoint's DeploymentConfig.
 
     Args:
         config: As in the request; None when there is none.
@@ -59,35 +62,58 @@ def policy_of(
     blue_green, rolling = config.get("BlueGreenUpdatePolicy"), config.get("RollingUpdatePolicy")
     if blue_green and rolling:
         raise validation_error("DeploymentConfig has a BlueGreenUpdatePolicy and a RollingUpdatePolicy.")
-    alarms = config.get("AutoRollbackConfiguration", {}).get("Alarms", [])
-    watched = {"alarms": tuple(alarm["AlarmName"] for alarm in alarms)}
+    alarms = _alarms(config)
     if not blue_green and not rolling:
-        return DeploymentPolicy(**watched)
+        return DeploymentPolicy(alarms=alarms)
     old_names, new_names = ({variant.name for variant in variants} for variants in (old, new))
     if old_names != new_names:
         raise validation_error(
             "A deployment needs the same variant names in the old and the new endpoint configuration: found"
             f" {', '.join(sorted(old_names))} and {', '.join(sorted(new_names))}."
         )
-    return _blue_green(blue_green, new, watched) if blue_green else _rolling(rolling, new, watched)
+    return _blue_green(blue_green, new, alarms) if blue_green else _rolling(rolling, new, alarms)
 
 
-def batch_of(size: Mapping[str, Any] | None, num_instances: int) -> int:
-    """Return the instances of a batch: 1 or more, all of them when no size is given.
+def component_policy(config: Mapping[str, Any] | None, num_copies: int) -> DeploymentPolicy:
+    """Return the policy of an inference component's DeploymentConfig.
 
     Args:
-        size: CapacitySize.
-        num_instances: Of the whole fleet.
+        config: As in the request; None when there is none.
+        num_copies: How many copies there shall be.
+
+    Raises:
+        AwsError: A batch is smaller or larger than AWS allows.
+    """
+    if config is None:
+        return DeploymentPolicy()
+    policy = config["RollingUpdatePolicy"]
+    batch = policy["MaximumBatchSize"]
+    is_percent = batch["Type"] == _PERCENT
+    lowest, highest = (_MIN_PERCENT, _MAX_PERCENT) if is_percent else (1, max(num_copies // 2, 1))
+    if not lowest <= batch["Value"] <= highest:
+        raise validation_error(
+            f"MaximumBatchSize must be between {_MIN_PERCENT}% and {_MAX_PERCENT}% of the copy count of the"
+            f" inference component: found {batch['Value']} {batch['Type']} of {num_copies} copies."
+        )
+    return _in_batches(policy, _alarms(config))
+
+
+def batch_of(size: Mapping[str, Any] | None, num_copies: int) -> int:
+    """Return the instances or copies of a batch: 1 or more, all of them when no size is given.
+
+    Args:
+        size: CapacitySize, or InferenceComponentCapacitySize.
+        num_copies: Of all together.
     """
     if size is None:
-        return max(num_instances, 1)
+        return max(num_copies, 1)
     if size["Type"] == _PERCENT:
-        return max(math.floor(num_instances * size["Value"] / 100), 1)
+        return max(math.floor(num_copies * size["Value"] / 100), 1)
     return size["Value"]
 
 
 def _blue_green(
-    policy: Mapping[str, Any], new: Sequence[Variant], watched: dict[str, Any]
+    policy: Mapping[str, Any], new: Sequence[Variant], alarms: tuple[str, ...]
 ) -> DeploymentPolicy:
     routing = policy["TrafficRoutingConfiguration"]
     shares = (1.0,)
@@ -103,21 +129,30 @@ def _blue_green(
         wait_s=routing["WaitIntervalInSeconds"],
         termination_wait_s=policy.get("TerminationWaitInSeconds", 0),
         limit_s=policy.get("MaximumExecutionTimeoutInSeconds"),
-        **watched,
+        alarms=alarms,
     )
 
 
-def _rolling(policy: Mapping[str, Any], new: Sequence[Variant], watched: dict[str, Any]) -> DeploymentPolicy:
+def _rolling(policy: Mapping[str, Any], new: Sequence[Variant], alarms: tuple[str, ...]) -> DeploymentPolicy:
     if len(new) > 1:
         raise validation_error("A rolling deployment is not supported for an endpoint with several variants.")
     _share(policy, "MaximumBatchSize", new, lowest=0.05)
+    return _in_batches(policy, alarms)
+
+
+def _in_batches(policy: Mapping[str, Any], alarms: tuple[str, ...]) -> DeploymentPolicy:
     return DeploymentPolicy(
         batch=policy["MaximumBatchSize"],
         rollback_batch=policy.get("RollbackMaximumBatchSize"),
         wait_s=policy["WaitIntervalInSeconds"],
         limit_s=policy.get("MaximumExecutionTimeoutInSeconds"),
-        **watched,
+        alarms=alarms,
     )
+
+
+def _alarms(config: Mapping[str, Any]) -> tuple[str, ...]:
+    alarms = config.get("AutoRollbackConfiguration", {}).get("Alarms", [])
+    return tuple(alarm["AlarmName"] for alarm in alarms)
 
 
 def _share(given: Mapping[str, Any], member: str, new: Sequence[Variant], *, lowest: float) -> float:

@@ -8,6 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from sandbox.api.errors import validation_error
@@ -16,8 +17,7 @@ from sandbox.api.listing import list_records
 from sandbox.api.registry import Call, found, operation
 from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
-from sandbox.hosting.component_move import begin_moves, settle
-from sandbox.hosting.deployment_policy import DeploymentPolicy, policy_of
+from sandbox.hosting.deployment_policy import DeploymentPolicy, endpoint_policy
 from sandbox.hosting.endpoint_configs import found_config
 from sandbox.hosting.endpoint_states import (
     KIND,
@@ -32,9 +32,11 @@ from sandbox.hosting.endpoint_states import (
     set_status,
 )
 from sandbox.hosting.errors import INTERNAL, DeploymentFailedError, RollbackFailedError
+from sandbox.hosting.lifecycle import begin_moves, end_moves
 from sandbox.hosting.pool import STOP_GRACE_S
-from sandbox.hosting.rollout import OPERATION, FleetUpdate
-from sandbox.hosting.running_endpoint import RunningEndpoint, RunningVariant
+from sandbox.hosting.rollout import rollout_of
+from sandbox.hosting.running_component import RunningComponent
+from sandbox.hosting.running_endpoint import PendingUpdate, RunningEndpoint, RunningVariant
 from sandbox.hosting.specs import Variant, not_implemented, variants_of
 
 _MAX_REASON_CHARACTERS = 1024
@@ -98,7 +100,7 @@ def list_endpoints(call: Call) -> dict[str, Any]:
     )
 
 
-@operation(OPERATION)
+@operation("UpdateEndpoint")
 def update_endpoint(call: Call) -> dict[str, Any]:
     request, region, context = call.request, call.region, call.context
     name, config_name = request["EndpointName"], request["EndpointConfigName"]
@@ -115,21 +117,23 @@ def update_endpoint(call: Call) -> dict[str, Any]:
     policy = DeploymentPolicy()
     if endpoint:  # else begin_change says what is wrong
         variants = _retained(request, variants, endpoint)
-        policy = policy_of(config, old=[each.spec for each in endpoint.variants.values()], new=variants)
+        policy = endpoint_policy(config, old=[each.spec for each in endpoint.variants.values()], new=variants)
         _check_kind(endpoint, variants, policy)
     endpoint = begin_change(context, region, name, **members)
     try:
-        moves = begin_moves(context, region, name)
+        moving = begin_moves(context, region, name)
     except BaseException:
         set_status(context, region, name, record["EndpointStatus"])
         raise
     try:
-        endpoint.update = FleetUpdate(
-            context, endpoint, variants, policy, config_name=config_name, moves=moves
-        )
-        threading.Thread(target=_carry_out, args=(call, endpoint), name=f"update {name}", daemon=True).start()
+        take_fault = partial(context.faults.take, call.operation, *LATER)
+        rollout = rollout_of(endpoint, variants, policy, moving, take_fault=take_fault)
+        endpoint.update = PendingUpdate(config_name=config_name, variants=variants, rollout=rollout)
+        threading.Thread(
+            target=_carry_out, args=(call, endpoint, moving), name=f"update {name}", daemon=True
+        ).start()
     except BaseException:
-        settle(moves)
+        end_moves(context, moving)
         set_status(context, region, name, record["EndpointStatus"])
         raise
     return {"EndpointArn": record["EndpointArn"]}
@@ -152,14 +156,14 @@ def delete_endpoint(call: Call) -> dict[str, Any]:
     return {}
 
 
-def _carry_out(call: Call, endpoint: RunningEndpoint) -> None:
+def _carry_out(call: Call, endpoint: RunningEndpoint, moving: Iterable[RunningComponent]) -> None:
     """Update an endpoint, and say in its record how that ended."""
     context, region, name = call.context, endpoint.region, endpoint.name
     update = endpoint.update
     members: dict[str, Any] = {}
     status = "InService"
     try:
-        update.run(lambda: set_status(context, region, name, "RollingBack"))
+        update.rollout.run(lambda: set_status(context, region, name, "RollingBack"))
         members["EndpointConfigName"] = update.config_name
     except RollbackFailedError as failure:
         status, members["FailureReason"] = "UpdateRollbackFailed", str(failure)[:_MAX_REASON_CHARACTERS]
@@ -170,6 +174,7 @@ def _carry_out(call: Call, endpoint: RunningEndpoint) -> None:
         status, members["FailureReason"] = "UpdateRollbackFailed", INTERNAL
     endpoint.update = None
     if not endpoint.stopped.is_set():
+        end_moves(context, moving)
         set_status(context, region, name, status, **members)
 
 
@@ -224,21 +229,22 @@ def variant_summaries(fleet: Iterable[RunningVariant]) -> list[dict[str, Any]]:
     ]
 
 
-def pending_summary(update: FleetUpdate | None) -> dict[str, Any] | None:
+def pending_summary(update: PendingUpdate | None) -> dict[str, Any] | None:
     """Return AWS's PendingDeploymentSummary of the update that goes on, None without one."""
     if update is None:
         return None
-    status = {"Status": update.stage, "StartTime": update.stage_since_s}
+    rollout = update.rollout
+    status = {"Status": rollout.stage, "StartTime": rollout.stage_since_s}
     return {
         "EndpointConfigName": update.config_name,
-        "StartTime": update.started_s,
+        "StartTime": rollout.started_s,
         "ProductionVariants": [
             {
-                **_of_configuration(variant, update.started_s),
+                **_of_configuration(variant, rollout.started_s),
                 "InstanceType": variant.instance_type or None,
                 "CurrentWeight": variant.weight,
                 "DesiredWeight": variant.weight,
-                "CurrentInstanceCount": update.num_current[variant.name],
+                "CurrentInstanceCount": rollout.num_arrived.get(variant.name, 0),
                 "DesiredInstanceCount": variant.num_instances,
                 "VariantStatus": [status],
             }

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from sandbox.api.errors import validation_error
+from sandbox.api.errors import AwsError, validation_error
 from sandbox.api.registry import ACCOUNT_ID
 from sandbox.hosting.adapters import RunningAdapter
 from sandbox.hosting.errors import DeploymentFailedError, RollbackFailedError, nothing_unforeseen
@@ -110,6 +110,32 @@ def begin_change(
     except KeyError:
         raise validation_error(f'Could not find inference component "{arn}".') from None
     return component
+
+
+def begin_moves(context: Context, region: str, endpoint: str) -> list[RunningComponent]:
+    """Say of all components with copies on an endpoint that they are being changed, and return them.
+
+    Raises:
+        AwsError: One can not be changed now; none is then.
+    """
+    moving: list[RunningComponent] = []
+    try:
+        for record in components_of(context, region, endpoint):
+            name = record["InferenceComponentName"]
+            # Adapters are where the copies of their base are, what failed has no copies, and what is being
+            # deleted needs none elsewhere.
+            if record[STATUS] != "Deleting" and isinstance(running(region, name), RunningComponent):
+                moving.append(begin_change(context, region, name, is_specification=True))
+    except AwsError:
+        end_moves(context, moving)
+        raise
+    return moving
+
+
+def end_moves(context: Context, components: Iterable[RunningComponent]) -> None:
+    """Say of components that they may be changed again."""
+    for component in components:
+        set_status(context, component.region, component.name, "InService")
 
 
 def begin_deletion(context: Context, region: str, name: str) -> Running | None:

@@ -1,180 +1,358 @@
-"""An endpoint gets another configuration: what runs is replaced while it serves, and goes back on failure.
+"""What runs gets another configuration while it serves, and goes back when that fails: no request is lost.
 
-Blue/green: the new fleet is started beside the old one, gets the traffic in one or several steps, each
-watched for a baking period, and only then the old one ends. Rolling: the same for a batch of instances at a
-time. In both no request is lost: an instance that goes gets no new ones and ends when its last one has ended.
+Rolling: a batch of new copies is started beside the old ones, gets requests, is watched for a baking period,
+and only then do as many old ones go; without a batch size all copies are one batch. Blue/green: a second
+fleet is started beside the first, gets the traffic in one or several steps, each watched for a baking period,
+and only then does the first one end. A copy that goes gets no new requests and ends when its last one has
+ended.
 
-Source: SageMaker Developer Guide, "Deployment guardrails for updating models in production".
+Endpoints are updated either way, inference components rolling. Their copies move (Move) when a blue/green
+update gives their endpoint other machines.
+
+Source: SageMaker Developer Guide, "Deployment guardrails for updating models in production"; API reference,
+InferenceComponentRollingUpdatePolicy; "Enhance deployment guardrails with inference component rolling updates
+for Amazon SageMaker AI inference" (AWS Machine Learning Blog, 2025-03).
 """
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
-from sandbox.api.faults import LATER, Fault
-from sandbox.hosting.component_move import ComponentMove
+from sandbox import clock
+from sandbox.api.faults import Fault
 from sandbox.hosting.deployment_policy import DeploymentPolicy, batch_of
-from sandbox.hosting.deployment_watch import DeploymentWatch
 from sandbox.hosting.errors import DeploymentFailedError, RollbackFailedError, nothing_unforeseen
 from sandbox.hosting.instance import Instance
+from sandbox.hosting.pool import Pool
+from sandbox.hosting.running_component import RunningComponent
 from sandbox.hosting.running_endpoint import Fleet, RunningEndpoint
-from sandbox.hosting.specs import Variant
+from sandbox.hosting.specs import ContainerSpec, Variant
 
-if TYPE_CHECKING:
-    from sandbox.context import Context
-
-OPERATION = "UpdateEndpoint"
+TakeFault = Callable[[], Fault | None]
+_LOOK_AGAIN_S = 0.1  # an alarm notifies nobody when it changes; to look costs microseconds
 
 
-class FleetUpdate:
-    """One update of an endpoint.
+class Rollout(ABC):
+    """One update: forward, or back to what was.
 
     Args:
-        context: Has the faults that were asked for.
-        endpoint: What is updated.
-        variants: What it shall run.
-        policy: How it gets there.
-        config_name: Name of the configuration that the variants are of.
-        moves: Of the inference components on the endpoint.
+        policy: How it goes on.
+        region: Of the alarms that are watched.
+        stopped: Set when what is updated is to end.
+        take_fault: Gives the fault that was asked for what is started next.
     """
 
     def __init__(
-        self,
-        context: Context,
-        endpoint: RunningEndpoint,
-        variants: Sequence[Variant],
-        policy: DeploymentPolicy,
-        *,
-        config_name: str,
-        moves: Iterable[ComponentMove] = (),
+        self, policy: DeploymentPolicy, *, region: str, stopped: threading.Event, take_fault: TakeFault
     ) -> None:
-        self.config_name, self.variants = config_name, variants
         self.started_s = time.time()
         self.stage, self.stage_since_s = "Creating", self.started_s
-        self.num_current = dict.fromkeys((variant.name for variant in variants), 0)
-        self.endpoint, self.policy, self.moves = endpoint, policy, tuple(moves)
-        self._context = context
-        self.watch = DeploymentWatch(
-            region=endpoint.region, alarms=policy.alarms, limit_s=policy.limit_s, stopped=endpoint.stopped
-        )
+        self.num_arrived: dict[str, int] = {}  # new instances or copies, by variant
+        self._policy, self._stopped, self._take_fault = policy, stopped, take_fault
+        self._watch = Watch(region=region, alarms=policy.alarms, limit_s=policy.limit_s, stopped=stopped)
 
-    def run(self, begin_rollback: Callable[[], None]) -> None:
-        """Update the endpoint, or bring it back to what it was.
+    def run(self, begin_rollback: Callable[[], None] = lambda: None) -> None:
+        """Carry the update out, or bring everything back to what it was.
 
         Args:
             begin_rollback: Called before it goes back.
 
         Raises:
-            DeploymentFailedError: It is what it was; the text says why.
+            DeploymentFailedError: Everything is what it was; the text says why.
             RollbackFailedError: It could not be brought back, either.
         """
-        steps = self._steps()
         try:
             with nothing_unforeseen():
-                steps.go()
+                self._go()
         except DeploymentFailedError as failure:
-            if not self.endpoint.stopped.is_set():
+            if not self._stopped.is_set():
                 begin_rollback()
-                steps.go_back(failure)
+                with _failure_leaves_a_mix(f"{failure} The rollback failed, too: "):
+                    self._go_back()
             raise
-        steps.finish()
+        with _failure_leaves_a_mix():
+            self._finish()
 
-    def _steps(self) -> _BlueGreen | _Rolling:
-        return _Rolling(self) if self.policy.batch else _BlueGreen(self)
+    @abstractmethod
+    def _go(self) -> None:
+        """Bring the new copies up and let them serve."""
 
-    def enter(self, stage: str) -> None:
+    @abstractmethod
+    def _finish(self) -> None:
+        """Leave only what is new."""
+
+    @abstractmethod
+    def _go_back(self) -> None:
+        """Leave only what is old, after any part of _go."""
+
+    def _enter(self, stage: str) -> None:
         """Note what is being done: one of AWS's values of VariantStatus."""
         self.stage, self.stage_since_s = stage, time.time()
 
-    def take_fault(self) -> Fault | None:
-        """Return the fault that was asked for what is started next."""
-        return self._context.faults.take(OPERATION, *LATER)
+
+class Rolling(Rollout):
+    """A batch of copies at a time, of one pool; there are never fewer copies than before.
+
+    Args:
+        pool: What is updated: a variant, or an inference component.
+        spec: What its copies shall run.
+        num_copies: How many there shall be.
+        policy: Size of the batches, baking periods.
+        take_fault: As of Rollout.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        spec: ContainerSpec,
+        num_copies: int,
+        policy: DeploymentPolicy,
+        *,
+        take_fault: TakeFault,
+    ) -> None:
+        super().__init__(policy, region=pool.region, stopped=pool.stopped, take_fault=take_fault)
+        self._pool, self._spec, self._num_copies = pool, spec, num_copies
+        self._old_spec, self._num_old = pool.spec, len(pool.copies)
+
+    def _go(self) -> None:
+        pool, old, num_arrived = self._pool, list(self._pool.copies), 0
+        size = batch_of(self._policy.batch, self._num_copies)
+        while num_arrived < self._num_copies:
+            self._enter("Creating")
+            batch = pool.launch(self._spec, min(size, self._num_copies - num_arrived), self._take_fault())
+            pool.admit(batch)
+            num_arrived += len(batch)
+            self.num_arrived[pool.variant_name] = num_arrived
+            self._enter("Baking")
+            self._watch.bake(self._policy.wait_s)
+            leaving, old = old[: len(batch)], old[len(batch) :]
+            pool.retire(leaving)
+        pool.retire(old)
+
+    def _finish(self) -> None:
+        self._pool.adopt(self._spec)
+
+    def _go_back(self) -> None:
+        """Bring the old copies back, in batches as large as there is room for, and end the new ones."""
+        pool, size = self._pool, batch_of(self._policy.rollback_batch, self._num_old)
+        while True:
+            new = [copy for copy in pool.copies if copy.spec is not self._old_spec]
+            num_spare = max(len(pool.copies) - self._num_old, 0)
+            pool.retire(new[:num_spare])  # makes room, and leaves as many as there were
+            missing = self._num_old - sum(copy.spec is self._old_spec for copy in pool.copies)
+            if not missing:
+                break
+            room = max(pool.num_places(self._old_spec), 1)
+            pool.admit(pool.launch(self._old_spec, min(size, missing, room), self._take_fault()))
 
 
-class _BlueGreen:
-    """A second fleet beside the first."""
+class BlueGreen(Rollout):
+    """A second fleet of an endpoint beside the first.
 
-    def __init__(self, update: FleetUpdate) -> None:
-        self._update = update
-        self._endpoint, self._policy, self._watch = update.endpoint, update.policy, update.watch
-        self._green: Fleet = self._endpoint.new_fleet(update.variants)
+    Args:
+        endpoint: What is updated.
+        variants: What it shall run.
+        policy: Steps of the traffic, baking periods.
+        moves: Of the inference components on the endpoint.
+        take_fault: As of Rollout.
+    """
 
-    def go(self) -> None:
-        update, endpoint = self._update, self._endpoint
-        fault = update.take_fault()
-        endpoint.launch_fleet(self._green, fault)
-        for name, running in self._green.items():
-            update.num_current[name] = running.num_instances
-        for move in update.moves:
-            move.go(self._green, fault)
+    def __init__(
+        self,
+        endpoint: RunningEndpoint,
+        variants: Iterable[Variant],
+        policy: DeploymentPolicy,
+        moves: Iterable[Move],
+        *,
+        take_fault: TakeFault,
+    ) -> None:
+        super().__init__(policy, region=endpoint.region, stopped=endpoint.stopped, take_fault=take_fault)
+        self._endpoint, self._moves = endpoint, tuple(moves)
+        self._green = endpoint.new_fleet(variants)
+
+    def _go(self) -> None:
+        endpoint, green, fault = self._endpoint, self._green, self._take_fault()
+        endpoint.launch_fleet(green, fault)
+        self.num_arrived = {name: running.num_instances for name, running in green.items()}
+        for move in self._moves:
+            move.go(green, fault)
         for share in self._policy.shares:
-            update.enter("ActivatingTraffic")
-            endpoint.shift(self._green, share)
-            update.enter("Baking")
+            self._enter("ActivatingTraffic")
+            endpoint.shift(green, share)
+            self._enter("Baking")
             self._watch.bake(self._policy.wait_s)
         self._watch.wait(self._policy.termination_wait_s)
 
-    def finish(self) -> None:
-        self._update.enter("Deleting")
+    def _finish(self) -> None:
+        self._enter("Deleting")
         blue = self._endpoint.replace(self._green)
-        for move in self._update.moves:
+        for move in self._moves:
             move.finish()
         self._endpoint.retire(blue)
 
-    def go_back(self, failure: DeploymentFailedError) -> None:
+    def _go_back(self) -> None:
         self._endpoint.shift({}, 0.0)
-        for move in self._update.moves:
+        for move in self._moves:
             move.go_back()
         self._endpoint.retire(self._green)
 
 
-class _Rolling:
-    """A batch of instances at a time, of the one variant that there is."""
+def rollout_of(
+    endpoint: RunningEndpoint,
+    variants: Sequence[Variant],
+    policy: DeploymentPolicy,
+    components: Iterable[RunningComponent],
+    *,
+    take_fault: TakeFault,
+) -> Rollout:
+    """Return the update of an endpoint that a policy asks for.
 
-    def __init__(self, update: FleetUpdate) -> None:
-        self._update, self._policy, self._watch = update, update.policy, update.watch
-        (self._running,) = update.endpoint.variants.values()
-        (self._new,) = update.variants
-        self._old = self._running.spec
-        self._remaining = list(self._running.copies)
-        self._num_old = len(self._remaining)
-        self._arrived: list[Instance] = []
+    Args:
+        endpoint: What is updated.
+        variants: What it shall run.
+        policy: How; a rolling one is of a single variant.
+        components: What hosts models on the endpoint; none of them changes otherwise meanwhile.
+        take_fault: Gives the fault that was asked for what is started next.
+    """
+    if policy.batch is None:
+        moves = [Move(component) for component in components]
+        return BlueGreen(endpoint, variants, policy, moves, take_fault=take_fault)
+    (running,), (variant,) = endpoint.variants.values(), variants
+    return Rolling(running, variant, variant.num_instances, policy, take_fault=take_fault)
 
-    def go(self) -> None:
-        update, total = self._update, self._new.num_instances
-        size = batch_of(self._policy.batch, total)
-        while len(self._arrived) < total:
-            update.enter("Creating")
-            self._start(self._new, min(size, total - len(self._arrived)), self._arrived)
-            update.num_current[self._new.name] = len(self._arrived)
-            update.enter("Baking")
-            self._watch.bake(self._policy.wait_s)
-            num_kept = self._num_old * (total - len(self._arrived)) // total
-            self._retire(self._remaining, num_kept)
+
+class Move:
+    """The copies of an inference component go to other machines: new ones beside the old, which then end.
+
+    Args:
+        component: Whose copies move.
+    """
+
+    def __init__(self, component: RunningComponent) -> None:
+        self._component, self._old_machines = component, component.machines
+        self._old: Sequence[Instance] = component.copies
+        self._new: Sequence[Instance] = ()
+
+    def go(self, fleet: Fleet, fault: Fault | None) -> None:
+        """Start as many copies on other machines, and send requests to them too.
+
+        Args:
+            fleet: The variants that they go to.
+            fault: One that was asked for.
+
+        Raises:
+            DeploymentFailedError: They have no place there, or cannot be brought up.
+        """
+        component = self._component
+        component.machines = fleet[component.variant_name].machines
+        self._new = component.launch(component.spec, len(self._old), fault)
+        component.admit(self._new)
 
     def finish(self) -> None:
-        self._running.adopt(self._new)
+        """End the copies on the old machines."""
+        self._component.retire(self._old)
 
-    def go_back(self, failure: DeploymentFailedError) -> None:
-        size = batch_of(self._policy.rollback_batch, self._num_old)
-        num_arrived = len(self._arrived)
-        try:
-            while num_missing := self._num_old - len(self._remaining):
-                self._start(self._old, min(size, num_missing), self._remaining)
-                num_kept = num_arrived * (self._num_old - len(self._remaining)) // self._num_old
-                self._retire(self._arrived, num_kept)
-        except DeploymentFailedError as second:
-            raise RollbackFailedError(f"{failure} The rollback failed, too: {second}") from None
-        self._retire(self._arrived, 0)
+    def go_back(self) -> None:
+        """End the copies on the new machines."""
+        self._component.retire(self._new)
+        self._component.machines = self._old_machines
 
-    def _start(self, variant: Variant, num: int, fleet: list[Instance]) -> None:
-        instances = self._running.launch(variant, num, self._update.take_fault())
-        self._running.admit(instances)
-        fleet.extend(instances)
 
-    def _retire(self, fleet: list[Instance], num_kept: int) -> None:
-        leaving = fleet[num_kept:]
-        del fleet[num_kept:]
-        self._running.retire(leaving)
+class Watch:
+    """The watch over an update from now on: baking periods, the alarms that end it, how long it may take.
+
+    Args:
+        region: Of the alarms.
+        alarms: Names of those that make it go back.
+        limit_s: MaximumExecutionTimeoutInSeconds, of AWS; None for no limit.
+        stopped: Set when what is updated is to end.
+    """
+
+    def __init__(
+        self, *, region: str, alarms: Sequence[str], limit_s: float | None, stopped: threading.Event
+    ) -> None:
+        self._region, self._alarms, self._limit_s, self._stopped = region, alarms, limit_s, stopped
+        self._started_s = time.monotonic()
+        self._saved_s = 0.0  # seconds of AWS that waits took, less those that they took here
+
+    def bake(self, wait_s: float) -> None:
+        """Wait, and look at the alarms meanwhile: at least once.
+
+        Args:
+            wait_s: WaitIntervalInSeconds, of AWS.
+
+        Raises:
+            DeploymentFailedError: An alarm is in ALARM, the update takes too long, or it is to end.
+        """
+        real_s, began_s = clock.real_s(wait_s), time.monotonic()
+        while True:
+            self._check_alarms()
+            left_s = began_s + real_s - time.monotonic()
+            if left_s <= 0:
+                break
+            self._pause(min(left_s, _LOOK_AGAIN_S))
+        self._saved_s += wait_s - real_s
+        self._check_time()
+
+    def wait(self, wait_s: float) -> None:
+        """Wait without a look at the alarms.
+
+        Args:
+            wait_s: Seconds of AWS.
+
+        Raises:
+            DeploymentFailedError: The update is to end.
+        """
+        self._pause(clock.real_s(wait_s))
+
+    def _check_time(self) -> None:
+        """Make sure that the update has not taken longer than it may.
+
+        Waits count as long as they would take on AWS, the start of containers as long as it takes here.
+
+        Raises:
+            DeploymentFailedError: It has.
+        """
+        spent_s = time.monotonic() - self._started_s + self._saved_s
+        if self._limit_s is not None and spent_s > self._limit_s:
+            raise DeploymentFailedError(
+                f"The deployment took longer than {self._limit_s:g} seconds"
+                " (MaximumExecutionTimeoutInSeconds) and was rolled back."
+            )
+
+    def _pause(self, real_s: float) -> None:
+        if self._stopped.wait(real_s):
+            raise DeploymentFailedError("The sandbox ends.")
+
+    def _check_alarms(self) -> None:
+        if not self._alarms:
+            return
+        from sandbox.scaling.alarms import in_alarm  # moto's CloudWatch, loaded by whoever asks for alarms
+
+        tripped = in_alarm(self._region, self._alarms)
+        if tripped:
+            raise DeploymentFailedError(
+                f"The deployment was rolled back: in state ALARM {'is' if len(tripped) == 1 else 'are'}"
+                f" {', '.join(tripped)}."
+            )
+
+
+@contextmanager
+def _failure_leaves_a_mix(before: str = "") -> Iterator[None]:
+    """Let a block that must not fail do so in one way only.
+
+    Args:
+        before: What failed before that.
+
+    Raises:
+        RollbackFailedError: The block failed.
+    """
+    try:
+        with nothing_unforeseen():
+            yield
+    except DeploymentFailedError as failure:
+        raise RollbackFailedError(f"{before}{failure}") from None

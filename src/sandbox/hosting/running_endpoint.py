@@ -6,7 +6,7 @@ import random
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from sandbox.hosting.specs import Variant
 
 if TYPE_CHECKING:
     from sandbox.context import Context
-    from sandbox.hosting.rollout import FleetUpdate
+    from sandbox.hosting.rollout import Rollout
 
 
 class RunningVariant(Pool):
@@ -89,6 +89,21 @@ class _Traffic:
     share: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class PendingUpdate:
+    """An update that goes on.
+
+    Args:
+        config_name: Name of the configuration that comes.
+        variants: Its variants.
+        rollout: How far it is.
+    """
+
+    config_name: str
+    variants: Sequence[Variant]
+    rollout: Rollout
+
+
 class RunningEndpoint:
     """An endpoint.
 
@@ -106,7 +121,7 @@ class RunningEndpoint:
         self.region, self.name = region, name
         self.is_in_service = False
         self.stopped = threading.Event()
-        self.update: FleetUpdate | None = None  # the one that goes on
+        self.update: PendingUpdate | None = None  # the one that goes on
         self._context, self._fault = context, fault
         self._folder = context.home / "endpoints" / region / name
         self._lock = threading.Lock()

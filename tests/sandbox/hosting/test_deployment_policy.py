@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.hosting.deployment_policy import batch_of, policy_of
+from sandbox.hosting.deployment_policy import batch_of, endpoint_policy
 from sandbox.hosting.specs import Variant
 
 
@@ -33,20 +33,20 @@ def test_traffic_moves_in_the_steps_that_are_asked_for(routing: dict[str, Any], 
     config = {
         "BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": {**routing, "WaitIntervalInSeconds": 7}}
     }
-    policy = policy_of(config, old=fleet(3), new=fleet(10))
+    policy = endpoint_policy(config, old=fleet(3), new=fleet(10))
     assert policy.shares == pytest.approx(shares)
     assert policy.wait_s == 7
     assert policy.batch is None
 
 
 def test_without_a_config_all_traffic_moves_at_once_and_nothing_is_watched() -> None:
-    policy = policy_of(None, old=fleet(1), new=fleet(1))
+    policy = endpoint_policy(None, old=fleet(1), new=fleet(1))
     assert (policy.shares, policy.batch, policy.wait_s, policy.alarms) == ((1.0,), None, 0.0, ())
 
 
 def test_alarms_are_watched_also_without_a_policy() -> None:
     config = {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "a"}, {"AlarmName": "b"}]}}
-    assert policy_of(config, old=fleet(1), new=fleet(1)).alarms == ("a", "b")
+    assert endpoint_policy(config, old=fleet(1), new=fleet(1)).alarms == ("a", "b")
 
 
 @pytest.mark.parametrize(

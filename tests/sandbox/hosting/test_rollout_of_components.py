@@ -14,11 +14,13 @@ from tests.sandbox.hosting.conftest import IMAGE
 from tests.sandbox.hosting.load import NUM_THREADS
 
 from sandbox.context import Context
-from sandbox.hosting.component_update import ComponentUpdate, UpdatePlan
+from sandbox.hosting.deployment_policy import DeploymentPolicy
 from sandbox.hosting.errors import DeploymentFailedError
+from sandbox.hosting.instance import Instance
 from sandbox.hosting.instance_types import Resources
 from sandbox.hosting.machines import Machines
-from sandbox.hosting.running_component import ComponentCopy, RunningComponent
+from sandbox.hosting.rollout import Rolling
+from sandbox.hosting.running_component import RunningComponent
 from sandbox.hosting.specs import ComponentSpec, Variant
 
 ROLLING = {"MaximumBatchSize": {"Type": "COPY_COUNT", "Value": 1}, "WaitIntervalInSeconds": 0}
@@ -189,7 +191,9 @@ def test_a_component_may_be_updated_again_after_it_went_back(
     assert components.ask(endpoint, component)["environ"]["VERSION"] == "2"
 
 
-def test_what_nobody_foresaw_in_the_second_batch_brings_the_replaced_copies_back(tmp_path: Path) -> None:
+def test_what_nobody_foresaw_in_the_second_batch_brings_the_replaced_copies_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     variant = Variant(
         name="AllTraffic", container=None, num_instances=1, weight=1, startup_timeout_s=600,
         instance_type=INSTANCE_TYPE,
@@ -211,17 +215,18 @@ def test_what_nobody_foresaw_in_the_second_batch_brings_the_replaced_copies_back
         spec=old,
     )
     component.admit(component.launch(old, 2))
-    is_disk_full = iter((False, True))
+    is_disk_full, launch = iter((False, True, False)), component.launch
 
-    def launch(spec: ComponentSpec, num: int) -> list[ComponentCopy]:
+    def launch_or_fail(*launched: Any) -> list[Instance]:
         if next(is_disk_full):
             raise OSError(errno.ENOSPC, "No space left on device")
-        return component.launch(spec, num)
+        return launch(*launched)
 
-    plan = UpdatePlan(batch=ROLLING["MaximumBatchSize"])
+    monkeypatch.setattr(component, "launch", launch_or_fail)
+    policy = DeploymentPolicy(batch=ROLLING["MaximumBatchSize"])
     try:
         with pytest.raises(DeploymentFailedError, match="contact customer support"):
-            ComponentUpdate(component, new, 2, plan, launch).run()
+            Rolling(component, new, 2, policy, take_fault=lambda: None).run()
         assert [copy.spec for copy in component.copies] == [old, old]
         assert component.num_healthy == 2
     finally:
