@@ -129,13 +129,14 @@ def _tell(found: str, expected: str, next_step: str, *, status: int = USER_ERROR
 def _recover(context: Context, others: OtherServices) -> None:
     """Tell of what ran when the last sandbox of this home ended that it has ended."""
     from sandbox import logs
-    from sandbox.hosting import components, endpoints
+    from sandbox.hosting import lifecycle
     from sandbox.scaling import running
     from sandbox.training import training_jobs
 
     others.wait()
     for recover in (
-        logs.restore, training_jobs.recover, components.recover, endpoints.recover, running.start
+        logs.restore, training_jobs.recover, lifecycle.components.recover, lifecycle.endpoints.recover,
+        running.start
     ):  # fmt: skip
         try:
             recover(context)
@@ -146,7 +147,7 @@ def _recover(context: Context, others: OtherServices) -> None:
 
 def _end(context: Context) -> None:
     """End every child and say so in its record, all at the same time and within a limit."""
-    from sandbox.hosting import components, endpoints
+    from sandbox.hosting import lifecycle
     from sandbox.scaling import running
     from sandbox.training import training_jobs
 
@@ -154,7 +155,10 @@ def _end(context: Context) -> None:
     _run_until(deadline_s, [running.end])  # nothing is scaled any more
     _run_until(
         deadline_s,
-        [partial(module.end_all, context) for module in (training_jobs, components, endpoints)],
+        [
+            partial(those.end_all, context)
+            for those in (training_jobs, lifecycle.components, lifecycle.endpoints)
+        ],
     )
 
 

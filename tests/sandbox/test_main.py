@@ -197,13 +197,13 @@ def test_what_does_not_end_does_not_keep_the_sandbox_and_the_rest_is_ended(
     """Nothing real hangs on request, so one of the ends is made to."""
     from sandbox import __main__
     from sandbox.context import Context
-    from sandbox.hosting import endpoints
+    from sandbox.hosting import lifecycle
     from sandbox.training import training_jobs
 
     released, ended = threading.Event(), threading.Event()
     monkeypatch.setattr(__main__, "_END_TIMEOUT_S", 0.2)
     monkeypatch.setattr(training_jobs, "end_all", lambda _: released.wait(TIMEOUT_S))
-    monkeypatch.setattr(endpoints, "end_all", lambda _: ended.set())
+    monkeypatch.setattr(lifecycle.endpoints, "end_all", lambda _: ended.set())
     ending = threading.Thread(target=__main__._end, args=(Context(tmp_path),))
     ending.start()
     assert ended.wait(TIMEOUT_S)

@@ -96,12 +96,21 @@ class RunningAdapter:
 
     def unload(self) -> None:
         """Let every copy forget the adapter, and remove its files."""
-        self.stopped.set()
-        self.is_in_service = False
+        self.terminate()
         with self.base.changing_adapters() as adapters:
             if adapters.pop(self.name, None):
                 for copy in self.base.loaded_copies():
                     self._forget(copy)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def terminate(self) -> None:
+        """Be loaded no more; the copies that have it end with their base."""
+        self.stopped.set()
+        self.is_in_service = False
+
+    def stop(self, grace_s: float) -> None:
+        """Remove its files; it has no process of its own."""
+        self.terminate()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _load_again(self, copy: ComponentCopy) -> None:

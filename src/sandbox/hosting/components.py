@@ -5,7 +5,6 @@ Messages of AWS are used where public sources quote them, see lifecycle.py; the 
 
 from __future__ import annotations
 
-import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,22 +15,9 @@ from sandbox.api.listing import list_records
 from sandbox.api.registry import Call, found, operation
 from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
-from sandbox.hosting import endpoints
+from sandbox.hosting import lifecycle
 from sandbox.hosting.adapters import RunningAdapter
 from sandbox.hosting.deployment_policy import component_policy
-from sandbox.hosting.lifecycle import (
-    KIND,
-    STATUS,
-    begin_change,
-    begin_deletion,
-    carry_out,
-    components_of,
-    end_all,
-    forget,
-    recover,
-    remember,
-    running,
-)
 from sandbox.hosting.machines import Machines
 from sandbox.hosting.pool import STOP_GRACE_S
 from sandbox.hosting.rollout import Rolling
@@ -41,7 +27,7 @@ from sandbox.hosting.specs import ComponentSpec, adapter_url_of, not_implemented
 if TYPE_CHECKING:
     from sandbox.context import Context
 
-__all__ = ["KIND", "components_of", "end_all", "recover", "running", "set_copy_count"]
+KIND, STATUS = lifecycle.components.kind, lifecycle.components.status
 
 
 @operation("CreateInferenceComponent")
@@ -67,20 +53,20 @@ def create_inference_component(call: Call) -> dict[str, Any]:
         machines=machines,
         spec=spec,
     )
-    remember(component)
+    lifecycle.components.register(component)
     fault = call.context.faults.take(call.operation, *LATER)
 
     def create() -> None:
         component.admit(component.launch(spec, num_copies, fault))
 
-    carry_out(call.context, component, create, is_creation=True)
+    lifecycle.components.carry_out(call.context, component, create, is_creation=True)
     return {"InferenceComponentArn": arn}
 
 
 @operation("DescribeInferenceComponent")
 def describe_inference_component(call: Call) -> dict[str, Any]:
     record = _found(call)
-    component = running(call.region, record["InferenceComponentName"])
+    component = lifecycle.components.running(call.region, record["InferenceComponentName"])
     if component and "RuntimeConfig" in record:
         record["RuntimeConfig"]["CurrentCopyCount"] = component.num_healthy
     return only_members(call.operation, record)
@@ -125,7 +111,7 @@ def update_inference_component(call: Call) -> dict[str, Any]:
     if base is not None:
         update_adapter(call, record, given)
     elif given is None:
-        set_copy_count(call.context, call.region, name, request["RuntimeConfig"]["CopyCount"])
+        _set_copy_count(call.context, call.region, name, request["RuntimeConfig"]["CopyCount"])
     else:
         if "BaseInferenceComponentName" in given:
             raise validation_error("A base inference component can not become an adapter.")
@@ -141,35 +127,33 @@ def update_inference_component(call: Call) -> dict[str, Any]:
 def update_inference_component_runtime_config(call: Call) -> dict[str, Any]:
     record = _found(call)
     name, num_copies = record["InferenceComponentName"], call.request["DesiredRuntimeConfig"]["CopyCount"]
-    set_copy_count(call.context, call.region, name, num_copies)
+    _set_copy_count(call.context, call.region, name, num_copies)
     return {"InferenceComponentArn": record["InferenceComponentArn"]}
 
 
 @operation("DeleteInferenceComponent")
 def delete_inference_component(call: Call) -> dict[str, Any]:
     name, region, context = call.request["InferenceComponentName"], call.region, call.context
-    component = begin_deletion(context, region, name)
+    component = lifecycle.components.begin_deletion(context, region, name)
 
-    def remove() -> None:
+    def end(component: RunningComponent | RunningAdapter) -> None:
         if isinstance(component, RunningComponent):
             component.retire(component.copies)
             component.stop(STOP_GRACE_S)
-        elif component:
+        else:
             component.unload()
-        forget(region, name)
-        context.resources.remove(KIND, region, name)
 
-    threading.Thread(target=remove, name=f"delete {name}", daemon=True).start()
+    lifecycle.components.carry_out_deletion(context, region, name, component, end)
     return {}
 
 
-def set_copy_count(context: Context, region: str, name: str, num_copies: int) -> None:
+def _set_copy_count(context: Context, region: str, name: str, num_copies: int) -> None:
     """Change how many copies of a component run, as UpdateInferenceComponentRuntimeConfig does.
 
     Raises:
         AwsError: There is no such component, it is an adapter, or it is being changed.
     """
-    component = begin_change(context, region, name, num_copies=num_copies)
+    component = lifecycle.components.begin_change(context, region, name, num_copies=num_copies)
     fault = context.faults.take("UpdateInferenceComponentRuntimeConfig", *LATER)
 
     def scale() -> None:
@@ -179,7 +163,7 @@ def set_copy_count(context: Context, region: str, name: str, num_copies: int) ->
         else:
             component.retire(component.copies[num_copies:])
 
-    carry_out(context, component, scale)
+    lifecycle.components.carry_out(context, component, scale)
 
 
 def _update_base(
@@ -191,17 +175,16 @@ def _update_base(
     config: dict[str, Any] | None,
 ) -> None:
     policy = component_policy(config, num_copies)
-    component = begin_change(
+    component = lifecycle.components.begin_change(
         call.context, call.region, name, num_copies=num_copies, is_specification=True, config=config
     )
     take_fault = partial(call.context.faults.take, call.operation, *LATER)
 
-    def update() -> None:
+    def update() -> dict[str, Any]:
         Rolling(component, spec, num_copies, policy, take_fault=take_fault).run()
-        with call.context.resources.change(KIND, call.region, name) as record:
-            record["Specification"] = summary_of(given, spec)
+        return {"Specification": summary_of(given, spec)}
 
-    carry_out(call.context, component, update)
+    lifecycle.components.carry_out(call.context, component, update)
 
 
 def _found(call: Call) -> dict[str, Any]:
@@ -213,7 +196,7 @@ def create_adapter(call: Call, given: dict[str, Any]) -> dict[str, Any]:
     url = adapter_url_of(given)
     base_name = given["BaseInferenceComponentName"]
     record = found(call, KIND, base_name, what="inference component")
-    base = running(call.region, base_name)
+    base = lifecycle.components.running(call.region, base_name)
     if isinstance(base, RunningAdapter):
         raise validation_error(
             f'Inference component "{record["InferenceComponentArn"]}" is an adapter; an adapter inference'
@@ -228,8 +211,8 @@ def create_adapter(call: Call, given: dict[str, Any]) -> dict[str, Any]:
         raise validation_error(f"Base inference component {base_name} is on endpoint {base.endpoint}.")
     arn = add_record(call, base.variant_name, {**given})
     adapter = RunningAdapter(call.request["InferenceComponentName"], base)
-    remember(adapter)
-    carry_out(call.context, adapter, lambda: adapter.load(url), is_creation=True)
+    lifecycle.components.register(adapter)
+    lifecycle.components.carry_out(call.context, adapter, lambda: adapter.load(url), is_creation=True)
     return {"InferenceComponentArn": arn}
 
 
@@ -240,14 +223,13 @@ def update_adapter(call: Call, record: dict[str, Any], given: dict[str, Any] | N
     if given.get("BaseInferenceComponentName", base) != base:
         raise validation_error(f"An adapter inference component can not leave its base ({base}).")
     url, name = adapter_url_of(given), record["InferenceComponentName"]
-    adapter = begin_change(call.context, call.region, name, is_specification=True)
+    adapter = lifecycle.components.begin_change(call.context, call.region, name, is_specification=True)
 
-    def update() -> None:
+    def update() -> dict[str, Any]:
         adapter.load(url)
-        with call.context.resources.change(KIND, call.region, name) as changed:
-            changed["Specification"] = {**given, "BaseInferenceComponentName": base}
+        return {"Specification": {**given, "BaseInferenceComponentName": base}}
 
-    carry_out(call.context, adapter, update)
+    lifecycle.components.carry_out(call.context, adapter, update)
 
 
 def specification_of(call: Call) -> dict[str, Any] | None:
@@ -263,8 +245,8 @@ def variant_with_machines(call: Call) -> tuple[str, Machines]:
         AwsError: The endpoint is not there, does not serve, or runs models of its own.
     """
     request = call.request
-    record = found(call, endpoints.KIND, request["EndpointName"], what="endpoint")
-    endpoint = endpoints.serving(call.region, request["EndpointName"])
+    record = found(call, lifecycle.endpoints.kind, request["EndpointName"], what="endpoint")
+    endpoint = lifecycle.endpoints.serving(call.region, request["EndpointName"])
     if endpoint is None or record["EndpointStatus"] != "InService":  # while it is updated, copies move
         raise validation_error(
             f'Endpoint "{record["EndpointArn"]}" is {record["EndpointStatus"]}; it must be InService.'
@@ -304,7 +286,7 @@ def add_record(call: Call, variant: str, specification: dict[str, Any], **member
         "InferenceComponentName": name,
         "InferenceComponentArn": call.arn(KIND, name),
         "EndpointName": endpoint,
-        "EndpointArn": call.arn(endpoints.KIND, endpoint),
+        "EndpointArn": call.arn(lifecycle.endpoints.kind, endpoint),
         "VariantName": variant,
         "Specification": specification,
         "CreationTime": now_s,
@@ -327,7 +309,7 @@ def _check_parent(call: Call, endpoint: str, base: str | None) -> None:
     Raises:
         AwsError: It did.
     """
-    kind, name, status, title = (endpoints.KIND, endpoint, "EndpointStatus", "Endpoint")
+    kind, name, status, title = (lifecycle.endpoints.kind, endpoint, "EndpointStatus", "Endpoint")
     if base is not None:  # which keeps its endpoint
         kind, name, status, title = (KIND, base, STATUS, "Base inference component")
     record = call.context.resources.get(kind, call.region, name)

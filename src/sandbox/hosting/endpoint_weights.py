@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-import threading
-import traceback
 from typing import Any
 
 from sandbox.api.errors import validation_error
-from sandbox.api.faults import LATER
+from sandbox.api.faults import LATER, Fault
 from sandbox.api.registry import Call, found, operation
-from sandbox.hosting.endpoint_states import KIND, begin_change, serving, set_status
-from sandbox.hosting.errors import INTERNAL, DeploymentFailedError
+from sandbox.hosting import lifecycle
+from sandbox.hosting.errors import DeploymentFailedError, nothing_unforeseen
 from sandbox.hosting.machines import Machines, NoCapacityError
 from sandbox.hosting.running_endpoint import RunningEndpoint
 from sandbox.hosting.specs import not_implemented
@@ -20,17 +17,34 @@ from sandbox.hosting.specs import not_implemented
 @operation("UpdateEndpointWeightsAndCapacities")
 def update_endpoint_weights_and_capacities(call: Call) -> dict[str, Any]:
     name, region, context = call.request["EndpointName"], call.region, call.context
-    record = found(call, KIND, name, what="endpoint")
+    record = found(call, lifecycle.endpoints.kind, name, what="endpoint")
     desired = {each["VariantName"]: each for each in call.request["DesiredWeightsAndCapacities"]}
-    endpoint = serving(region, name)
+    endpoint = lifecycle.endpoints.serving(region, name)
     if endpoint:  # else begin_change says what is wrong
         _check(desired, endpoint, record["EndpointConfigName"])
-    endpoint = begin_change(context, region, name)
+    endpoint = lifecycle.endpoints.begin_change(context, region, name)
     for variant, wanted in desired.items():
         running = endpoint.variants[variant]
         running.desired_weight = wanted.get("DesiredWeight", running.desired_weight)
         running.num_desired = wanted.get("DesiredInstanceCount", running.num_desired)
-    threading.Thread(target=_carry_out, args=(call, endpoint), name=f"scale {name}", daemon=True).start()
+
+    def scale() -> None:
+        try:
+            with nothing_unforeseen():
+                _grow(endpoint, context.faults.take(call.operation, *LATER))
+        except DeploymentFailedError:
+            for running in endpoint.variants.values():
+                running.desired_weight, running.num_desired = running.weight, running.num_instances
+            if not endpoint.stopped.is_set():
+                lifecycle.endpoints.set_status(context, region, name, "RollingBack")
+            raise
+        for running in endpoint.variants.values():
+            running.weight = running.desired_weight
+        for running in endpoint.variants.values():
+            if not running.machines:
+                running.retire(running.copies[running.num_desired :])
+
+    lifecycle.endpoints.carry_out(context, endpoint, scale)
     return {"EndpointArn": record["EndpointArn"]}
 
 
@@ -57,40 +71,11 @@ def _check(desired: dict[str, dict[str, Any]], endpoint: RunningEndpoint, config
             )
 
 
-def _carry_out(call: Call, endpoint: RunningEndpoint) -> None:
-    """Bring variants to what they shall have, and say in the endpoint's record how that ended."""
-    context, region, name = call.context, endpoint.region, endpoint.name
-    fault = context.faults.take(call.operation, *LATER)
-    members = {}
-    try:
-        try:
-            _grow(endpoint, fault)
-        except (DeploymentFailedError, NoCapacityError) as failure:
-            members["FailureReason"] = str(failure)
-        except Exception:  # told in the sandbox's log and as AWS tells of its own failures
-            logging.getLogger("sandbox").error(traceback.format_exc())
-            members["FailureReason"] = INTERNAL
-        for running in endpoint.variants.values():
-            if members:
-                running.desired_weight, running.num_desired = running.weight, running.num_instances
-            else:
-                running.weight = running.desired_weight
-        if members and not endpoint.stopped.is_set():
-            set_status(context, region, name, "RollingBack")
-        for running in endpoint.variants.values():
-            if not running.machines:
-                running.retire(running.copies[running.num_desired :])
-    finally:
-        if not endpoint.stopped.is_set():
-            set_status(context, region, name, "InService", **members)
-
-
-def _grow(endpoint: RunningEndpoint, fault: Any) -> None:
+def _grow(endpoint: RunningEndpoint, fault: Fault | None) -> None:
     """Start the instances that are missing, all or none.
 
     Raises:
-        DeploymentFailedError: One cannot be brought up.
-        NoCapacityError: Copies of components would have no place any more.
+        DeploymentFailedError: One cannot be brought up, or copies of components would have no place any more.
     """
     missing = [
         (running, running.num_desired - len(running.copies))

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
-import threading
 import time
-import traceback
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -17,31 +14,15 @@ from sandbox.api.listing import list_records
 from sandbox.api.registry import Call, found, operation
 from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
+from sandbox.hosting import lifecycle
 from sandbox.hosting.deployment_policy import DeploymentPolicy, endpoint_policy
 from sandbox.hosting.endpoint_configs import found_config
-from sandbox.hosting.endpoint_states import (
-    KIND,
-    begin_change,
-    begin_deletion,
-    end_all,
-    forget,
-    recover,
-    remember,
-    running,
-    serving,
-    set_status,
-)
-from sandbox.hosting.errors import INTERNAL, DeploymentFailedError, RollbackFailedError
-from sandbox.hosting.lifecycle import begin_moves, end_moves
 from sandbox.hosting.pool import STOP_GRACE_S
 from sandbox.hosting.rollout import rollout_of
-from sandbox.hosting.running_component import RunningComponent
 from sandbox.hosting.running_endpoint import PendingUpdate, RunningEndpoint, RunningVariant
 from sandbox.hosting.specs import Variant, not_implemented, variants_of
 
-_MAX_REASON_CHARACTERS = 1024
-
-__all__ = ["KIND", "end_all", "recover", "running", "serving"]
+KIND = lifecycle.endpoints.kind
 
 
 @operation("CreateEndpoint")
@@ -62,24 +43,16 @@ def create_endpoint(call: Call) -> dict[str, Any]:
     if not context.resources.add(KIND, region, name, record):
         raise validation_error(f'Cannot create already existing endpoint "{record["EndpointArn"]}".')
     fault = context.faults.take(call.operation, *LATER)
-    endpoint = RunningEndpoint(context, region=region, name=name, variants=variants, fault=fault)
-    remember(endpoint)
-
-    def conclude(reason: str | None) -> None:
-        if reason is None:
-            set_status(context, region, name, "InService")
-        else:
-            forget(endpoint)
-            set_status(context, region, name, "Failed", FailureReason=reason)
-
-    endpoint.create(conclude)
+    endpoint = RunningEndpoint(context, region=region, name=name, variants=variants)
+    lifecycle.endpoints.register(endpoint)
+    lifecycle.endpoints.carry_out(context, endpoint, partial(endpoint.deploy, fault), is_creation=True)
     return {"EndpointArn": record["EndpointArn"]}
 
 
 @operation("DescribeEndpoint")
 def describe_endpoint(call: Call) -> dict[str, Any]:
     record = found(call, KIND, call.request["EndpointName"], what="endpoint")
-    endpoint = serving(call.region, record["EndpointName"])
+    endpoint = lifecycle.endpoints.serving(call.region, record["EndpointName"])
     # Nothing is deployed by one that has failed.
     record["ProductionVariants"] = variant_summaries(endpoint.variants.values()) if endpoint else None
     record["PendingDeploymentSummary"] = pending_summary(endpoint.update) if endpoint else None
@@ -109,7 +82,7 @@ def update_endpoint(call: Call) -> dict[str, Any]:
     # AWS reads the configuration in service, too: an update is refused after that one was deleted.
     # Source: github.com/hashicorp/terraform-provider-aws/issues/40048.
     found_config(call, record["EndpointConfigName"])
-    endpoint = serving(region, name)
+    endpoint = lifecycle.endpoints.serving(region, name)
     config = request.get("DeploymentConfig")
     members = {"LastDeploymentConfig": config} if config else {}
     if not config and request.get("RetainDeploymentConfig"):
@@ -119,22 +92,26 @@ def update_endpoint(call: Call) -> dict[str, Any]:
         variants = _retained(request, variants, endpoint)
         policy = endpoint_policy(config, old=[each.spec for each in endpoint.variants.values()], new=variants)
         _check_kind(endpoint, variants, policy)
-    endpoint = begin_change(context, region, name, **members)
+    endpoint, moving = lifecycle.endpoints.begin_change(context, region, name, **members), []
     try:
-        moving = begin_moves(context, region, name)
-    except BaseException:
-        set_status(context, region, name, record["EndpointStatus"])
-        raise
-    try:
+        moving = lifecycle.components.begin_moves(context, region, name)
         take_fault = partial(context.faults.take, call.operation, *LATER)
         rollout = rollout_of(endpoint, variants, policy, moving, take_fault=take_fault)
         endpoint.update = PendingUpdate(config_name=config_name, variants=variants, rollout=rollout)
-        threading.Thread(
-            target=_carry_out, args=(call, endpoint, moving), name=f"update {name}", daemon=True
-        ).start()
+
+        def update() -> dict[str, Any]:
+            try:
+                rollout.run(lambda: lifecycle.endpoints.set_status(context, region, name, "RollingBack"))
+            finally:
+                endpoint.update = None
+                if not endpoint.stopped.is_set():
+                    lifecycle.components.end_moves(context, moving)
+            return {"EndpointConfigName": config_name}
+
+        lifecycle.endpoints.carry_out(context, endpoint, update)
     except BaseException:
-        end_moves(context, moving)
-        set_status(context, region, name, record["EndpointStatus"])
+        lifecycle.components.end_moves(context, moving)
+        lifecycle.endpoints.set_status(context, region, name, record["EndpointStatus"])
         raise
     return {"EndpointArn": record["EndpointArn"]}
 
@@ -142,40 +119,11 @@ def update_endpoint(call: Call) -> dict[str, Any]:
 @operation("DeleteEndpoint")
 def delete_endpoint(call: Call) -> dict[str, Any]:
     name, region, context = call.request["EndpointName"], call.region, call.context
-    endpoint = begin_deletion(context, region, name)
-    if endpoint:
-        endpoint.is_in_service = False
-
-    def remove() -> None:
-        if endpoint:
-            endpoint.stop(STOP_GRACE_S)
-            forget(endpoint)
-        context.resources.remove(KIND, region, name)
-
-    threading.Thread(target=remove, name=f"delete {name}", daemon=True).start()
+    endpoint = lifecycle.endpoints.begin_deletion(context, region, name)
+    lifecycle.endpoints.carry_out_deletion(
+        context, region, name, endpoint, lambda endpoint: endpoint.stop(STOP_GRACE_S)
+    )
     return {}
-
-
-def _carry_out(call: Call, endpoint: RunningEndpoint, moving: Iterable[RunningComponent]) -> None:
-    """Update an endpoint, and say in its record how that ended."""
-    context, region, name = call.context, endpoint.region, endpoint.name
-    update = endpoint.update
-    members: dict[str, Any] = {}
-    status = "InService"
-    try:
-        update.rollout.run(lambda: set_status(context, region, name, "RollingBack"))
-        members["EndpointConfigName"] = update.config_name
-    except RollbackFailedError as failure:
-        status, members["FailureReason"] = "UpdateRollbackFailed", str(failure)[:_MAX_REASON_CHARACTERS]
-    except DeploymentFailedError as failure:
-        members["FailureReason"] = str(failure)[:_MAX_REASON_CHARACTERS]
-    except Exception:
-        logging.getLogger("sandbox").error(traceback.format_exc())
-        status, members["FailureReason"] = "UpdateRollbackFailed", INTERNAL
-    endpoint.update = None
-    if not endpoint.stopped.is_set():
-        end_moves(context, moving)
-        set_status(context, region, name, status, **members)
 
 
 def _retained(request: dict[str, Any], variants: list[Variant], endpoint: RunningEndpoint) -> list[Variant]:

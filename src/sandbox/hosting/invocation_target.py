@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from sandbox.api.errors import AwsError
 from sandbox.api.registry import ACCOUNT_ID
-from sandbox.hosting import components
+from sandbox.hosting import lifecycle
 from sandbox.hosting.adapters import HEADER, RunningAdapter
 from sandbox.hosting.instance import Instance
 from sandbox.hosting.metrics import metrics
@@ -89,8 +89,8 @@ def _variant(running: RunningVariant) -> Target:
 
 
 def _component(name: str, endpoint: RunningEndpoint) -> Target:
-    component = components.running(endpoint.region, name)
-    if component is None or component.endpoint != endpoint.name or not component.is_in_service:
+    component = lifecycle.components.serving(endpoint.region, name)
+    if component is None or component.endpoint != endpoint.name:
         raise AwsError(
             "ValidationError",
             f"Inference Component {name} not found in endpoint {endpoint.name} of account {ACCOUNT_ID}.",

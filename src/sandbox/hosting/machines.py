@@ -7,12 +7,13 @@ import time
 from dataclasses import dataclass, field
 
 from sandbox import clock
+from sandbox.hosting.errors import DeploymentFailedError
 from sandbox.hosting.instance import new_id
 from sandbox.hosting.instance_types import Resources, resources_of
 from sandbox.hosting.specs import Variant
 
 
-class NoCapacityError(Exception):
+class NoCapacityError(DeploymentFailedError):
     """No instance has room for a copy, and none may be added; the text is the reason."""
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from processes.archives import unpack
+from sandbox.hosting.errors import DeploymentFailedError
 
 if TYPE_CHECKING:
     from sandbox.context import Context
@@ -21,7 +22,7 @@ _BLOCK_BYTES = 1 << 20
 _MAX_NAME_BYTES = 255
 
 
-class ModelDataError(Exception):
+class ModelDataError(DeploymentFailedError):
     """The files cannot be had; the text is the endpoint's FailureReason, in AWS's words where known."""
 
 

@@ -169,13 +169,10 @@ class Pool:
             started.append(copy)
             if self.stopped.is_set():
                 raise self.unhealthy(spec)
-            try:
-                if len(started) > 1:
-                    model_files.duplicate(started[0].model_folder, copy.model_folder)
-                else:
-                    model_files.download(self.context, self.region, spec.container, copy.model_folder)
-            except model_files.ModelDataError as error:
-                raise DeploymentFailedError(str(error)) from None
+            if len(started) > 1:
+                model_files.duplicate(started[0].model_folder, copy.model_folder)
+            else:
+                model_files.download(self.context, self.region, spec.container, copy.model_folder)
             if not copy.start():
                 raise self.unhealthy(spec)
 

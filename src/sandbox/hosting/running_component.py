@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 from sandbox.hosting.adapters import AdapterError, RunningAdapter
 from sandbox.hosting.connections import Connections
-from sandbox.hosting.errors import DeploymentFailedError
 from sandbox.hosting.instance import Instance
-from sandbox.hosting.machines import NO_CAPACITY, Machine, Machines, NoCapacityError
+from sandbox.hosting.machines import NO_CAPACITY, Machine, Machines
 from sandbox.hosting.metrics import metrics
 from sandbox.hosting.pool import Pool
 from sandbox.hosting.specs import ComponentSpec
@@ -171,10 +170,7 @@ class RunningComponent(Pool):
 
     def _new_copy(self, spec: ComponentSpec, command: list[str]) -> ComponentCopy:
         number, machines = secrets.token_hex(3), self.machines
-        try:
-            machine = machines.place(number, spec.needs, is_spread=spec.is_spread)
-        except NoCapacityError as error:
-            raise DeploymentFailedError(str(error)) from None
+        machine = machines.place(number, spec.needs, is_spread=spec.is_spread)
         return ComponentCopy(self, spec, command, machines=machines, machine=machine, number=number)
 
     def _copies_changed(self) -> None:

@@ -6,12 +6,11 @@ import random
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.api.faults import Fault
-from sandbox.hosting.errors import DeploymentFailedError, nothing_unforeseen
 from sandbox.hosting.instance import Instance, stop_together
 from sandbox.hosting.machines import Machines
 from sandbox.hosting.pool import Pool, launch
@@ -112,17 +111,14 @@ class RunningEndpoint:
         region: AWS region.
         name: EndpointName.
         variants: What it runs.
-        fault: Fault that was asked for its creation.
     """
 
-    def __init__(
-        self, context: Context, *, region: str, name: str, variants: Iterable[Variant], fault: Fault | None
-    ) -> None:
+    def __init__(self, context: Context, *, region: str, name: str, variants: Iterable[Variant]) -> None:
         self.region, self.name = region, name
         self.is_in_service = False
         self.stopped = threading.Event()
         self.update: PendingUpdate | None = None  # the one that goes on
-        self._context, self._fault = context, fault
+        self._context = context
         self._folder = context.home / "endpoints" / region / name
         self._lock = threading.Lock()
         self._fleets: list[Fleet] = []  # every one that may have instances
@@ -149,21 +145,17 @@ class RunningEndpoint:
             self._fleets.append(fleet)
         return fleet
 
-    def create(self, conclude: Callable[[str | None], None]) -> None:
-        """Bring it up on a thread of its own.
+    def deploy(self, fault: Fault | None) -> None:
+        """Start everything that it runs.
 
         Args:
-            conclude: Called with None when it serves, with the reason when it failed; not called when it was
-                stopped meanwhile.
+            fault: Fault that was asked for.
+
+        Raises:
+            DeploymentFailedError: An instance cannot be brought up; none is left then.
         """
-
-        def run() -> None:
-            reason = self._try_to_deploy()
-            if not self.stopped.is_set():
-                self.is_in_service = reason is None
-                conclude(reason)
-
-        threading.Thread(target=run, name=f"create {self.name}", daemon=True).start()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self.launch_fleet(self.variants, fault)
 
     def launch(
         self, wanted: Iterable[tuple[RunningVariant, int]], fault: Fault | None
@@ -245,12 +237,3 @@ class RunningEndpoint:
         with self._lock:
             fleets = list(self._fleets)
         return [instance for fleet in fleets for running in fleet.values() for instance in running.living()]
-
-    def _try_to_deploy(self) -> str | None:
-        try:
-            with nothing_unforeseen():
-                shutil.rmtree(self._folder, ignore_errors=True)
-                self.launch_fleet(self.variants, self._fault)
-        except DeploymentFailedError as failure:
-            return str(failure)
-        return None

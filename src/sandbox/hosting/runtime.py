@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from sandbox.api.errors import AwsError
 from sandbox.api.registry import ACCOUNT_ID
-from sandbox.hosting import endpoints, event_stream
+from sandbox.hosting import event_stream, lifecycle
 from sandbox.hosting.connections import Exchange
 from sandbox.hosting.instance import Instance
 from sandbox.hosting.invocation_target import Target, target_of
@@ -70,7 +70,7 @@ def _invoke(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iter
     name, operation = _path(environ)
     _, region = signed_for(environ)
     invocation = checked_invocation(operation, environ)
-    endpoint = endpoints.serving(region, name)
+    endpoint = lifecycle.endpoints.serving(region, name)
     if endpoint is None:
         raise _validation(f"Endpoint {name} of account {ACCOUNT_ID} not found.")
     target = target_of(invocation, endpoint)

@@ -155,7 +155,8 @@ def served(hosting: Hosting) -> str:
 def here(tmp_path: Path) -> Iterator[Any]:
     """A function that runs an endpoint in this process, where limits can be made short."""
     from sandbox.context import Context
-    from sandbox.hosting import endpoint_states
+    from sandbox.hosting import lifecycle
+    from sandbox.hosting.errors import DeploymentFailedError
     from sandbox.hosting.running_endpoint import RunningEndpoint
     from sandbox.hosting.specs import Variant
 
@@ -169,20 +170,20 @@ def here(tmp_path: Path) -> Iterator[Any]:
             container={"Image": IMAGE, "Environment": environment or {}},
             **{"num_instances": 1, "weight": 1.0, "startup_timeout_s": READY_TIMEOUT_S, **members},
         )
-        running = RunningEndpoint(context, region="us-east-1", name=name, variants=[variant], fault=None)
-        reasons: list[str | None] = []
-        running.create(reasons.append)
-        deadline_s = time.monotonic() + READY_TIMEOUT_S
-        while not reasons and time.monotonic() < deadline_s:
-            time.sleep(0.01)
-        running.reason = reasons[0]
-        endpoint_states._running["us-east-1", name] = running
+        running = RunningEndpoint(context, region="us-east-1", name=name, variants=[variant])
+        running.reason = None
+        try:
+            running.deploy(fault=None)
+            running.is_in_service = True
+        except DeploymentFailedError as failure:
+            running.reason = str(failure)
+        lifecycle.endpoints.register(running)
         return running
 
     yield deploy
-    for running in list(endpoint_states._running.values()):
+    for running in list(lifecycle.endpoints._running.values()):
         running.stop(5)
-    endpoint_states._running.clear()
+        lifecycle.endpoints.unregister(running)
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,7 @@ from sandbox.api.errors import AwsError
 from sandbox.api.registry import Call
 from sandbox.context import Context
 from sandbox.hosting import lifecycle
-from sandbox.hosting.components import add_record
-from sandbox.hosting.lifecycle import KIND, STATUS
+from sandbox.hosting.components import KIND, STATUS, add_record
 
 
 def test_one_of_two_deletions_at_once_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,7 +24,7 @@ def test_one_of_two_deletions_at_once_is_refused(tmp_path: Path, monkeypatch: py
     def begin() -> str:
         both.wait()
         try:
-            lifecycle.begin_deletion(context, region, "one")
+            lifecycle.components.begin_deletion(context, region, "one")
         except AwsError as error:
             return error.message
         return "begun"
@@ -37,7 +36,7 @@ def test_one_of_two_deletions_at_once_is_refused(tmp_path: Path, monkeypatch: py
         "begun",
     ]
     with pytest.raises(AwsError, match="Could not find inference component"):
-        lifecycle.begin_deletion(context, region, "nobody")
+        lifecycle.components.begin_deletion(context, region, "nobody")
 
 
 @pytest.mark.parametrize(
