@@ -30,9 +30,9 @@ _ERRORS = {
     "Throttling": ("ThrottlingException", "Rate exceeded"),
 }
 # Faults of what the call starts: the job or the endpoint asks for them when it gets that far.
-LATER = ("InsufficientCapacity", "SlowStart", "FailedHealthCheck")
+ASYNCHRONOUS = ("InsufficientCapacity", "SlowStart", "FailedHealthCheck")
 SPOT = "SpotInterruption"  # of a training job's machines, once its program runs
-KINDS = (*_ERRORS, *LATER, SPOT)
+KINDS = (*_ERRORS, *ASYNCHRONOUS, SPOT)
 
 
 @dataclass(kw_only=True)

@@ -36,7 +36,7 @@ class Call:
         return f"arn:aws:sagemaker:{self.region}:{ACCOUNT_ID}:{kind}/{name.lower()}"
 
 
-def found(call: Call, kind: str, name: str, *, what: str) -> dict[str, Any]:
+def require(call: Call, kind: str, name: str, *, what: str) -> dict[str, Any]:
     """Return the record of a resource.
 
     Args:

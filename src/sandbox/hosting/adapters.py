@@ -1,7 +1,7 @@
 """An adapter component that runs: its files, and the copies of its base component that have loaded it.
 
-The copies keep serving meanwhile: each is told over loopback, as SageMaker tells a container, to load the
-files from a folder of its own, and which adapter a request is for.
+The copies keep serving meanwhile: each gets a request over loopback, as SageMaker sends it to a container, to
+load the files from a folder of its own; a header names the adapter that an invocation is for.
 
 Source: https://github.com/aws/model-hosting-container-standards (POST /adapters with name and src,
 DELETE /adapters/NAME, the header X-Amzn-SageMaker-Adapter-Identifier), which vLLM's and LMI's containers
@@ -87,20 +87,20 @@ class RunningAdapter:
         try:
             if not folder.exists():
                 model_files.duplicate(self._files, folder)
-        except OSError as error:  # a full disk ends neither the copy that starts nor the change that goes on
+        except OSError as error:  # a full disk ends neither a starting copy nor the change
             shutil.rmtree(folder, ignore_errors=True)
-            told = copy.outside(str(error))[:_MAX_ANSWER_CHARACTERS]
-            raise AdapterError(f"The adapter {self.name} can not be given to a copy: {told}") from None
+            detail = copy.outside(str(error))[:_MAX_ANSWER_CHARACTERS]
+            raise AdapterError(f"The adapter {self.name} can not be given to a copy: {detail}") from None
         body = json.dumps({"name": self.name, "src": copy.inside(folder)}).encode()
-        self._tell(copy, connections, "POST", "/adapters", body)
+        self._send(copy, connections, "POST", "/adapters", body)
 
     def unload(self) -> None:
-        """Let every copy forget the adapter, and remove its files."""
+        """Let every copy unload the adapter, and remove its files."""
         self.terminate()
         with self.base.changing_adapters() as adapters:
             if adapters.pop(self.name, None):
                 for copy in self.base.loaded_copies():
-                    self._forget(copy)
+                    self._unload_from(copy)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def terminate(self) -> None:
@@ -116,20 +116,20 @@ class RunningAdapter:
     def _load_again(self, copy: ComponentCopy) -> None:
         """Give a copy what it had before a failure."""
         if self._files is None:
-            self._forget(copy)
+            self._unload_from(copy)
             return
         try:
             self.load_into(copy)
         except AdapterError as error:
             copy.write(str(error))
 
-    def _forget(self, copy: ComponentCopy) -> None:
+    def _unload_from(self, copy: ComponentCopy) -> None:
         try:
-            self._tell(copy, None, "DELETE", f"/adapters/{quote(self.name)}", b"")
+            self._send(copy, None, "DELETE", f"/adapters/{quote(self.name)}", b"")
         except AdapterError as error:
             copy.write(str(error))
 
-    def _tell(
+    def _send(
         self, copy: ComponentCopy, connections: Connections | None, method: str, path: str, body: bytes
     ) -> None:
         """Send a request of SageMaker's own to a copy.

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox.api.errors import validation_error
-from sandbox.api.faults import LATER
+from sandbox.api.faults import ASYNCHRONOUS
 from sandbox.api.listing import list_records
-from sandbox.api.registry import Call, found, operation
+from sandbox.api.registry import Call, operation, require
 from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
 from sandbox.hosting import lifecycle
@@ -24,27 +24,24 @@ from sandbox.hosting.rollout import Rolling
 from sandbox.hosting.running_component import RunningComponent
 from sandbox.hosting.specs import ComponentSpec, adapter_url_of, not_implemented, spec_of
 
-if TYPE_CHECKING:
-    from sandbox.context import Context
-
 KIND, STATUS = lifecycle.components.kind, lifecycle.components.status
 
 
 @operation("CreateInferenceComponent")
 def create_inference_component(call: Call) -> dict[str, Any]:
     request = call.request
-    given = specification_of(call)
+    given = _specification_of(call)
     if given is None:
         raise validation_error("An inference component needs a Specification.")
     if "BaseInferenceComponentName" in given:
-        return create_adapter(call, given)
-    variant, machines = variant_with_machines(call)
+        return _create_adapter(call, given)
+    variant, machines = _variant_with_machines(call)
     spec = spec_of(call, given)
     if "RuntimeConfig" not in request:
         raise validation_error("RuntimeConfig is required for a base inference component.")
     num_copies = request["RuntimeConfig"]["CopyCount"]
     runtime_config = {"DesiredCopyCount": num_copies, "CurrentCopyCount": 0}
-    arn = add_record(call, variant, summary_of(given, spec), RuntimeConfig=runtime_config)
+    arn = add_record(call, variant, _summary_of(given, spec), RuntimeConfig=runtime_config)
     component = RunningComponent(
         call.context,
         region=call.region,
@@ -54,7 +51,7 @@ def create_inference_component(call: Call) -> dict[str, Any]:
         spec=spec,
     )
     lifecycle.components.register(component)
-    fault = call.context.faults.take(call.operation, *LATER)
+    fault = call.context.faults.take(call.operation, *ASYNCHRONOUS)
 
     def create() -> None:
         component.admit(component.launch(spec, num_copies, fault))
@@ -65,7 +62,7 @@ def create_inference_component(call: Call) -> dict[str, Any]:
 
 @operation("DescribeInferenceComponent")
 def describe_inference_component(call: Call) -> dict[str, Any]:
-    record = _found(call)
+    record = _record(call)
     component = lifecycle.components.running(call.region, record["InferenceComponentName"])
     if component and "RuntimeConfig" in record:
         record["RuntimeConfig"]["CurrentCopyCount"] = component.num_healthy
@@ -101,33 +98,22 @@ def list_inference_components(call: Call) -> dict[str, Any]:
 
 @operation("UpdateInferenceComponent")
 def update_inference_component(call: Call) -> dict[str, Any]:
-    request, record = call.request, _found(call)
-    name, given, config = record["InferenceComponentName"], specification_of(call), None
-    if "DeploymentConfig" in request:
-        config = request["DeploymentConfig"]
-    if given is None and "RuntimeConfig" not in request:
+    record, given = _record(call), _specification_of(call)
+    if given is None and "RuntimeConfig" not in call.request:
         raise validation_error("An update needs a Specification or a RuntimeConfig.")
-    base = record["Specification"].get("BaseInferenceComponentName")
-    if base is not None:
-        update_adapter(call, record, given)
+    if "BaseInferenceComponentName" in record["Specification"]:
+        _update_adapter(call, record, given)
     elif given is None:
-        _set_copy_count(call.context, call.region, name, request["RuntimeConfig"]["CopyCount"])
+        _set_copy_count(call, call.request["RuntimeConfig"]["CopyCount"])
     else:
-        if "BaseInferenceComponentName" in given:
-            raise validation_error("A base inference component can not become an adapter.")
-        spec = spec_of(call, given)
-        wanted = request.get("RuntimeConfig", {}).get(
-            "CopyCount", record["RuntimeConfig"]["DesiredCopyCount"]
-        )
-        _update_base(call, name, spec, wanted, given, config)
+        _update_base(call, record, given)
     return {"InferenceComponentArn": record["InferenceComponentArn"]}
 
 
 @operation("UpdateInferenceComponentRuntimeConfig")
 def update_inference_component_runtime_config(call: Call) -> dict[str, Any]:
-    record = _found(call)
-    name, num_copies = record["InferenceComponentName"], call.request["DesiredRuntimeConfig"]["CopyCount"]
-    _set_copy_count(call.context, call.region, name, num_copies)
+    record = _record(call)
+    _set_copy_count(call, call.request["DesiredRuntimeConfig"]["CopyCount"])
     return {"InferenceComponentArn": record["InferenceComponentArn"]}
 
 
@@ -147,14 +133,15 @@ def delete_inference_component(call: Call) -> dict[str, Any]:
     return {}
 
 
-def _set_copy_count(context: Context, region: str, name: str, num_copies: int) -> None:
-    """Change how many copies of a component run, as UpdateInferenceComponentRuntimeConfig does.
+def _set_copy_count(call: Call, num_copies: int) -> None:
+    """Change how many copies of a component run.
 
     Raises:
         AwsError: There is no such component, it is an adapter, or it is being changed.
     """
-    component = lifecycle.components.begin_change(context, region, name, num_copies=num_copies)
-    fault = context.faults.take("UpdateInferenceComponentRuntimeConfig", *LATER)
+    context, name = call.context, call.request["InferenceComponentName"]
+    component = lifecycle.components.begin_change(context, call.region, name, num_copies=num_copies)
+    fault = context.faults.take("UpdateInferenceComponentRuntimeConfig", *ASYNCHRONOUS)
 
     def scale() -> None:
         more = num_copies - len(component.copies)
@@ -166,36 +153,42 @@ def _set_copy_count(context: Context, region: str, name: str, num_copies: int) -
     lifecycle.components.carry_out(context, component, scale)
 
 
-def _update_base(
-    call: Call,
-    name: str,
-    spec: ComponentSpec,
-    num_copies: int,
-    given: dict[str, Any],
-    config: dict[str, Any] | None,
-) -> None:
+def _update_base(call: Call, record: dict[str, Any], given: dict[str, Any]) -> None:
+    """Replace the copies of a component that hosts a model.
+
+    Raises:
+        AwsError: The Specification or the DeploymentConfig makes no sense, or the component is being changed.
+    """
+    if "BaseInferenceComponentName" in given:
+        raise validation_error("A base inference component can not become an adapter.")
+    spec, context, request = spec_of(call, given), call.context, call.request
+    num_copies = request.get("RuntimeConfig", {}).get(
+        "CopyCount", record["RuntimeConfig"]["DesiredCopyCount"]
+    )
+    config = request.get("DeploymentConfig")
     policy = component_policy(config, num_copies)
     component = lifecycle.components.begin_change(
-        call.context, call.region, name, num_copies=num_copies, is_specification=True, config=config
+        context,
+        call.region,
+        record["InferenceComponentName"],
+        num_copies=num_copies,
+        is_specification=True,
+        config=config,
     )
-    take_fault = partial(call.context.faults.take, call.operation, *LATER)
+    take_fault = partial(context.faults.take, call.operation, *ASYNCHRONOUS)
 
     def update() -> dict[str, Any]:
         Rolling(component, spec, num_copies, policy, take_fault=take_fault).run()
-        return {"Specification": summary_of(given, spec)}
+        return {"Specification": _summary_of(given, spec)}
 
-    lifecycle.components.carry_out(call.context, component, update)
-
-
-def _found(call: Call) -> dict[str, Any]:
-    return found(call, KIND, call.request["InferenceComponentName"], what="inference component")
+    lifecycle.components.carry_out(context, component, update)
 
 
-def create_adapter(call: Call, given: dict[str, Any]) -> dict[str, Any]:
-    """Create an adapter component; its base tells the variant."""
+def _create_adapter(call: Call, given: dict[str, Any]) -> dict[str, Any]:
+    """Create an adapter component, on the variant of its base."""
     url = adapter_url_of(given)
     base_name = given["BaseInferenceComponentName"]
-    record = found(call, KIND, base_name, what="inference component")
+    record = require(call, KIND, base_name, what="inference component")
     base = lifecycle.components.running(call.region, base_name)
     if isinstance(base, RunningAdapter):
         raise validation_error(
@@ -216,7 +209,7 @@ def create_adapter(call: Call, given: dict[str, Any]) -> dict[str, Any]:
     return {"InferenceComponentArn": arn}
 
 
-def update_adapter(call: Call, record: dict[str, Any], given: dict[str, Any] | None) -> None:
+def _update_adapter(call: Call, record: dict[str, Any], given: dict[str, Any] | None) -> None:
     if given is None:
         raise validation_error("An adapter inference component has no copies of its own.")
     base = record["Specification"]["BaseInferenceComponentName"]
@@ -232,20 +225,24 @@ def update_adapter(call: Call, record: dict[str, Any], given: dict[str, Any] | N
     lifecycle.components.carry_out(call.context, adapter, update)
 
 
-def specification_of(call: Call) -> dict[str, Any] | None:
+def _record(call: Call) -> dict[str, Any]:
+    return require(call, KIND, call.request["InferenceComponentName"], what="inference component")
+
+
+def _specification_of(call: Call) -> dict[str, Any] | None:
     if "Specifications" in call.request:
         raise not_implemented("Specifications; give one Specification")
     return call.request.get("Specification")
 
 
-def variant_with_machines(call: Call) -> tuple[str, Machines]:
-    """Return the variant that a component goes to, and its instances.
+def _variant_with_machines(call: Call) -> tuple[str, Machines]:
+    """Return the variant that a component goes to, and its machines.
 
     Raises:
         AwsError: The endpoint is not there, does not serve, or runs models of its own.
     """
     request = call.request
-    record = found(call, lifecycle.endpoints.kind, request["EndpointName"], what="endpoint")
+    record = require(call, lifecycle.endpoints.kind, request["EndpointName"], what="endpoint")
     endpoint = lifecycle.endpoints.serving(call.region, request["EndpointName"])
     if endpoint is None or record["EndpointStatus"] != "InService":  # while it is updated, copies move
         raise validation_error(
@@ -266,8 +263,8 @@ def variant_with_machines(call: Call) -> tuple[str, Machines]:
     return variant, machines
 
 
-def summary_of(given: dict[str, Any], spec: ComponentSpec) -> dict[str, Any]:
-    """Return AWS's InferenceComponentSpecificationSummary; the image is told where it was given."""
+def _summary_of(given: dict[str, Any], spec: ComponentSpec) -> dict[str, Any]:
+    """Return AWS's InferenceComponentSpecificationSummary; the image is described where it was given."""
     if "Container" not in given:
         return given
     container = {name: value for name, value in given["Container"].items() if name != "Image"}

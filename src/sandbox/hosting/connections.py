@@ -42,7 +42,7 @@ class Connections:
             path: Path of the URL.
             body: Whole body.
             headers: Sent as they are.
-            deadline_s: time.monotonic() of when patience ends.
+            deadline_s: time.monotonic() of when it times out.
 
         Raises:
             TimeoutError: The deadline is over.
@@ -110,7 +110,7 @@ class Exchange:
         self, connections: Connections, connection: http.client.HTTPConnection, deadline_s: float
     ) -> None:
         self._connections, self._connection, self._deadline_s = connections, connection, deadline_s
-        self._socket = connection.sock  # http.client forgets it when the server will close
+        self._socket = connection.sock  # http.client drops it when the server will close
         try:
             _set_deadline(self._socket, deadline_s)
             self._response = connection.getresponse()

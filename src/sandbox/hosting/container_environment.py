@@ -18,7 +18,7 @@ def container_environment(
 
     Args:
         given: Environment of the model's container definition, with the container's paths.
-        paths: What stands for /opt/ml.
+        paths: The folders used as /opt/ml and /tmp.
         port: Where on 127.0.0.1 the program shall listen.
         region: AWS region.
     """

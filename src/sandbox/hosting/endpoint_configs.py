@@ -8,7 +8,7 @@ from typing import Any
 
 from sandbox.api.errors import validation_error
 from sandbox.api.listing import list_records
-from sandbox.api.registry import Call, found, operation
+from sandbox.api.registry import Call, operation, require
 from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
 
@@ -45,7 +45,7 @@ def create_endpoint_config(call: Call) -> dict[str, Any]:
 
 @operation("DescribeEndpointConfig")
 def describe_endpoint_config(call: Call) -> dict[str, Any]:
-    return only_members(call.operation, found_config(call, call.request["EndpointConfigName"]))
+    return only_members(call.operation, require_config(call, call.request["EndpointConfigName"]))
 
 
 @operation("ListEndpointConfigs")
@@ -62,7 +62,7 @@ def list_endpoint_configs(call: Call) -> dict[str, Any]:
 
 @operation("DeleteEndpointConfig")
 def delete_endpoint_config(call: Call) -> dict[str, Any]:
-    found_config(call, call.request["EndpointConfigName"])
+    require_config(call, call.request["EndpointConfigName"])
     call.context.resources.remove(KIND, call.region, call.request["EndpointConfigName"])
     return {}
 
@@ -74,7 +74,7 @@ def _check_variant(call: Call, variant: dict[str, Any]) -> None:
     """
     name = variant["VariantName"]
     if "ModelName" in variant:
-        found(call, "model", variant["ModelName"], what="model")
+        require(call, "model", variant["ModelName"], what="model")
     elif "ExecutionRoleArn" not in call.request:
         raise validation_error("ExecutionRoleArn is required when a production variant has no ModelName.")
     if "ServerlessConfig" in variant:
@@ -89,10 +89,10 @@ def _check_variant(call: Call, variant: dict[str, Any]) -> None:
         raise validation_error(f"Variant {name} has a MinInstanceCount above its MaxInstanceCount.")
 
 
-def found_config(call: Call, name: str) -> dict[str, Any]:
+def require_config(call: Call, name: str) -> dict[str, Any]:
     """Return the record of an endpoint configuration.
 
     Raises:
         AwsError: There is none of this name.
     """
-    return found(call, KIND, name, what="endpoint configuration")
+    return require(call, KIND, name, what="endpoint configuration")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.api.errors import validation_error
-from sandbox.api.faults import LATER, Fault
-from sandbox.api.registry import Call, found, operation
+from sandbox.api.faults import ASYNCHRONOUS, Fault
+from sandbox.api.registry import Call, operation, require
 from sandbox.hosting import lifecycle
 from sandbox.hosting.errors import DeploymentFailedError, nothing_unforeseen
 from sandbox.hosting.machines import Machines, NoCapacityError
@@ -17,7 +17,7 @@ from sandbox.hosting.specs import not_implemented
 @operation("UpdateEndpointWeightsAndCapacities")
 def update_endpoint_weights_and_capacities(call: Call) -> dict[str, Any]:
     name, region, context = call.request["EndpointName"], call.region, call.context
-    record = found(call, lifecycle.endpoints.kind, name, what="endpoint")
+    record = require(call, lifecycle.endpoints.kind, name, what="endpoint")
     desired = {each["VariantName"]: each for each in call.request["DesiredWeightsAndCapacities"]}
     endpoint = lifecycle.endpoints.serving(region, name)
     if endpoint:  # else begin_change says what is wrong
@@ -31,7 +31,7 @@ def update_endpoint_weights_and_capacities(call: Call) -> dict[str, Any]:
     def scale() -> None:
         try:
             with nothing_unforeseen():
-                _grow(endpoint, context.faults.take(call.operation, *LATER))
+                _grow(endpoint, context.faults.take(call.operation, *ASYNCHRONOUS))
         except DeploymentFailedError:
             for running in endpoint.variants.values():
                 running.desired_weight, running.num_desired = running.weight, running.num_instances

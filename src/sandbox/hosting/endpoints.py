@@ -9,14 +9,14 @@ from functools import partial
 from typing import Any
 
 from sandbox.api.errors import validation_error
-from sandbox.api.faults import LATER
+from sandbox.api.faults import ASYNCHRONOUS
 from sandbox.api.listing import list_records
-from sandbox.api.registry import Call, found, operation
+from sandbox.api.registry import Call, operation, require
 from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
 from sandbox.hosting import lifecycle
 from sandbox.hosting.deployment_policy import DeploymentPolicy, endpoint_policy
-from sandbox.hosting.endpoint_configs import found_config
+from sandbox.hosting.endpoint_configs import require_config
 from sandbox.hosting.pool import STOP_GRACE_S
 from sandbox.hosting.rollout import rollout_of
 from sandbox.hosting.running_endpoint import PendingUpdate, RunningEndpoint, RunningVariant
@@ -28,7 +28,7 @@ KIND = lifecycle.endpoints.kind
 @operation("CreateEndpoint")
 def create_endpoint(call: Call) -> dict[str, Any]:
     name, region, context = call.request["EndpointName"], call.region, call.context
-    variants = variants_of(call, found_config(call, call.request["EndpointConfigName"]))
+    variants = variants_of(call, require_config(call, call.request["EndpointConfigName"]))
     now_s = time.time()
     record = {
         "EndpointName": name,
@@ -42,7 +42,7 @@ def create_endpoint(call: Call) -> dict[str, Any]:
     }
     if not context.resources.add(KIND, region, name, record):
         raise validation_error(f'Cannot create already existing endpoint "{record["EndpointArn"]}".')
-    fault = context.faults.take(call.operation, *LATER)
+    fault = context.faults.take(call.operation, *ASYNCHRONOUS)
     endpoint = RunningEndpoint(context, region=region, name=name, variants=variants)
     lifecycle.endpoints.register(endpoint)
     lifecycle.endpoints.carry_out(context, endpoint, partial(endpoint.deploy, fault), is_creation=True)
@@ -51,11 +51,11 @@ def create_endpoint(call: Call) -> dict[str, Any]:
 
 @operation("DescribeEndpoint")
 def describe_endpoint(call: Call) -> dict[str, Any]:
-    record = found(call, KIND, call.request["EndpointName"], what="endpoint")
+    record = require(call, KIND, call.request["EndpointName"], what="endpoint")
     endpoint = lifecycle.endpoints.serving(call.region, record["EndpointName"])
     # Nothing is deployed by one that has failed.
-    record["ProductionVariants"] = variant_summaries(endpoint.variants.values()) if endpoint else None
-    record["PendingDeploymentSummary"] = pending_summary(endpoint.update) if endpoint else None
+    record["ProductionVariants"] = _variant_summaries(endpoint.variants.values()) if endpoint else None
+    record["PendingDeploymentSummary"] = _pending_summary(endpoint.update) if endpoint else None
     return only_members(call.operation, record)
 
 
@@ -77,11 +77,11 @@ def list_endpoints(call: Call) -> dict[str, Any]:
 def update_endpoint(call: Call) -> dict[str, Any]:
     request, region, context = call.request, call.region, call.context
     name, config_name = request["EndpointName"], request["EndpointConfigName"]
-    record = found(call, KIND, name, what="endpoint")
-    variants = variants_of(call, found_config(call, config_name))
+    record = require(call, KIND, name, what="endpoint")
+    variants = variants_of(call, require_config(call, config_name))
     # AWS reads the configuration in service, too: an update is refused after that one was deleted.
     # Source: github.com/hashicorp/terraform-provider-aws/issues/40048.
-    found_config(call, record["EndpointConfigName"])
+    require_config(call, record["EndpointConfigName"])
     endpoint = lifecycle.endpoints.serving(region, name)
     config = request.get("DeploymentConfig")
     members = {"LastDeploymentConfig": config} if config else {}
@@ -95,7 +95,7 @@ def update_endpoint(call: Call) -> dict[str, Any]:
     endpoint, moving = lifecycle.endpoints.begin_change(context, region, name, **members), []
     try:
         moving = lifecycle.components.begin_moves(context, region, name)
-        take_fault = partial(context.faults.take, call.operation, *LATER)
+        take_fault = partial(context.faults.take, call.operation, *ASYNCHRONOUS)
         rollout = rollout_of(endpoint, variants, policy, moving, take_fault=take_fault)
         endpoint.update = PendingUpdate(config_name=config_name, variants=variants, rollout=rollout)
 
@@ -163,7 +163,7 @@ def _check_kind(endpoint: RunningEndpoint, variants: list[Variant], policy: Depl
         raise validation_error("Variants of an endpoint for inference components keep their names.")
 
 
-def variant_summaries(fleet: Iterable[RunningVariant]) -> list[dict[str, Any]]:
+def _variant_summaries(fleet: Iterable[RunningVariant]) -> list[dict[str, Any]]:
     """Return AWS's ProductionVariantSummary of each variant in service."""
     return [
         {
@@ -177,8 +177,8 @@ def variant_summaries(fleet: Iterable[RunningVariant]) -> list[dict[str, Any]]:
     ]
 
 
-def pending_summary(update: PendingUpdate | None) -> dict[str, Any] | None:
-    """Return AWS's PendingDeploymentSummary of the update that goes on, None without one."""
+def _pending_summary(update: PendingUpdate | None) -> dict[str, Any] | None:
+    """Return AWS's PendingDeploymentSummary of the update in progress, None without one."""
     if update is None:
         return None
     rollout = update.rollout

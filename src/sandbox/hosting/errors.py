@@ -1,4 +1,4 @@
-"""What ends a deployment: a reason that is told, or an error of the sandbox's own."""
+"""How a deployment fails: with a reason for the client, or by an error of the sandbox's own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RollbackFailedError(DeploymentFailedError):
 
 @contextmanager
 def nothing_unforeseen() -> Iterator[None]:
-    """Let a block fail in one way only: an unforeseen error is logged and told as AWS tells of its own.
+    """Let a block fail in one way only: an unforeseen error is logged, and reported as AWS reports its own.
 
     Raises:
         DeploymentFailedError: The block failed.

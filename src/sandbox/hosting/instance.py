@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Seconds before the next start, by how often it ended since it was last healthy for a while.
 BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 _STEADY_S = 60.0
-# What it may be doing when it is told to end: asking for health (2 s twice), or closing a process (12 s).
+# What it may be doing when it is asked to end: asking for health (2 s twice), or closing a process (12 s).
 _SUPERVISOR_TIMEOUT_S = 15.0
 SCRATCH_SUFFIX = ".scratch"
 
@@ -92,7 +92,7 @@ class Instance:
     ) -> None:
         self.id, self.spec = id or new_id(), spec
         self._paths = ContainerPaths(folder / self.id)
-        # Outside of the home: whoever comes after a kill -9 finds it by this file.
+        # Outside of the home: the start after a kill -9 finds it by this file.
         self._paths.folder.with_suffix(SCRATCH_SUFFIX).write_text(str(self._paths.scratch), encoding="utf-8")
         self.model_folder = self._paths.local("/opt/ml/model")
         self.num_in_flight = 0

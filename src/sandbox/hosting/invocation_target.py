@@ -43,7 +43,7 @@ class Target:
         log_group: Where its output is.
         component: Name of the inference component, None for a variant with a model.
         num_instances: Instances of the variant.
-        headers: What the container is told beside the caller's headers.
+        headers: What the container gets beside the caller's headers.
     """
 
     choose: Callable[[], Instance | None]

@@ -1,4 +1,7 @@
-"""The instances of a variant without a model: what they have, and which copies of components are on them."""
+"""The machines of a variant without a model: what they have, and which copies of components are on them.
+
+AWS calls them instances, too. Here an instance is a server process, a machine the place of several.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from sandbox.hosting.specs import Variant
 
 
 class NoCapacityError(DeploymentFailedError):
-    """No instance has room for a copy, and none may be added; the text is the reason."""
+    """No machine has room for a copy, and none may be added; the text is the reason."""
 
 
 # The first sentence is AWS's, as public deployment scripts quote it; the second is ours.
@@ -25,17 +28,17 @@ NO_CAPACITY = (
 )
 
 
-# Of AWS, before an instance without a copy goes. Measured by others on AWS: 12 minutes from no copy to no
+# Of AWS, before a machine without a copy goes. Measured by others on AWS: 12 minutes from no copy to no
 # instance, with 10 s periods of metrics in it. Source: measurements published with deployment scripts.
 IDLE_S = 600
 
 
 @dataclass(kw_only=True)
 class Machine:
-    """An instance.
+    """A host with room for copies of components.
 
     Args:
-        id: For example i-0123456789abcdef0.
+        id: As AWS names an instance, for example i-0123456789abcdef0.
         has: What it has.
         empty_since_s: time.monotonic() of when its last copy left, or of its start.
         given: What the copies on it need, by the copy's name.
@@ -51,13 +54,13 @@ class Machine:
 
 
 class Machines:
-    """The instances of one variant; safe from any thread.
+    """The machines of one variant; safe from any thread.
 
     With managed instance scaling one is added when a copy fits nowhere, and goes when it was empty for a
-    while: whoever looks finds it gone.
+    while: the next look finds it gone.
 
     Args:
-        variant: Says their type, how many there are, and between how many.
+        variant: Gives their type, how many there are, and between how many.
     """
 
     def __init__(self, variant: Variant) -> None:
@@ -88,7 +91,7 @@ class Machines:
             return sum(needs.times_into(self._has - given) for given in taken)
 
     def resize(self, num_instances: int) -> None:
-        """Have this many instances from now on.
+        """Have this many machines from now on.
 
         Raises:
             NoCapacityError: Copies are on more than that.
@@ -109,12 +112,12 @@ class Machines:
             self._least = self._most = num_instances
 
     def place(self, copy: str, needs: Resources, *, is_spread: bool = True) -> Machine:
-        """Give a copy a place on an instance that has room.
+        """Give a copy a place on a machine that has room.
 
         Args:
             copy: Name of the copy.
             needs: What it needs.
-            is_spread: Take the instance with the fewest copies; the one with the most otherwise.
+            is_spread: Take the machine with the fewest copies; the one with the most otherwise.
 
         Raises:
             NoCapacityError: There is none, and none may be added.

@@ -205,7 +205,7 @@ class MetricSeries:
         with self._lock:
             aggregates = self._periods.get(key)
             if aggregates is None:
-                self._show_all()  # once a period: what nobody reads must not pile up here
+                self._show_all()  # once a period: what is never read must not pile up here
                 aggregates = self._periods[key] = {}
             for name, (value, unit) in values.items():
                 aggregate = aggregates.get(name)

@@ -1,4 +1,4 @@
-"""A model's files: from S3 into the folder that stands for /opt/ml/model."""
+"""A model's files: from S3 into the folder used as /opt/ml/model."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def download(context: Context, region: str, container: dict[str, Any], folder: P
         folder: Where the files go; made here.
 
     Raises:
-        ModelDataError: They are not there, or are no archive that can be unpacked.
+        ModelDataError: They are not there, or are not an archive that can be unpacked.
     """
     folder.mkdir(parents=True)
     source = container.get("ModelDataSource", {}).get("S3DataSource")

@@ -7,7 +7,7 @@ from typing import Any
 
 from sandbox.api.errors import validation_error
 from sandbox.api.listing import list_records
-from sandbox.api.registry import Call, found, operation
+from sandbox.api.registry import Call, operation, require
 from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
 
@@ -42,7 +42,7 @@ def create_model(call: Call) -> dict[str, Any]:
 
 @operation("DescribeModel")
 def describe_model(call: Call) -> dict[str, Any]:
-    return only_members(call.operation, _found(call))
+    return only_members(call.operation, _record(call))
 
 
 @operation("ListModels")
@@ -59,7 +59,7 @@ def list_models(call: Call) -> dict[str, Any]:
 @operation("DeleteModel")
 def delete_model(call: Call) -> dict[str, Any]:
     """Delete a model, even one that an endpoint uses: AWS allows it, and the endpoint goes on serving."""
-    _found(call)
+    _record(call)
     call.context.resources.remove(KIND, call.region, call.request["ModelName"])
     return {}
 
@@ -107,5 +107,5 @@ def _check_together(containers: list[dict[str, Any]]) -> None:
         )
 
 
-def _found(call: Call) -> dict[str, Any]:
-    return found(call, KIND, call.request["ModelName"], what="model")
+def _record(call: Call) -> dict[str, Any]:
+    return require(call, KIND, call.request["ModelName"], what="model")

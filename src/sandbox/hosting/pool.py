@@ -38,7 +38,7 @@ _UNHEALTHY = (
 class Pool:
     """Copies of what a variant or a component runs; safe from any thread.
 
-    While an update goes on, copies of the old and of the new spec are in it side by side.
+    During an update copies of the old and of the new spec are in it side by side.
 
     Args:
         context: What the sandbox is made of.
@@ -255,7 +255,7 @@ def _program_of(image: str) -> list[str]:
         raise DeploymentFailedError(str(error)) from None
     if command is None:
         raise DeploymentFailedError(
-            f"The image '{image}' does not exist. (The sandbox has no program that stands for it: name one in"
+            f"The image '{image}' does not exist. (The sandbox has no program that emulates it: name one in"
             f" the file of {images.VARIABLE}, see src/sandbox/README.md.)"
         )
     return command

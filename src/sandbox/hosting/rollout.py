@@ -33,14 +33,14 @@ from sandbox.hosting.running_endpoint import Fleet, RunningEndpoint
 from sandbox.hosting.specs import ContainerSpec, Variant
 
 TakeFault = Callable[[], Fault | None]
-_LOOK_AGAIN_S = 0.1  # an alarm notifies nobody when it changes; to look costs microseconds
+_LOOK_AGAIN_S = 0.1  # an alarm does not notify when it changes; to look costs microseconds
 
 
 class Rollout(ABC):
     """One update: forward, or back to what was.
 
     Args:
-        policy: How it goes on.
+        policy: Batches or steps of the traffic, waits, alarms.
         region: Of the alarms that are watched.
         stopped: Set when what is updated is to end.
         take_fault: Gives the fault that was asked for what is started next.
@@ -331,7 +331,7 @@ class Watch:
     def _check_alarms(self) -> None:
         if not self._alarms:
             return
-        from sandbox.scaling.alarms import in_alarm  # moto's CloudWatch, loaded by whoever asks for alarms
+        from sandbox.scaling.alarms import in_alarm  # loads moto's CloudWatch, for those who ask for alarms
 
         tripped = in_alarm(self._region, self._alarms)
         if tripped:

@@ -90,7 +90,7 @@ class _Traffic:
 
 @dataclass(frozen=True, kw_only=True)
 class PendingUpdate:
-    """An update that goes on.
+    """An update in progress.
 
     Args:
         config_name: Name of the configuration that comes.
@@ -117,7 +117,7 @@ class RunningEndpoint:
         self.region, self.name = region, name
         self.is_in_service = False
         self.stopped = threading.Event()
-        self.update: PendingUpdate | None = None  # the one that goes on
+        self.update: PendingUpdate | None = None  # the one in progress
         self._context = context
         self._folder = context.home / "endpoints" / region / name
         self._lock = threading.Lock()

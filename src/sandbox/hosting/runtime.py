@@ -133,7 +133,7 @@ class _Invoked:
         container = self._target.container
         try:
             yield b""  # the head of the answer, before the container's first byte
-            while chunk := exchange.read_next(client):  # None: nobody listens any more
+            while chunk := exchange.read_next(client):  # None: the client has gone
                 yield event_stream.payload_part(chunk)
         except TimeoutError:
             message = _STREAM_TIMED_OUT.format(container=container)
@@ -146,7 +146,7 @@ class _Invoked:
             self._count(exchange.status)
 
     def _send(self, invocation: Invocation, body: bytes, timeout_s: float) -> Exchange:
-        """Send the request to an instance and return its answer, if that is no error.
+        """Send the request to an instance and return its answer, if that is not an error.
 
         Raises:
             AwsError: ModelError with what the container answered, or why it did not.
@@ -173,7 +173,7 @@ class _Invoked:
             raise self._no_response() from None
         if not 200 <= exchange.status < 300:
             try:
-                raise self._refused(exchange)
+                raise self._container_error(exchange)
             finally:
                 self._finish(exchange)
         return exchange
@@ -195,7 +195,7 @@ class _Invoked:
             *([("X-Amzn-SageMaker-Custom-Attributes", attributes)] if attributes is not None else []),
         ]
 
-    def _refused(self, exchange: Exchange) -> AwsError:
+    def _container_error(self, exchange: Exchange) -> AwsError:
         try:
             text = exchange.read().decode("utf-8", "replace")
         except _BROKEN:  # a TimeoutError is an OSError

@@ -1,4 +1,4 @@
-"""The process that stands for a container: started, its output logged, its health asked for, and ended."""
+"""The process that emulates a container: started, its output logged, its health asked for, and ended."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class ServerProcess:
         self._group.terminate()
 
     def close(self, grace_s: float = 0.0) -> None:
-        """End it: SIGTERM, up to grace_s seconds of patience, SIGKILL for all that is left of it."""
+        """End it: SIGTERM, up to grace_s seconds, SIGKILL for all that is left of it."""
         if grace_s:
             self._group.terminate()
             self.ended.wait(grace_s)

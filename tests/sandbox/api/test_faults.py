@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.api.faults import KINDS, LATER, Faults
+from sandbox.api.faults import ASYNCHRONOUS, KINDS, Faults
 
 
 def control(sandbox, method: str, body: Any = None) -> list[dict[str, Any]]:
@@ -65,9 +65,11 @@ def test_a_fault_that_makes_no_sense_is_refused(sandbox, request_: Any) -> None:
 
 def test_faults_of_what_a_call_starts_wait_for_it() -> None:
     faults = Faults()
-    for kind in LATER:
+    for kind in ASYNCHRONOUS:
         faults.add({"operation": "CreateEndpoint", "fault": kind})
     faults.raise_for("CreateEndpoint", region="us-east-1")
     assert faults.take("CreateTrainingJob", *KINDS) is None
     assert faults.take("CreateEndpoint", "SlowStart").fault == "SlowStart"
-    assert [fault["fault"] for fault in faults.listed()] == [kind for kind in LATER if kind != "SlowStart"]
+    assert [fault["fault"] for fault in faults.listed()] == [
+        kind for kind in ASYNCHRONOUS if kind != "SlowStart"
+    ]

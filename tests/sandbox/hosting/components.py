@@ -100,7 +100,7 @@ class Components:
             time.sleep(0.02)
 
     def ask(self, endpoint: str, name: str, **asked: Any) -> dict[str, Any]:
-        """Invoke a component of the test container and return what it tells of itself."""
+        """Invoke a component of the test container and return what it reports of itself."""
         answer = self.hosting.runtime.invoke_endpoint(
             EndpointName=endpoint, InferenceComponentName=name, Body=json.dumps({"tell": 1, **asked})
         )
@@ -122,7 +122,7 @@ class Components:
         """Kill a copy and wait until another one serves in its place.
 
         Returns:
-            Process that was killed, and the numbers of copies that were told meanwhile.
+            Process that was killed, and the numbers of copies that were reported meanwhile.
         """
         killed = next(iter(self.pids(endpoint, name, num_copies)))
         os.kill(killed, signal.SIGKILL)

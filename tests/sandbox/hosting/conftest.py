@@ -123,7 +123,7 @@ class Hosting:
             time.sleep(0.02)
 
     def ask(self, name: str, **asked: Any) -> dict[str, Any]:
-        """Invoke the test container and return what it tells of the request and of itself."""
+        """Invoke the test container and return what it reports of the request and of itself."""
         answer = self.runtime.invoke_endpoint(EndpointName=name, Body=json.dumps({"tell": 1, **asked}))
         return json.loads(answer["Body"].read())
 

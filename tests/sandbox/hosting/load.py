@@ -29,7 +29,7 @@ class Load:
 
     def __init__(self, url: str, name: str, **members: Any) -> None:
         self.models: list[str] = []  # the variable MODEL of whoever answered, in the order of the answers
-        self.answers: list[dict[str, Any]] = []  # all that they told, in the same order
+        self.answers: list[dict[str, Any]] = []  # all that they reported, in the same order
         self.pids: set[int] = set()
         self.failures: list[str] = []
         self._url, self._members = url, {"EndpointName": name, **members}
@@ -69,10 +69,10 @@ class Load:
         while not self._ended.is_set():
             number += 1
             try:
-                told = self._ask(client, is_stream, sleep_s=number % 3 * 0.03)
-                self.pids.add(told["pid"])
-                self.answers.append(told)
-                self.models.append(told["environ"].get("MODEL", ""))
+                reported = self._ask(client, is_stream, sleep_s=number % 3 * 0.03)
+                self.pids.add(reported["pid"])
+                self.answers.append(reported)
+                self.models.append(reported["environ"].get("MODEL", ""))
             except Exception as error:  # whatever it is, it is what these tests look for
                 self.failures.append(f"{type(error).__name__}: {error}")
 

@@ -30,7 +30,7 @@ def put(components: Any, key: str, **files: bytes) -> str:
 
 
 def put_light(components: Any, key: str, content: str) -> str:
-    """Put an adapter of the test container, which only tells what is in its configuration."""
+    """Put an adapter of the test container, which only reports what is in its configuration."""
     return put(components, key, **{"adapter_config.json": content.encode()})
 
 
@@ -63,11 +63,11 @@ def adapter(components: Any, endpoint: str, base: str) -> Any:
 
 def adapters_told(components: Any, endpoint: str, name: str, num_copies: int = 2) -> set[str | None]:
     """Return what all copies say of the adapter that a request is for."""
-    told: dict[int, str | None] = {}
-    while len(told) < num_copies:
+    reported: dict[int, str | None] = {}
+    while len(reported) < num_copies:
         answer = components.ask(endpoint, name)
-        told[answer["pid"]] = answer["adapter"]
-    return set(told.values())
+        reported[answer["pid"]] = answer["adapter"]
+    return set(reported.values())
 
 
 def test_every_copy_of_the_base_loads_the_adapter_and_requests_choose_it(

@@ -45,10 +45,10 @@ def test_a_component_is_created_described_listed_and_deleted(components: Any, en
     assert described["EndpointArn"].endswith(f":endpoint/{endpoint}")
     assert described["RuntimeConfig"] == {"DesiredCopyCount": 2, "CurrentCopyCount": 2}
     assert described["LastModifiedTime"] > described["CreationTime"]
-    told = described["Specification"]
-    assert told["Container"]["DeployedImage"]["SpecifiedImage"] == "test/container:1"
-    assert told["Container"]["Environment"] == {"START_DELAY_S": "0.3"}
-    assert told["ComputeResourceRequirements"]["NumberOfAcceleratorDevicesRequired"] == 1.0
+    reported = described["Specification"]
+    assert reported["Container"]["DeployedImage"]["SpecifiedImage"] == "test/container:1"
+    assert reported["Container"]["Environment"] == {"START_DELAY_S": "0.3"}
+    assert reported["ComputeResourceRequirements"]["NumberOfAcceleratorDevicesRequired"] == 1.0
     assert components.sagemaker.list_tags(ResourceArn=f"{ARN}/{name}")["Tags"] == tags
     filters = {"EndpointNameEquals": endpoint, "VariantNameEquals": "AllTraffic", "StatusEquals": "InService"}
     listed = components.sagemaker.list_inference_components(**filters)["InferenceComponents"]
@@ -63,7 +63,7 @@ def test_a_component_is_created_described_listed_and_deleted(components: Any, en
     assert not (components.hosting.sandbox.home / "components" / "us-east-1" / name).exists()
 
 
-def test_a_component_of_a_model_is_told_without_a_container(components: Any, endpoint: str) -> None:
+def test_a_component_of_a_model_is_described_without_a_container(components: Any, endpoint: str) -> None:
     components.sagemaker.create_model(
         ModelName="m", ExecutionRoleArn=ROLE, PrimaryContainer={"Image": "test/container:1"}
     )
@@ -94,8 +94,8 @@ def test_a_container_gets_its_artifact_and_its_log_is_the_components(components:
     given = specification({"A": "1"})
     given["Container"]["ArtifactUrl"] = "s3://artifacts/m.tar.gz"
     name = components.deploy(endpoint, num_copies=2, Specification=given)
-    told = components.ask(endpoint, name, print="from the container")
-    assert (told["files"], told["environ"]["A"]) == (["config.json"], "1")
+    reported = components.ask(endpoint, name, print="from the container")
+    assert (reported["files"], reported["environ"]["A"]) == (["config.json"], "1")
     assert components.describe(name)["Specification"]["Container"]["ArtifactUrl"] == "s3://artifacts/m.tar.gz"
     lines = components.log_lines(name)
     assert len(lines) == 2
@@ -222,7 +222,7 @@ def test_faults_that_were_asked_for_happen_once(components: Any, endpoint: str, 
     components.delete(components.deploy(endpoint))
 
 
-def test_managed_scaling_brings_instances_for_copies_and_the_endpoint_tells_it(components: Any) -> None:
+def test_managed_scaling_brings_instances_for_copies_and_the_endpoint_reports_it(components: Any) -> None:
     scaling = {"Status": "ENABLED", "MinInstanceCount": 0, "MaxInstanceCount": 2}
     endpoint = components.endpoint(InstanceType="ml.g5.xlarge", ManagedInstanceScaling=scaling)
 

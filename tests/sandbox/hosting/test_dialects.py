@@ -223,8 +223,8 @@ def test_too_many_tokens_name_engine_and_limit(
         (endpoint.invoke_streaming if is_stream else endpoint.invoke)(body)
     response, status = raised.value.response, REFUSED_WITH[engine]
     assert response["OriginalStatusCode"] == status
-    told = json.loads(response["OriginalMessage"])
-    inner = told["error"] if engine == "vllm" else told
+    reported = json.loads(response["OriginalMessage"])
+    inner = reported["error"] if engine == "vllm" else reported
     message = inner["message" if engine == "vllm" else "error"]
     own = {"tgi": ("error_type", "validation"), "lmi": ("code", 424), "vllm": ("type", "BadRequestError")}
     assert own[engine] in inner.items()

@@ -1,4 +1,4 @@
-"""Endpoint configurations: what AWS accepts, refuses and tells of them."""
+"""Endpoint configurations: what AWS accepts, refuses and describes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_configuration_that_makes_no_sense_is_refused(client, variants: list[A
         client.describe_endpoint_config(EndpointConfigName="refused")
 
 
-def test_a_configuration_is_told_as_given_and_listed_until_it_is_deleted(client) -> None:
+def test_a_configuration_is_described_as_given_and_listed_until_it_is_deleted(client) -> None:
     scaling = {"Status": "ENABLED", "MinInstanceCount": 0, "MaxInstanceCount": 1}
     members = {
         "ProductionVariants": [without("ModelName", ManagedInstanceScaling=scaling)],
@@ -53,11 +53,15 @@ def test_a_configuration_is_told_as_given_and_listed_until_it_is_deleted(client)
     made = client.create_endpoint_config(
         EndpointConfigName="Full", **members, Tags=[{"Key": "a", "Value": "b"}]
     )
-    told = client.describe_endpoint_config(EndpointConfigName="Full")
-    assert made["EndpointConfigArn"] == told["EndpointConfigArn"]
-    assert told["ProductionVariants"] == [{**members["ProductionVariants"][0], "InitialVariantWeight": 1.0}]
-    assert (told["ExecutionRoleArn"], told["VpcConfig"]) == (ROLE, members["VpcConfig"])
-    assert client.list_tags(ResourceArn=told["EndpointConfigArn"])["Tags"] == [{"Key": "a", "Value": "b"}]
+    described = client.describe_endpoint_config(EndpointConfigName="Full")
+    assert made["EndpointConfigArn"] == described["EndpointConfigArn"]
+    assert described["ProductionVariants"] == [
+        {**members["ProductionVariants"][0], "InitialVariantWeight": 1.0}
+    ]
+    assert (described["ExecutionRoleArn"], described["VpcConfig"]) == (ROLE, members["VpcConfig"])
+    assert client.list_tags(ResourceArn=described["EndpointConfigArn"])["Tags"] == [
+        {"Key": "a", "Value": "b"}
+    ]
     with pytest.raises(ClientError, match="Cannot create already existing endpoint configuration"):
         client.create_endpoint_config(EndpointConfigName="Full", **members)
     listed = client.list_endpoint_configs()["EndpointConfigs"]

@@ -16,7 +16,7 @@ OPERATION = "UpdateEndpointWeightsAndCapacities"
 
 
 def scale(hosting: Any, name: str, **desired: dict[str, Any]) -> dict[str, Any]:
-    """Change variants, and return them by name when that has ended; and what was told at once."""
+    """Change variants, and return them by name when that has ended; and what was reported at once."""
     begin(hosting, name, **desired)
     return {each["VariantName"]: each for each in hosting.wait(name)["ProductionVariants"]}
 

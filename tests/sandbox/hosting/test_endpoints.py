@@ -182,11 +182,11 @@ def test_model_files_are_brought_from_s3(hosting: Any, source: str) -> None:
         "object": (from_prefix(f"s3://{BUCKET}/a/files/config.json", "S3Object"), ["config.json"]),
     }[source]
     name = hosting.deploy(container=container, variants=({"InitialInstanceCount": 2},))
-    told = {}
-    while len(told) < 2:  # each of the two instances
+    reported = {}
+    while len(reported) < 2:  # each of the two instances
         answer = hosting.ask(name)
-        told[answer["pid"]] = answer["files"]
-    assert list(told.values()) == [files, files]
+        reported[answer["pid"]] = answer["files"]
+    assert list(reported.values()) == [files, files]
     hosting.delete(name)
 
 

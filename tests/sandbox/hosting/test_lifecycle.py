@@ -30,8 +30,8 @@ def test_one_of_two_deletions_at_once_is_refused(tmp_path: Path, monkeypatch: py
         return "begun"
 
     with ThreadPoolExecutor(2) as pool:
-        told = sorted(future.result() for future in [pool.submit(begin) for _ in range(2)])
-    assert told == [
+        reported = sorted(future.result() for future in [pool.submit(begin) for _ in range(2)])
+    assert reported == [
         f'Cannot delete inference component "{arn}" while it is in state DELETE_IN_PROGRESS.',
         "begun",
     ]
@@ -40,7 +40,7 @@ def test_one_of_two_deletions_at_once_is_refused(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "on", "told"),
+    ("endpoint", "on", "reported"),
     [
         ("Deleting", {}, r'Endpoint ".*:endpoint/news" is Deleting; it must be InService'),
         (None, {}, r'Endpoint ".*:endpoint/news" is deleted; it must be InService'),
@@ -52,7 +52,7 @@ def test_one_of_two_deletions_at_once_is_refused(tmp_path: Path, monkeypatch: py
     ],
 )
 def test_a_component_is_not_added_to_what_began_to_be_deleted_meanwhile(
-    tmp_path: Path, endpoint: str | None, on: dict[str, str], told: str
+    tmp_path: Path, endpoint: str | None, on: dict[str, str], reported: str
 ) -> None:
     """The checks of the request passed before; a deletion then looked for components and found none."""
     context, region = Context(tmp_path), "us-east-1"
@@ -61,6 +61,6 @@ def test_a_component_is_not_added_to_what_began_to_be_deleted_meanwhile(
     context.resources.add(KIND, region, "base", {STATUS: "Deleting"})
     request = {"InferenceComponentName": "late", "EndpointName": "news"}
     call = Call(operation="CreateInferenceComponent", request=request, region=region, context=context)
-    with pytest.raises(AwsError, match=told):
+    with pytest.raises(AwsError, match=reported):
         add_record(call, "AllTraffic", on)
     assert context.resources.names(KIND, region) == ["base"]

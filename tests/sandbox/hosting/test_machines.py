@@ -1,4 +1,4 @@
-"""The instances of a variant without a model: what fits on them, and when there are more or fewer."""
+"""The machines of a variant without a model: what fits on them, and when there are more or fewer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models: what AWS accepts, refuses and tells of them."""
+"""Models: what AWS accepts, refuses and describes."""
 
 from __future__ import annotations
 
@@ -79,11 +79,11 @@ def test_a_model_that_makes_no_sense_is_refused(sandbox, members: dict[str, Any]
         {**IMAGE, "ModelDataSource": source()},
     ],
 )
-def test_a_model_at_its_limits_is_accepted_and_told_as_given(sandbox, container: dict[str, Any]) -> None:
+def test_a_model_at_its_limits_is_accepted_and_described_as_given(sandbox, container: dict[str, Any]) -> None:
     client = sandbox.client("sagemaker")
     create(sandbox, "at-limit", PrimaryContainer=container)
-    told = client.describe_model(ModelName="at-limit")["PrimaryContainer"]
-    assert told == {"Mode": "SingleModel", **container}
+    reported = client.describe_model(ModelName="at-limit")["PrimaryContainer"]
+    assert reported == {"Mode": "SingleModel", **container}
     with pytest.raises(
         ClientError, match=r'Cannot create already existing model "arn:aws:.*:model/at-limit"'
     ):
@@ -104,8 +104,8 @@ def test_a_model_that_an_endpoint_configuration_names_can_be_deleted(sandbox) ->
     }
     client.create_endpoint_config(EndpointConfigName="uses", ProductionVariants=[variant])
     client.delete_model(ModelName="in-use")
-    told = client.describe_endpoint_config(EndpointConfigName="uses")
-    assert told["ProductionVariants"] == [{**variant, "InitialVariantWeight": 1.0}]
+    reported = client.describe_endpoint_config(EndpointConfigName="uses")
+    assert reported["ProductionVariants"] == [{**variant, "InitialVariantWeight": 1.0}]
     client.delete_endpoint_config(EndpointConfigName="uses")
 
 

@@ -19,14 +19,14 @@ def test_endpoints_are_failed_with_a_reason_and_no_server_is_left(hosting: Any, 
     failed = hosting.create(environment={"DIE_AT_START": "1"})
     reason_before = hosting.wait(failed)["FailureReason"]
     creating = hosting.create(environment={"START_DELAY_S": "60"})
-    told = {answer["pid"]: answer for answer in (hosting.ask(serving) for _ in range(20))}
-    pids, temporary = set(told), [Path(answer["environ"]["TMPDIR"]) for answer in told.values()]
+    reported = {answer["pid"]: answer for answer in (hosting.ask(serving) for _ in range(20))}
+    pids, temporary = set(reported), [Path(answer["environ"]["TMPDIR"]) for answer in reported.values()]
     assert len(pids) == 2
     assert all(path.is_dir() for path in temporary)
     hosting.sandbox.restart(kill=kill)
     described = {}
     deadline_s = time.monotonic() + 300
-    while not described and time.monotonic() < deadline_s:  # it listens before it has told of them
+    while not described and time.monotonic() < deadline_s:  # it listens before it has reported of them
         listed = hosting.sagemaker.list_endpoints()["Endpoints"]
         if {"Creating", "InService"}.isdisjoint(entry["EndpointStatus"] for entry in listed):
             described = {

@@ -227,8 +227,8 @@ def test_after_an_end_in_the_middle_of_an_update_the_endpoint_has_failed(hosting
     hosting.sandbox.restart(kill=kill)
     described = eventually(
         lambda: (
-            (told := hosting.sagemaker.describe_endpoint(EndpointName=name))["EndpointStatus"] == "Failed"
-            and told
+            (reported := hosting.sagemaker.describe_endpoint(EndpointName=name))["EndpointStatus"] == "Failed"
+            and reported
         )
     )
     assert described["EndpointConfigName"] == name

@@ -36,9 +36,9 @@ def test_copies_move_to_other_instances_under_load(hosting: Any, components: Any
     assert described["EndpointConfigName"] == config
     assert (variant["CurrentInstanceCount"], variant["ManagedInstanceScaling"]) == (2, scaling)
     for each, num_copies in ((name, 2), (beside, 1)):
-        told = components.describe(each)
-        assert told["InferenceComponentStatus"] == "InService"
-        assert told["RuntimeConfig"]["CurrentCopyCount"] == num_copies
+        reported = components.describe(each)
+        assert reported["InferenceComponentStatus"] == "InService"
+        assert reported["RuntimeConfig"]["CurrentCopyCount"] == num_copies
     # Of 16 accelerators.
     assert components.scale(name, 12)["RuntimeConfig"]["CurrentCopyCount"] == 12
     for each in (name, beside):

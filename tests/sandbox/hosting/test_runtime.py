@@ -165,7 +165,7 @@ def test_a_stream_is_passed_on_as_it_comes(hosting: Any, served: str) -> None:
     assert 0.3 <= events[1][0] < 0.55
 
 
-def test_a_stream_tells_who_answers_and_with_what(hosting: Any, served: str) -> None:
+def test_a_stream_says_who_answers_and_with_what(hosting: Any, served: str) -> None:
     answer = hosting.runtime.invoke_endpoint_with_response_stream(
         EndpointName=served, Body=b'{"chunks": []}', TargetVariant="AllTraffic", CustomAttributes="x"
     )
