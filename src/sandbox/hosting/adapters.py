@@ -140,7 +140,7 @@ class RunningAdapter:
         deadline_s = time.monotonic() + LOAD_TIMEOUT_S
         headers = {"Content-Type": "application/json"}
         try:
-            exchange = copy.request(method, path, body, headers, deadline_s=deadline_s, through=connections)
+            exchange = copy.send(method, path, body, headers, deadline_s=deadline_s, through=connections)
             try:
                 text = exchange.read().decode("utf-8", "replace")
             finally:

@@ -28,10 +28,6 @@ class Connections:
         self._idle: deque[tuple[float, http.client.HTTPConnection]] = deque()
         self._lock = threading.Lock()
 
-    def post(self, path: str, body: bytes, headers: Mapping[str, str], *, deadline_s: float) -> Exchange:
-        """Send a POST request; see send."""
-        return self.send("POST", path, body, headers, deadline_s=deadline_s)
-
     def send(
         self, method: str, path: str, body: bytes, headers: Mapping[str, str], *, deadline_s: float
     ) -> Exchange:

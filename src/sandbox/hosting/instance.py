@@ -153,15 +153,7 @@ class Instance:
         self._supervisor = threading.Thread(target=self._supervise, name=f"instance {self.id}", daemon=True)
         self._supervisor.start()
 
-    def post(self, path: str, body: bytes, headers: Mapping[str, str], *, deadline_s: float) -> Exchange:
-        """Send a request to the server process; see Connections.send.
-
-        Raises:
-            NoServerError: There is none at the moment.
-        """
-        return self.request("POST", path, body, headers, deadline_s=deadline_s)
-
-    def request(
+    def send(
         self,
         method: str,
         path: str,
@@ -171,7 +163,14 @@ class Instance:
         deadline_s: float,
         through: Connections | None = None,
     ) -> Exchange:
-        """Send a request of any method, also through connections that callers do not have yet."""
+        """Send a request to the server process; see Connections.send.
+
+        Args:
+            through: Connections that invocations do not have yet.
+
+        Raises:
+            NoServerError: There is none at the moment.
+        """
         connections = through or self._connections
         if connections is None:
             raise NoServerError

@@ -93,7 +93,6 @@ class Lifecycle(Generic[Running]):
         """Do what takes long on a thread of its own, and say in the record how it ended.
 
         Args:
-            context: Has the records.
             running: What is created or changed.
             work: Returns what else changes in the record; raises DeploymentFailedError when nothing has
                 changed, RollbackFailedError when neither old nor new could be brought up everywhere.
@@ -195,9 +194,6 @@ class EndpointLifecycle(Lifecycle[RunningEndpoint]):
         """Say in its record that an endpoint is being updated, and return it.
 
         Args:
-            context: Has the records.
-            region: AWS region.
-            name: EndpointName.
             members: What else changes in its record.
 
         Raises:
@@ -277,9 +273,6 @@ class ComponentLifecycle(Lifecycle[RunningComponent | RunningAdapter]):
         """Say in its record that a component is being changed, and return it.
 
         Args:
-            context: Has the records.
-            region: AWS region.
-            name: InferenceComponentName.
             num_copies: How many copies are wanted from now on; None for as many as before.
             is_specification: It is not only the number of copies that changes.
             config: DeploymentConfig of the change.

@@ -75,8 +75,6 @@ class InvocationMetrics:
         """Count an invocation.
 
         Args:
-            region: Region of the endpoint.
-            endpoint: Its name.
             variant: The variant that answered.
             component: The inference component that answered, if one did.
             status: The container's HTTP status, 0 when it did not answer.

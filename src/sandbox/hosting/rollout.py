@@ -95,7 +95,7 @@ class Rollout(ABC):
 
 
 class Rolling(Rollout):
-    """A batch of copies at a time, of one pool; there are never fewer copies than before.
+    """A batch of copies at a time, of one pool: never fewer than there were, or than there shall be.
 
     Args:
         pool: What is updated: a variant, or an inference component.
@@ -157,7 +157,7 @@ class BlueGreen(Rollout):
         endpoint: What is updated.
         variants: What it shall run.
         policy: Steps of the traffic, baking periods.
-        moves: Of the inference components on the endpoint.
+        moves: One for each inference component on the endpoint.
         take_fault: As of Rollout.
     """
 

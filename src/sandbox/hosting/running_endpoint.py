@@ -94,7 +94,7 @@ class PendingUpdate:
 
     Args:
         config_name: Name of the configuration that comes.
-        variants: Its variants.
+        variants: What it runs.
         rollout: How far it is.
     """
 

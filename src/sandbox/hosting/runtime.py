@@ -159,7 +159,8 @@ class _Invoked:
             metrics.began(region=self._endpoint.region, component=self._target.component)
         self._sent_s = time.perf_counter()
         try:
-            exchange = instance.post(
+            exchange = instance.send(
+                "POST",
                 "/invocations",
                 body,
                 {**invocation.headers, **self._target.headers},

@@ -80,7 +80,7 @@ def serve() -> Iterator[Callable[..., tuple[Server, Connections]]]:
 
 
 def ask(pool: Connections, timeout_s: float = 300) -> bytes:
-    exchange = pool.post("/x", b"", {}, deadline_s=time.monotonic() + timeout_s)
+    exchange = pool.send("POST", "/x", b"", {}, deadline_s=time.monotonic() + timeout_s)
     try:
         return exchange.read()
     finally:

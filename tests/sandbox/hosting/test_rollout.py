@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,9 @@ from tests.sandbox.hosting.endpoint_updates import (
 from tests.sandbox.hosting.load import Load
 
 from sandbox import clock
+from sandbox.hosting.deployment_policy import DeploymentPolicy
+from sandbox.hosting.instance import Instance
+from sandbox.hosting.rollout import Rolling
 
 UNHEALTHY = (
     "The primary container for production variant AllTraffic did not pass the ping health check. Please check"
@@ -237,3 +241,19 @@ def test_after_an_end_in_the_middle_of_an_update_the_endpoint_has_failed(hosting
     assert "ProductionVariants" not in described
     eventually(lambda: not any(map(psutil.pid_exists, pids)))
     hosting.delete(name)
+
+
+def test_a_batch_takes_the_place_of_as_many_old_instances(here: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process, where the instances can be counted after each batch."""
+    (pool,) = here(num_instances=3).variants.values()
+    new, retire, counts = dataclasses.replace(pool.spec, num_instances=2), pool.retire, []
+
+    def count(leaving: list[Instance]) -> None:
+        retire(leaving)
+        counts.append(len(pool.copies))
+
+    monkeypatch.setattr(pool, "retire", count)
+    Rolling(pool, new, 2, DeploymentPolicy(batch=size(1)), take_fault=lambda: None).run()
+    assert counts == [3, 3, 2]
+    assert [copy.spec is new for copy in pool.copies] == [True, True]
+    assert pool.num_desired == 2

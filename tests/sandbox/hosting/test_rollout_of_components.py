@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.sandbox.hosting.load import NUM_THREADS
 
 from sandbox.context import Context
 from sandbox.hosting.deployment_policy import DeploymentPolicy
-from sandbox.hosting.errors import DeploymentFailedError
+from sandbox.hosting.errors import DeploymentFailedError, RollbackFailedError
 from sandbox.hosting.instance import Instance
 from sandbox.hosting.instance_types import Resources
 from sandbox.hosting.machines import Machines
@@ -191,43 +192,81 @@ def test_a_component_may_be_updated_again_after_it_went_back(
     assert components.ask(endpoint, component)["environ"]["VERSION"] == "2"
 
 
-def test_what_nobody_foresaw_in_the_second_batch_brings_the_replaced_copies_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    variant = Variant(
-        name="AllTraffic", container=None, num_instances=1, weight=1, startup_timeout_s=600,
-        instance_type=INSTANCE_TYPE,
-    )  # fmt: skip
-    old, new = (
-        ComponentSpec(
-            container={"Image": IMAGE, "Environment": {"VERSION": version}},
-            needs=Resources(num_accelerators=1, memory_mib=1024),
-            startup_timeout_s=600,
+class Here:
+    """A component in this process with two copies of an old spec, and launches that fail when they are to.
+
+    Args:
+        home: Of its sandbox.
+    """
+
+    def __init__(self, home: Path) -> None:
+        variant = Variant(
+            name="AllTraffic", container=None, num_instances=1, weight=1, startup_timeout_s=600,
+            instance_type=INSTANCE_TYPE,
+        )  # fmt: skip
+        self.old, self.new = (
+            ComponentSpec(
+                container={"Image": IMAGE, "Environment": {"VERSION": version}},
+                needs=Resources(num_accelerators=1, memory_mib=1024),
+                startup_timeout_s=600,
+            )
+            for version in "12"
         )
-        for version in "12"
-    )
-    component = RunningComponent(
-        Context(tmp_path),
-        region="us-east-1",
-        name="one",
-        endpoint="here",
-        machines=Machines(variant),
-        spec=old,
-    )
-    component.admit(component.launch(old, 2))
-    is_disk_full, launch = iter((False, True, False)), component.launch
+        self.component = RunningComponent(
+            Context(home),
+            region="us-east-1",
+            name="one",
+            endpoint="here",
+            machines=Machines(variant),
+            spec=self.old,
+        )
+        self._launch = self.component.launch
+        self.component.admit(self._launch(self.old, 2))
 
-    def launch_or_fail(*launched: Any) -> list[Instance]:
-        if next(is_disk_full):
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return launch(*launched)
+    @property
+    def specs(self) -> list[ComponentSpec]:
+        """What the copies run, the oldest copy first."""
+        return [copy.spec for copy in self.component.copies]
 
-    monkeypatch.setattr(component, "launch", launch_or_fail)
-    policy = DeploymentPolicy(batch=ROLLING["MaximumBatchSize"])
-    try:
-        with pytest.raises(DeploymentFailedError, match="contact customer support"):
-            Rolling(component, new, 2, policy, take_fault=lambda: None).run()
-        assert [copy.spec for copy in component.copies] == [old, old]
-        assert component.num_healthy == 2
-    finally:
-        component.stop(5)
+    def roll(self, patch: pytest.MonkeyPatch, *failures: Exception | None) -> None:
+        """Replace the copies one by one; the launches fail with these errors, in this order."""
+        pending = iter(failures)
+
+        def launch(*launched: Any) -> list[Instance]:
+            if failure := next(pending, None):
+                raise failure
+            return self._launch(*launched)
+
+        patch.setattr(self.component, "launch", launch)
+        policy = DeploymentPolicy(batch=ROLLING["MaximumBatchSize"])
+        Rolling(self.component, self.new, 2, policy, take_fault=lambda: None).run()
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Iterator[Here]:
+    here = Here(tmp_path)
+    yield here
+    here.component.stop(5)
+
+
+def test_what_nobody_foresaw_in_the_second_batch_brings_the_replaced_copies_back(
+    one: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(DeploymentFailedError, match="contact customer support"):
+        one.roll(monkeypatch, None, OSError(errno.ENOSPC, "No space left on device"))
+    assert one.specs == [one.old, one.old]
+    assert one.component.num_healthy == 2
+    assert one.component.spec is one.old
+
+
+def test_a_rollback_that_fails_leaves_a_mix_that_the_next_update_replaces(
+    one: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = (DeploymentFailedError("The second batch."), DeploymentFailedError("The way back."))
+    with pytest.raises(RollbackFailedError, match=r"^The second batch\. .* failed, too: The way back\.$"):
+        one.roll(monkeypatch, None, *failures)
+    assert one.specs == [one.old, one.new]
+    assert one.component.num_healthy == 2
+    one.roll(monkeypatch)
+    assert one.specs == [one.new, one.new]
+    assert one.component.spec is one.new
