@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from sandbox.api.errors import AwsError
 from sandbox.api.registry import ACCOUNT_ID
@@ -15,8 +16,9 @@ from sandbox.hosting import lifecycle
 from sandbox.hosting.adapters import HEADER, RunningAdapter
 from sandbox.hosting.instance import Instance
 from sandbox.hosting.metrics import metrics
+from sandbox.hosting.pool import Pool
 from sandbox.hosting.request_headers import Invocation
-from sandbox.hosting.running_endpoint import RunningEndpoint, RunningVariant
+from sandbox.hosting.running_endpoint import RunningEndpoint
 
 _NEEDS_COMPONENT = (
     "Inference Component Name header is required for endpoints to which you plan to deploy inference"
@@ -75,17 +77,7 @@ def target_of(invocation: Invocation, endpoint: RunningEndpoint) -> Target:
             f"Variant {invocation.target_variant} not found in endpoint {endpoint.name} of account"
             f" {ACCOUNT_ID}.",
         )
-    return _variant(running)
-
-
-def _variant(running: RunningVariant) -> Target:
-    return Target(
-        choose=running.choose,
-        variant=running.variant_name,
-        container=running.spec.container_name,
-        log_group=running.log_group,
-        num_instances=len(running.copies),
-    )
+    return _target(running, num_instances=len(running.copies))
 
 
 def _component(name: str, endpoint: RunningEndpoint) -> Target:
@@ -101,12 +93,19 @@ def _component(name: str, endpoint: RunningEndpoint) -> Target:
             region=endpoint.region, endpoint=endpoint.name, variant=component.variant_name, component=name
         )
         raise AwsError("ValidationError", _NO_CAPACITY)
-    return Target(
-        choose=base.choose,
-        variant=base.variant_name,
-        container=base.spec.container_name,
-        log_group=base.log_group,
+    return _target(
+        base,
         component=name,
         num_instances=base.machines.num_instances,
         headers={} if component is base else {HEADER: name},
+    )
+
+
+def _target(pool: Pool, **members: Any) -> Target:
+    return Target(
+        choose=pool.choose,
+        variant=pool.variant_name,
+        container=pool.spec.container_name,
+        log_group=pool.log_group,
+        **members,
     )

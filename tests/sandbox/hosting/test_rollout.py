@@ -138,6 +138,8 @@ def test_an_alarm_of_the_real_latency_brings_the_old_model_back(hosting: Any, co
     assert load.failures == []
     assert set(load.models) == {"old", "new"}
     assert set(load.models[-10:]) == {"old"}
+    new_pids = {answer["pid"] for answer in load.answers if answer["environ"]["MODEL"] == "new"}
+    assert not any(map(psutil.pid_exists, new_pids))
     assert (described["EndpointStatus"], described["EndpointConfigName"]) == ("InService", name)
     assert described["FailureReason"].endswith(f"in state ALARM is slow-{name}.")
     hosting.delete(name)
