@@ -1,4 +1,4 @@
-"""An instance: one server process at a time, started again when it ends by itself."""
+"""A copy in a pool: one server process at a time, started again when it ends by itself."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def remove_scratch(folder: Path) -> None:
 
 
 class Stoppable(Protocol):
-    """An instance, or what has instances."""
+    """An instance, or what has instances: an endpoint, a component."""
 
     def stop(self, grace_s: float) -> None: ...
 
@@ -65,7 +65,7 @@ class NoServerError(ConnectionError):
 
 
 class Instance:
-    """An instance.
+    """An instance of a variant; a ComponentCopy is one of an inference component, with a place on a machine.
 
     Args:
         context: For the log stream.
