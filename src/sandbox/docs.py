@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sandbox.api import faults, registry, service_model
+from sandbox import operations
+from sandbox.api import faults, service_model
 from sandbox.other_services import SERVICES
 from sandbox.scaling import api as scaling
 
@@ -28,8 +29,8 @@ def updated(text: str) -> str:
 
 
 def _tables() -> str:
-    implemented, total = registry.implemented(), len(service_model.operation_names())
-    scaled, of_scaling = scaling.implemented(), len(service_model.operation_names(scaling.SERVICE))
+    implemented, total = operations.SAGEMAKER, len(service_model.operation_names())
+    scaled, of_scaling = operations.SCALING, len(service_model.operation_names(scaling.SERVICE))
     lines = [
         f"{len(implemented)} of SageMaker's {total} operations; any other call is answered with a 400 that"
         " names it.",

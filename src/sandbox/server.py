@@ -11,16 +11,13 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sandbox import clock, logs
-from sandbox.api import registry
+from sandbox import clock, logs, operations
 from sandbox.api.errors import AwsError, disk_error
 from sandbox.context import Context
 from sandbox.http_server import ClientGoneError
 from sandbox.other_services import OtherServices, signed_for
-from sandbox.scaling import api as scaling
 
 StartResponse = Callable[..., Any]
-TARGET = "SageMaker."
 JSON = "application/x-amz-json-1.1"
 MAX_BODY_BYTES = 8 << 20
 _DISK_PROBLEMS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
@@ -45,7 +42,7 @@ class Application:
         try:
             if path.startswith("/_sandbox/"):
                 return _json(start_response, self._control(path.removeprefix("/_sandbox/"), environ))
-            if environ.get("HTTP_X_AMZ_TARGET", "").startswith((TARGET, scaling.TARGET)):
+            if _target(environ)[0] in operations.DISPATCH:
                 return _json(start_response, self._ours(environ))
             if path.startswith("/endpoints/") and signed_for(environ)[0] != "s3":  # no bucket of that name
                 self._context.recovered.wait()
@@ -70,10 +67,9 @@ class Application:
     def _ours(self, environ: dict[str, Any]) -> dict[str, Any]:
         """Run an operation of SageMaker or of Application Auto Scaling."""
         self._context.recovered.wait()
-        service, _, name = environ["HTTP_X_AMZ_TARGET"].partition(".")
+        service, name = _target(environ)
         _, region = signed_for(environ)
-        dispatch = registry.dispatch if f"{service}." == TARGET else scaling.dispatch
-        return dispatch(name, _body(environ), region=region, context=self._context)
+        return operations.DISPATCH[service](name, _body(environ), region=region, context=self._context)
 
     def _other_service(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         deletes_logs = environ.get("HTTP_X_AMZ_TARGET", "").startswith(_DELETES_LOGS)
@@ -97,6 +93,12 @@ class Application:
             case _:
                 raise AwsError("UnknownOperationException", f"The sandbox has no {method} /_sandbox/{path}.")
         return {"faults": faults.listed()}
+
+
+def _target(environ: dict[str, Any]) -> tuple[str, str]:
+    """Return service and operation as X-Amz-Target names them: SageMaker.CreateModel."""
+    service, _, operation = environ.get("HTTP_X_AMZ_TARGET", "").partition(".")
+    return service, operation
 
 
 def _body(environ: dict[str, Any]) -> Any:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox import docs
-from sandbox.api import faults, registry
+from sandbox import docs, operations
+from sandbox.api import faults
 
 
 def test_the_readme_is_what_the_code_says() -> None:
     text = docs.README.read_text(encoding="utf-8")
     assert docs.updated(text) == text, "run: python -m sandbox.docs"
-    for name in (*registry.implemented(), *docs.RUNTIME, *faults.KINDS):
+    for name in (*operations.SAGEMAKER, *docs.RUNTIME, *faults.KINDS):
         assert f"`{name}`" in text
 
 

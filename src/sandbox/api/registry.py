@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sandbox.context import Context
 
 ACCOUNT_ID = "000000000000"
+TARGET = "SageMaker"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +56,8 @@ def require(call: Call, kind: str, name: str, *, what: str) -> dict[str, Any]:
 
 
 Implementation = Callable[[Call], dict[str, Any]]
-_OPERATIONS: dict[str, Implementation] = {}
-
+OPERATIONS: dict[str, Implementation] = {}
+"""SageMaker's, by name; sandbox.operations imports the modules that fill it."""
 
 Register = Callable[[str], Callable[[Implementation], Implementation]]
 
@@ -75,25 +76,7 @@ def registrar(operations: dict[str, Implementation]) -> Register:
     return operation
 
 
-operation = registrar(_OPERATIONS)
-
-
-def implemented() -> dict[str, Implementation]:
-    """Return every implemented operation by name."""
-    # Importing a module registers its functions; here, so that registry itself imports none of them.
-    from sandbox.api import tags
-    from sandbox.hosting import (
-        components,
-        endpoint_configs,
-        endpoint_weights,
-        endpoints,
-        models,
-    )
-    from sandbox.training import training_jobs
-
-    assert all((tags, components, endpoint_configs, endpoint_weights, endpoints))
-    assert all((models, training_jobs))
-    return _OPERATIONS
+operation = registrar(OPERATIONS)
 
 
 def dispatch(name: str, request: Any, *, region: str, context: Context) -> dict[str, Any]:
@@ -105,7 +88,7 @@ def dispatch(name: str, request: Any, *, region: str, context: Context) -> dict[
     """
     if name not in service_model.operation_names():
         raise AwsError("UnknownOperationException", f"SageMaker has no operation {name}.")
-    function = implemented().get(name)
+    function = OPERATIONS.get(name)
     if function is None:
         raise AwsError(
             "UnknownOperationException",

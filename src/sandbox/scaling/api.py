@@ -14,20 +14,13 @@ if TYPE_CHECKING:
     from sandbox.context import Context
 
 SERVICE = "application-autoscaling"
-TARGET = "AnyScaleFrontendService."
+TARGET = "AnyScaleFrontendService"
 NAMESPACE = "sagemaker"
 _MAX_RESULTS = 50
 
-_OPERATIONS: dict[str, Implementation] = {}
-operation = registrar(_OPERATIONS)
-
-
-def implemented() -> dict[str, Implementation]:
-    """Return every implemented operation by name."""
-    from sandbox.scaling import activities, scalable_targets, scaling_policies, tags
-
-    assert all((activities, scalable_targets, scaling_policies, tags))
-    return _OPERATIONS
+OPERATIONS: dict[str, Implementation] = {}
+"""By name; sandbox.operations imports the modules that fill it."""
+operation = registrar(OPERATIONS)
 
 
 def dispatch(name: str, request: Any, *, region: str, context: Context) -> dict[str, Any]:
@@ -38,7 +31,7 @@ def dispatch(name: str, request: Any, *, region: str, context: Context) -> dict[
     """
     if name not in service_model.operation_names(SERVICE):
         raise AwsError("UnknownOperationException", f"Application Auto Scaling has no operation {name}.")
-    function = implemented().get(name)
+    function = OPERATIONS.get(name)
     if function is None:
         raise AwsError(
             "UnknownOperationException",

@@ -8,7 +8,7 @@ from typing import Any
 
 from sandbox.api.errors import AwsError, validation_error
 from sandbox.api.registry import ACCOUNT_ID, Call
-from sandbox.scaling import activities, tags
+from sandbox.scaling import activities, running, tags
 from sandbox.scaling.api import NAMESPACE, operation, page
 from sandbox.scaling.capacity import INSTANCES, Scaled, scaled
 
@@ -22,8 +22,6 @@ _SUSPENDED = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "Schedu
 
 @operation("RegisterScalableTarget")
 def register_scalable_target(call: Call) -> dict[str, Any]:
-    from sandbox.scaling import running
-
     request = call.request
     target = scaled(request["ResourceId"], request["ScalableDimension"])
     resources = call.context.resources
@@ -81,8 +79,6 @@ def describe_scalable_targets(call: Call) -> dict[str, Any]:
 
 @operation("DeregisterScalableTarget")
 def deregister_scalable_target(call: Call) -> dict[str, Any]:
-    from sandbox.scaling import running
-
     target = scaled(call.request["ResourceId"], call.request["ScalableDimension"])
     record = call.context.resources.get(KIND, call.region, target.resource_id)
     if record is None:

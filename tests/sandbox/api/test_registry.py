@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.api import registry, service_model
+from sandbox import operations
+from sandbox.api import service_model
 
 
 def call(connection: http.client.HTTPConnection, operation: str, body: bytes = b"{}") -> tuple[int, Any]:
@@ -25,7 +26,7 @@ def call(connection: http.client.HTTPConnection, operation: str, body: bytes = b
 
 
 def test_every_operation_is_implemented_or_refused_by_its_name(sandbox) -> None:
-    implemented = registry.implemented()
+    implemented = operations.SAGEMAKER
     names = service_model.operation_names()
     assert len(names) >= 425
     assert set(implemented) <= names
