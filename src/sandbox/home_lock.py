@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
+from processes.files import atomic_write
+
 KILL_AFTER_S = 30.0
 """What a sandbox gets for its end; it lets jobs save what they have."""
 
@@ -39,9 +41,7 @@ def take(home: Path) -> IO[str] | None:
 def announce(home: Path, url: str) -> None:
     """Write where the sandbox listens: server.json, whole or not at all."""
     facts = {"url": url, "port": int(url.rsplit(":", 1)[1]), "pid": os.getpid(), "home": str(home)}
-    partial = home / "server.json.partial"
-    partial.write_text(json.dumps(facts))
-    os.replace(partial, home / "server.json")
+    atomic_write(home / "server.json", json.dumps(facts))
 
 
 def where(home: Path) -> str | None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sandbox.storage.files import replace, set_aside
+from processes.files import PARTIAL_SUFFIX, atomic_write
+from sandbox.storage.quarantine import quarantine
 
 Record = dict[str, Any]
 
@@ -23,7 +24,7 @@ class Resources:
     Every change is on disk before it is seen: when the disk is full it has not happened.
 
     Args:
-        folder: One JSON file a record is kept below it; those that cannot be read are set aside.
+        folder: One JSON file a record is kept below it; those that cannot be read are quarantined.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -35,8 +36,8 @@ class Resources:
                 record = json.loads(path.read_text(encoding="utf-8"))
                 self._records[record["_kind"], record["_region"], record["_name"]] = record
             except (ValueError, KeyError, TypeError) as problem:
-                set_aside(path, problem)
-        for partial in folder.glob("*/*/*.partial"):
+                quarantine(path, problem)
+        for partial in folder.glob(f"*/*/*{PARTIAL_SUFFIX}"):
             partial.unlink()
 
     def get(self, kind: str, region: str, name: str) -> Record | None:
@@ -111,4 +112,4 @@ class Resources:
         path = self._path(record)
         content = json.dumps(record, ensure_ascii=False, indent=1).encode("utf-8")
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace(path, content)
+        atomic_write(path, content)

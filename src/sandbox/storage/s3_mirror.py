@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote
 
+from processes.files import atomic_write
 from sandbox.api.registry import ACCOUNT_ID
 from sandbox.storage import s3_objects
-from sandbox.storage.files import replace, set_aside
+from sandbox.storage.quarantine import quarantine
 
 WsgiApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 # Part of a query -> it sets one side of a bucket's configuration, as a whole.
@@ -61,7 +62,7 @@ class S3Mirror:
                 described = json.loads(path.read_text(encoding="utf-8"))
                 bucket = _backend().create_bucket(path.parent.name, described["region"])
             except (ValueError, KeyError, TypeError) as problem:
-                set_aside(path, problem)
+                quarantine(path, problem)
                 continue
             for query, configuration in described["configurations"].items():
                 _configure(application, bucket.name, query, configuration)
@@ -121,7 +122,7 @@ class S3Mirror:
                 query, request = configuration
                 described["configurations"][query] = request
             described["configurations"] = {k: v for k, v in described["configurations"].items() if v}
-            replace(path, json.dumps({**described, "region": bucket.region_name}).encode())
+            atomic_write(path, json.dumps({**described, "region": bucket.region_name}).encode())
 
     def _save_key(self, bucket_name: str, name: str) -> None:
         bucket = _backend().buckets.get(bucket_name)

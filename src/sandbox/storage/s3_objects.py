@@ -17,7 +17,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sandbox.storage.files import replace, set_aside
+from processes.files import PARTIAL_SUFFIX, atomic_write
+from sandbox.storage.quarantine import quarantine
 
 _BLOCK_BYTES = 1 << 20
 _PLAIN = (str, int, float, bool, type(None))
@@ -65,7 +66,7 @@ def write(folder: Path, name: str, versions: list[Any], tagger: Any) -> set[Path
         path.unlink(missing_ok=True)
         return before
     described = [_described(folder, version, tagger) for version in versions]
-    replace(path, json.dumps({"key": name, "versions": described}, ensure_ascii=False).encode())
+    atomic_write(path, json.dumps({"key": name, "versions": described}, ensure_ascii=False).encode())
     return before - {folder / version["bytes"] for version in described if "bytes" in version}
 
 
@@ -100,7 +101,7 @@ def read(path: Path, tagger: Any) -> tuple[str, list[Any]]:
 
 
 def read_all(folder: Path, tagger: Any) -> Iterator[tuple[str, list[Any]]]:
-    """Yield every key of a folder as `read` does; set damaged ones aside, and remove bytes nothing names."""
+    """Yield every key of a folder as `read` does; quarantine damaged ones, and remove bytes nothing names."""
     named: set[Path] = set()
     for path in sorted(folder.glob("*.json")):
         if path.name == "bucket.json":
@@ -108,12 +109,12 @@ def read_all(folder: Path, tagger: Any) -> Iterator[tuple[str, list[Any]]]:
         try:
             name, versions = read(path, tagger)
         except (OSError, ValueError, KeyError, TypeError) as problem:
-            set_aside(path, problem)
+            quarantine(path, problem)
             named |= _named_files(path)
             continue
         named |= {key._value_buffer.path for key in versions if hasattr(key, "_value_buffer")}
         yield name, versions
-    for path in [*folder.glob("*.bytes"), *folder.glob("*.partial")]:
+    for path in [*folder.glob("*.bytes"), *folder.glob(f"*{PARTIAL_SUFFIX}")]:
         if path not in named:
             path.unlink()
 

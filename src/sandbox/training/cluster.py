@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import queue
 import re
-import socket
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from processes.ports import free_port
 from sandbox.container_paths import ContainerPaths
 from sandbox.logs import LogStream
 from sandbox.s3_files import S3Files
@@ -99,7 +99,7 @@ class Cluster:
         Raises:
             S3Error: A channel is empty, a key cannot be a file, or S3 refuses.
         """
-        names, port = [host.name for host in self.hosts], _free_port()
+        names, port = [host.name for host in self.hosts], free_port()
         config = self._record.get("CheckpointConfig")
         for index, host in enumerate(self.hosts):
             container.prepare(self._record, host.paths, host=host.name, hosts=names)
@@ -214,9 +214,3 @@ class Cluster:
             host.process = process
             if self._grace_s is not None:
                 process.terminate(self._grace_s)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -10,12 +10,12 @@ import json
 import os
 import re
 import shlex
-import socket
 import sys
 from pathlib import Path
 from typing import Any
 
 from processes.cores import threads_per_process
+from processes.ports import free_port
 from sandbox.container_paths import ContainerPaths
 from sandbox.handed_on import handed_on
 from sandbox.s3_files import S3Error, S3Files
@@ -131,7 +131,7 @@ def environment(record: Record, paths: ContainerPaths, *, url: str, region: str)
         "PIP_NO_WARN_CONFLICTS": "0",  # pip reads it the other way round; warning takes a second
         "GLOO_SOCKET_IFNAME": _LOOPBACK,
         # torchrun's default port is the same for every job.
-        "PET_MASTER_PORT": str(_free_port()),
+        "PET_MASTER_PORT": str(free_port()),
     }
     given = {name: paths.inside(value) for name, value in record.get("Environment", {}).items()}
     folders = [_programs(paths), Path(sys.executable).parent, *_SYSTEM_FOLDERS]
@@ -196,9 +196,3 @@ def _resource_config(record: Record, host: str, hosts: list[str]) -> dict[str, A
         "instance_groups": [group],
         "network_interface_name": _LOOPBACK,
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

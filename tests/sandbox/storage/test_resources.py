@@ -58,7 +58,7 @@ def test_a_change_that_fails_has_not_happened(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b'{"_kind": "model', b"[]", b"{}", b"\xff\xfe", b'{"_kind": []}'])
-def test_a_damaged_record_is_set_aside_and_named_in_the_log(tmp_path: Path, caplog, damage: bytes) -> None:
+def test_a_damaged_record_is_quarantined_and_named_in_the_log(tmp_path: Path, caplog, damage: bytes) -> None:
     store = Resources(tmp_path)
     store.add("model", REGION, "good", {})
     store.add("model", REGION, "bad", {})
