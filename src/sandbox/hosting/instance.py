@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from processes.ports import free_port
 from sandbox.container_paths import ContainerPaths
 from sandbox.hosting.connections import Connections, Exchange
 from sandbox.hosting.container_environment import container_environment
 from sandbox.hosting.preloaded import is_forked, preloaded_parent
-from sandbox.hosting.server_process import ServerProcess, free_port
+from sandbox.hosting.server_process import ServerProcess
 from sandbox.hosting.specs import ContainerSpec
 from sandbox.logs import LogStream
 

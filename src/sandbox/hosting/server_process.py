@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import random
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +16,6 @@ PING_TIMEOUT_S = 2.0
 KEEPER_GRACE_S = 5.0  # between SIGTERM and SIGKILL when the sandbox itself was killed
 _PING_AGAIN_S = 0.05
 _DRAIN_S = 30.0  # its output ends when its processes have ended: at once
-# Below the ports that Linux and macOS give to outgoing connections: none of those can take it meanwhile.
-_PORTS = range(18_000, 32_000)
 
 
 class ServerProcess:
@@ -104,19 +100,3 @@ class ServerProcess:
     def _wait(self) -> None:
         self._group.process.wait()
         self.ended.set()
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on.
-
-    Raises:
-        OSError: None was found.
-    """
-    for port in random.sample(_PORTS, 200):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise OSError("200 ports were tried and none is free")
