@@ -131,11 +131,11 @@ def _recover(context: Context, others: OtherServices) -> None:
     from sandbox import logs
     from sandbox.hosting import lifecycle
     from sandbox.scaling import running
-    from sandbox.training import training_jobs
+    from sandbox.training import jobs
 
     others.wait()
     for recover in (
-        logs.restore, training_jobs.recover, lifecycle.components.recover, lifecycle.endpoints.recover,
+        logs.restore, jobs.recover, lifecycle.components.recover, lifecycle.endpoints.recover,
         running.start
     ):  # fmt: skip
         try:
@@ -149,7 +149,7 @@ def _end(context: Context) -> None:
     """End every child and say so in its record, all at the same time and within a limit."""
     from sandbox.hosting import lifecycle
     from sandbox.scaling import running
-    from sandbox.training import training_jobs
+    from sandbox.training import jobs
 
     deadline_s = time.monotonic() + _END_TIMEOUT_S
     _run_until(deadline_s, [running.end])  # nothing is scaled any more
@@ -157,7 +157,7 @@ def _end(context: Context) -> None:
         deadline_s,
         [
             partial(those.end_all, context)
-            for those in (training_jobs, lifecycle.components, lifecycle.endpoints)
+            for those in (jobs, lifecycle.components, lifecycle.endpoints)
         ],
     )
 

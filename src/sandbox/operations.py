@@ -17,10 +17,10 @@ from sandbox.hosting import (
 from sandbox.scaling import activities, scalable_targets, scaling_policies
 from sandbox.scaling import api as scaling
 from sandbox.scaling import tags as scaling_tags
-from sandbox.training import training_jobs
+from sandbox.training import jobs
 
 MODULES = (
-    training_jobs,
+    jobs,
     models,
     endpoint_configs,
     endpoints,

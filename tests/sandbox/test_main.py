@@ -198,11 +198,11 @@ def test_what_does_not_end_does_not_keep_the_sandbox_and_the_rest_is_ended(
     from sandbox import __main__
     from sandbox.context import Context
     from sandbox.hosting import lifecycle
-    from sandbox.training import training_jobs
+    from sandbox.training import jobs
 
     released, ended = threading.Event(), threading.Event()
     monkeypatch.setattr(__main__, "_END_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(training_jobs, "end_all", lambda _: released.wait(TIMEOUT_S))
+    monkeypatch.setattr(jobs, "end_all", lambda _: released.wait(TIMEOUT_S))
     monkeypatch.setattr(lifecycle.endpoints, "end_all", lambda _: ended.set())
     ending = threading.Thread(target=__main__._end, args=(Context(tmp_path),))
     ending.start()

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from .conftest import BUCKET
-from .test_job_ends import statuses
+from .test_lifecycle import statuses
 
 # Counts to four, a checkpoint each; a count that is interrupted is lost. With CUT_ONCE, a file that is not
 # there, the third one lasts until the machine is lost, so that the interruption comes in its middle however

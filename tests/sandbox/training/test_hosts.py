@@ -8,7 +8,7 @@ import time
 import pytest
 
 from .conftest import BUCKET, channel
-from .test_job_ends import alive, marked
+from .test_lifecycle import alive, marked
 
 TWO = {"InstanceType": "ml.g5.12xlarge", "InstanceCount": 2, "VolumeSizeInGB": 30}
 LOOK = """

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.api.faults import SPOT
 from sandbox.s3_files import S3Error
 from sandbox.training import status
-from sandbox.training.cluster import Cluster, Host, LaunchError
+from sandbox.training.hosts import Cluster, Host, LaunchError
 from sandbox.training.metrics import JobMetrics
 
 if TYPE_CHECKING:

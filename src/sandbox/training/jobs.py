@@ -14,8 +14,8 @@ from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
 from sandbox.logs import LogStream
 from sandbox.training import outputs, request_checks, status
-from sandbox.training.cluster import LOG_GROUP
-from sandbox.training.job import END_GRACE_S, KIND, SANDBOX_ENDED, Job, remove_left_overs
+from sandbox.training.hosts import LOG_GROUP
+from sandbox.training.lifecycle import END_GRACE_S, KIND, SANDBOX_ENDED, Job, remove_left_overs
 
 if TYPE_CHECKING:
     from sandbox.context import Context
