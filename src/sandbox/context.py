@@ -39,6 +39,12 @@ class Context:
                 ).client(
                     service,
                     endpoint_url=self.url,
-                    config=Config(max_pool_connections=32, retries={"total_max_attempts": 2}, proxies={}),
+                    config=Config(
+                        max_pool_connections=32,
+                        retries={"total_max_attempts": 2},
+                        proxies={},
+                        request_checksum_calculation="when_required",
+                        response_checksum_validation="when_required",
+                    ),
                 )
             return self._clients[service, region]

@@ -32,7 +32,7 @@ class LogStream:
     """
 
     def __init__(self, context: Context, *, region: str, group: str, stream: str) -> None:
-        self._region, self._group, self._stream = region, group, stream
+        self._region, self._group, self.name = region, group, stream
         path = _path(context.home, region, group, stream)
         path.parent.mkdir(parents=True, exist_ok=True)
         is_cut = path.exists() and not path.read_bytes().endswith(b"\n")  # its writer was killed
@@ -51,7 +51,7 @@ class LogStream:
             events = [{"timestamp": self._last_ms, "message": part} for part in _parts(line)]
             self._file.writelines(_line(event) for event in events)
             self._file.flush()
-            _moto_stream(self._region, self._group, self._stream).put_log_events(events)
+            _moto_stream(self._region, self._group, self.name).put_log_events(events)
 
     def close(self) -> None:
         """Close the file; the stream stays readable."""

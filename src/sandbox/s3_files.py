@@ -1,25 +1,17 @@
-"""Files to and from the sandbox's own S3, for jobs and endpoints.
-
-Over HTTP, as every other caller, but without boto3: its client costs 15 MB, and the sandbox has a bar of 120.
-"""
+"""Files to and from the sandbox's own S3, for jobs: as every other caller, through boto3 and HTTP."""
 
 from __future__ import annotations
 
-import http.client
 import os
 import shutil
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote, urlencode, urlsplit
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 _BLOCK_BYTES = 1 << 20
-_TIMEOUT_S = 600.0
-# Says who asks; the signature itself is not looked at on loopback.
-_SIGNED = {
-    "Authorization": "AWS4-HMAC-SHA256 Credential=sandbox/20000101/us-east-1/s3/aws4_request,"
-    " SignedHeaders=host, Signature=0"
-}
 
 
 class S3Error(Exception):
@@ -27,19 +19,22 @@ class S3Error(Exception):
 
 
 class S3Files:
-    """A connection to the sandbox's S3; for one thread at a time.
+    """Files below prefixes of S3; safe from any thread.
 
     Args:
-        url: Of the sandbox.
+        client: boto3's.
     """
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=_TIMEOUT_S)
+    def __init__(self, client: Any) -> None:
+        self._client = client
 
     def has_bucket(self, bucket: str) -> bool:
         """Return whether there is a bucket of this name."""
-        return self._request("HEAD", bucket).status == 200
+        try:
+            self._client.head_bucket(Bucket=bucket)
+        except ClientError:
+            return False
+        return True
 
     def keys(self, uri: str, *, page_size: int = 1000) -> Iterator[str]:
         """Yield the keys that begin with the prefix of a URI, in S3's order.
@@ -48,15 +43,12 @@ class S3Files:
             S3Error: There is no such bucket.
         """
         bucket, prefix = bucket_and_key(uri)
-        query = {"list-type": "2", "prefix": prefix, "max-keys": str(page_size)}
-        while True:
-            answer = ElementTree.fromstring(self._checked("GET", bucket, query=query).read())
-            space = answer.tag.removesuffix("ListBucketResult")
-            yield from (entry.findtext(f"{space}Key") or "" for entry in answer.iter(f"{space}Contents"))
-            token = answer.findtext(f"{space}NextContinuationToken")
-            if not token:
-                return
-            query["continuation-token"] = token
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=prefix, PaginationConfig={"PageSize": page_size}
+        )
+        with _s3_errors():
+            for page in pages:
+                yield from (entry["Key"] for entry in page.get("Contents", ()))
 
     def download(self, uri: str, folder: Path, *, shard: tuple[int, int] = (0, 1)) -> int:
         """Write every object under a prefix to a folder and return how many there were.
@@ -81,8 +73,9 @@ class S3Files:
                     target.mkdir(parents=True, exist_ok=True)
                     continue
                 target.parent.mkdir(parents=True, exist_ok=True)
-                with target.open("wb") as file:
-                    shutil.copyfileobj(self._checked("GET", bucket, key), file, _BLOCK_BYTES)
+                with _s3_errors(), target.open("wb") as file:
+                    body = self._client.get_object(Bucket=bucket, Key=key)["Body"]
+                    shutil.copyfileobj(body, file, _BLOCK_BYTES)
             except OSError as error:
                 raise S3Error(f"The key {key!r} of bucket {bucket}: {error.strerror}") from error
             num_files += 1
@@ -96,39 +89,21 @@ class S3Files:
             S3Error: S3 refuses.
         """
         bucket, key = bucket_and_key(uri)
-        with path.open("rb") as file:
-            self._checked("PUT", bucket, key, body=file.read()).read()
+        content = path.read_bytes()  # at once: a checkpoint may be changed while it is sent
+        with _s3_errors():
+            self._client.put_object(Bucket=bucket, Key=key, Body=content)
 
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
 
-    def _checked(self, method: str, bucket: str, key: str = "", **options) -> http.client.HTTPResponse:
-        response = self._request(method, bucket, key, **options)
-        if response.status < 300:
-            return response
-        answer = response.read()
-        try:
-            facts = {entry.tag.split("}")[-1]: entry.text for entry in ElementTree.fromstring(answer)}
-        except ElementTree.ParseError:
-            facts = {}
-        raise S3Error(f"{facts.get('Code')} ({response.status}): {facts.get('Message')}")
-
-    def _request(
-        self, method: str, bucket: str, key: str = "", *, query: dict | None = None, body: bytes | None = None
-    ) -> http.client.HTTPResponse:
-        path = f"/{quote(bucket)}" + (f"/{quote(key, safe='/~')}" if key else "")
-        path += f"?{urlencode(query)}" if query else ""
-        try:
-            self._connection.request(method, path, body=body, headers=_SIGNED)
-            response = self._connection.getresponse()
-        except ConnectionError:  # closed while it was idle; all requests here may be repeated
-            self._connection.close()
-            self._connection.request(method, path, body=body, headers=_SIGNED)
-            response = self._connection.getresponse()
-        if method == "HEAD":
-            response.read()
-        return response
+@contextmanager
+def _s3_errors() -> Iterator[None]:
+    """Turn boto3's errors into an S3Error."""
+    try:
+        yield
+    except ClientError as error:
+        answer, status = error.response["Error"], error.response["ResponseMetadata"]["HTTPStatusCode"]
+        raise S3Error(f"{answer.get('Code')} ({status}): {answer.get('Message')}") from error
+    except BotoCoreError as error:
+        raise S3Error(str(error)) from error
 
 
 def bucket_and_key(uri: str) -> tuple[str, str]:

@@ -21,8 +21,8 @@ class Checkpoints:
 
     Args:
         config: CheckpointConfig of the request.
-        paths: Of the container.
-        s3: A connection of its own: it is used from another thread.
+        paths: The container's.
+        s3: Where they are kept; used from a thread of its own, too.
     """
 
     def __init__(self, config: dict[str, str], paths: ContainerPaths, s3: S3Files) -> None:
@@ -51,7 +51,6 @@ class Checkpoints:
             self._thread.join()
         self._seen = self._look()
         self._upload()
-        self._s3.close()
 
     def _watch(self) -> None:
         while not self._ended.wait(POLL_S):

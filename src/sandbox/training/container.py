@@ -61,8 +61,8 @@ def download_channels(
     """Fill input/data from S3, and adapt the SDK's drivers to this machine.
 
     Args:
-        record: Of the job.
-        paths: Of the host.
+        record: The job's.
+        paths: The host's.
         s3: Where from.
         shard: Index of the host and number of hosts; a channel that is ShardedByS3Key gives it every n-th
             object. Source: API reference, S3DataSource.

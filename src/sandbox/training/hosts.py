@@ -6,19 +6,21 @@ SageMaker's drivers say that algo-1 is, which is 127.0.0.1 and a port of the job
 
 from __future__ import annotations
 
+import logging
 import queue
 import re
 import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from processes.group import ProcessGroup
 from processes.ports import free_port
 from sandbox.container_paths import ContainerPaths
-from sandbox.logs import LogStream
+from sandbox.logs import LogStream, lines_of
 from sandbox.s3_files import S3Files
 from sandbox.training import container, outputs
 from sandbox.training.checkpoints import Checkpoints
-from sandbox.training.host_process import HostProcess
 
 if TYPE_CHECKING:
     from sandbox.context import Context
@@ -26,46 +28,24 @@ if TYPE_CHECKING:
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 LOST_GRACE_S = 5.0  # of the other hosts, once one has failed
+_WATCHDOG_GRACE_S = 1  # when the sandbox is killed nobody takes what a job still saves
 _NOT_INSTALLED = re.compile(r"No matching distribution found for (\S+)")
+
+Record = dict[str, Any]
 
 
 class LaunchError(Exception):
     """A host's program cannot be started."""
 
 
-class Host:
-    """One host.
-
-    Args:
-        name: algo-1, algo-2 and so on.
-        folder: Stands for its /opt/ml.
-    """
-
-    def __init__(self, name: str, folder: Path) -> None:
-        self.name = name
-        self.paths = ContainerPaths(folder)
-        self.checkpoints: Checkpoints | None = None
-        self.process: HostProcess | None = None
-        self.log: LogStream | None = None
-        self.log_stream: str | None = None
-        self.missing_packages: list[str] = []
-
-    @property
-    def failure(self) -> str:
-        """What its program wrote to output/failure."""
-        path = self.paths.folder / "output" / "failure"
-        told = path.read_text(encoding="utf-8", errors="replace").strip() if path.is_file() else ""
-        return self.paths.outside(told)
-
-
 class Cluster:
     """The hosts of one attempt at a job; a job that is interrupted gets new ones.
 
     Args:
-        context: What the sandbox is made of.
-        region: Of the job.
-        record: Of the job.
-        folder: Of the job; each host has a folder of its own in it.
+        context: Its S3 and its logs.
+        region: Region of the job.
+        record: CreateTrainingJob's request with its defaults.
+        folder: Holds a folder for each host.
         metrics: Reads the log of the first host, as the step lines of one rank are there.
         stream_number: The last part of the names of its log streams; seconds since the epoch, as on AWS.
     """
@@ -75,16 +55,16 @@ class Cluster:
         context: Context,
         *,
         region: str,
-        record: dict[str, Any],
+        record: Record,
         folder: Path,
         metrics: JobMetrics,
         stream_number: int,
     ) -> None:
         self._context, self._region, self._record, self._metrics = context, region, record, metrics
         self._stream_number = stream_number
-        num_hosts = container.num_hosts(record)
-        self._s3 = S3Files(context.url)
-        self.hosts = [Host(f"algo-{n}", folder / f"algo-{n}") for n in range(1, num_hosts + 1)]
+        self._s3 = S3Files(context.client("s3", region))
+        names = [f"algo-{number}" for number in range(1, container.num_hosts(record) + 1)]
+        self.hosts = [Host(name, folder / name) for name in names]
         self._lock = threading.Lock()
         self._grace_s: float | None = None  # once it has been asked to end
 
@@ -99,16 +79,9 @@ class Cluster:
         Raises:
             S3Error: A channel is empty, a key cannot be a file, or S3 refuses.
         """
-        names, port = [host.name for host in self.hosts], free_port()
-        config = self._record.get("CheckpointConfig")
-        for index, host in enumerate(self.hosts):
-            container.prepare(self._record, host.paths, host=host.name, hosts=names)
-            container.download_channels(
-                self._record, host.paths, self._s3, shard=(index, len(names)), master_port=port
-            )
-            if config:
-                host.checkpoints = Checkpoints(config, host.paths, S3Files(self._context.url))
-                host.checkpoints.download()
+        names, master_port = [host.name for host in self.hosts], free_port()
+        for host in self.hosts:
+            host.prepare(self._record, self._s3, hosts=names, master_port=master_port)
 
     def launch(self) -> None:
         """Start the program of every host, each with a log stream of its own.
@@ -117,7 +90,19 @@ class Cluster:
             LaunchError: One cannot be started.
         """
         for host in self.hosts:
-            self._launch(host)
+            stream = f"{self._record['TrainingJobName']}/{host.name}-{self._stream_number}"
+            log = LogStream(self._context, region=self._region, group=LOG_GROUP, stream=stream)
+            process = host.launch(
+                self._record,
+                log,
+                url=self._context.url,
+                region=self._region,
+                metrics=self._metrics if host is self.hosts[0] else None,
+            )
+            with self._lock:
+                host.process = process
+                if self._grace_s is not None:
+                    process.terminate(self._grace_s)
 
     def wait(self) -> tuple[Host, int]:
         """Wait for the end of every program; when one fails, the others are ended.
@@ -171,46 +156,178 @@ class Cluster:
     def close(self) -> None:
         """Kill what still runs, and end the logs."""
         for host in self.hosts:
-            if host.process:
-                host.process.close()
-            if host.log and host.missing_packages:
-                host.log.write(
-                    "The sandbox gives jobs no package index (PIP_NO_INDEX=1): install"
-                    f" {host.missing_packages[-1]} into the environment that runs the sandbox, or leave it"
-                    " out of the requirements."
-                )
-            if host.log:
-                host.log.close()
+            host.close()
 
     def remove(self) -> None:
-        """Remove temporary files and connections; the folders stay."""
+        """Remove temporary files; the folders stay."""
         for host in self.hosts:
             host.paths.remove()
-        self._s3.close()
 
-    def _launch(self, host: Host) -> None:
-        """Start a host's program."""
-        stream = f"{self._record['TrainingJobName']}/{host.name}-{self._stream_number}"
-        host.log = LogStream(self._context, region=self._region, group=LOG_GROUP, stream=stream)
-        host.log_stream = stream
-        words = container.command(self._record, host.paths)
-        environment = container.environment(
-            self._record, host.paths, url=self._context.url, region=self._region
-        )
-        is_first = host is self.hosts[0]
+
+class Host:
+    """One host.
+
+    Args:
+        name: algo-1, algo-2 and so on.
+        folder: Stands for its /opt/ml.
+    """
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self.paths = ContainerPaths(folder)
+        self.checkpoints: Checkpoints | None = None
+        self.process: HostProcess | None = None
+        self.log: LogStream | None = None
+        self._missing_packages: list[str] = []
+
+    def prepare(self, record: Record, s3: S3Files, *, hosts: list[str], master_port: int) -> None:
+        """Make its folders and configuration files, and bring its part of the data and the checkpoints.
+
+        Args:
+            record: The job's.
+            s3: Where data and checkpoints are.
+            hosts: The names of all hosts, in order.
+            master_port: Where torchrun of the first host listens.
+
+        Raises:
+            S3Error: A channel is empty, a key cannot be a file, or S3 refuses.
+        """
+        container.prepare(record, self.paths, host=self.name, hosts=hosts)
+        shard = hosts.index(self.name), len(hosts)
+        container.download_channels(record, self.paths, s3, shard=shard, master_port=master_port)
+        if config := record.get("CheckpointConfig"):
+            self.checkpoints = Checkpoints(config, self.paths, s3)
+            self.checkpoints.download()
+
+    def launch(
+        self, record: Record, log: LogStream, *, url: str, region: str, metrics: JobMetrics | None
+    ) -> HostProcess:
+        """Start its program.
+
+        Args:
+            record: The job's.
+            log: Gets its lines.
+            url: Where the program finds AWS.
+            region: The region of its clients.
+            metrics: Read in its lines, too, unless None.
+
+        Raises:
+            LaunchError: It cannot be started.
+        """
+        self.log = log
+        words = container.command(record, self.paths)
+        environment = container.environment(record, self.paths, url=url, region=region)
 
         def read(line: str) -> None:
-            text = host.paths.outside(line)
-            host.log.write(text)
-            if is_first:
-                self._metrics.read(text)
-            host.missing_packages.extend(_NOT_INSTALLED.findall(text))
+            text = self.paths.outside(line)
+            log.write(text)
+            if metrics:
+                metrics.read(text)
+            self._missing_packages.extend(_NOT_INSTALLED.findall(text))
 
         try:
-            process = HostProcess(words, environment, host.paths.root, read)
+            return HostProcess(words, environment, self.paths.root, read)
         except OSError as error:
-            raise LaunchError(f"{host.paths.outside(words[0])}: {error.strerror}") from error
+            raise LaunchError(f"{self.paths.outside(words[0])}: {error.strerror}") from error
+
+    def close(self) -> None:
+        """Kill what still runs, and end the log."""
+        if self.process:
+            self.process.close()
+        if self.log and self._missing_packages:
+            self.log.write(
+                "The sandbox gives jobs no package index (PIP_NO_INDEX=1): install"
+                f" {self._missing_packages[-1]} into the environment that runs the sandbox, or leave it"
+                " out of the requirements."
+            )
+        if self.log:
+            self.log.close()
+
+    @property
+    def failure(self) -> str:
+        """What its program wrote to output/failure."""
+        path = self.paths.folder / "output" / "failure"
+        text = path.read_text(encoding="utf-8", errors="replace").strip() if path.is_file() else ""
+        return self.paths.outside(text)
+
+
+class HostProcess:
+    """A running program whose lines go to a function.
+
+    Args:
+        command: Program and arguments.
+        environment: Its whole environment.
+        folder: Its working folder.
+        read_line: Called with every line, from a thread of its own.
+
+    Raises:
+        OSError: The program cannot be started.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        read_line: Callable[[str], None],
+    ) -> None:
+        self._group = ProcessGroup(command, env=environment, cwd=folder, keeper_grace_s=_WATCHDOG_GRACE_S)
+        self._read_line = read_line
+        self._lock = threading.Lock()
+        self._killer: threading.Timer | None = None
+        self._has_ended = False
+        self._reader = threading.Thread(target=self._read, name="job log", daemon=True)
+        self._reader.start()
+
+    @property
+    def launch_id(self) -> str:
+        """What every process of the program carries in its environment."""
+        return self._group.mark
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the program has not ended."""
+        return self._group.process.poll() is None
+
+    def terminate(self, grace_s: float) -> None:
+        """Send SIGTERM, and SIGKILL to what runs after a grace; a shorter grace replaces a longer one."""
         with self._lock:
-            host.process = process
-            if self._grace_s is not None:
-                process.terminate(self._grace_s)
+            if self._has_ended:
+                return
+            self._group.terminate()
+            if self._killer:
+                self._killer.cancel()
+            self._killer = threading.Timer(grace_s, self._group.close)
+            self._killer.daemon = True
+            self._killer.start()
+
+    def wait(self) -> int:
+        """Wait for the end of the program and of everything it started, and read its last line.
+
+        Returns:
+            Its exit code: 128 + n for a signal n.
+        """
+        code = self._group.process.wait()
+        if self._killer:
+            # The first process dies of the signal at once; what still saves a model holds the log open.
+            self._reader.join()
+        self.close()
+        return code if code >= 0 else 128 - code
+
+    def close(self) -> None:
+        """Kill what still runs, and read what it wrote."""
+        with self._lock:
+            self._has_ended = True
+            if self._killer:
+                self._killer.cancel()
+        self._group.close()
+        self._reader.join()
+        self._group.process.stdout.close()
+
+    def _read(self) -> None:
+        for line in lines_of(self._group.process.stdout):
+            try:
+                self._read_line(line)
+            except Exception:
+                # A full disk, say. Go on reading: a program that nobody reads stands still for ever.
+                logging.getLogger("sandbox").exception("a line of a job's log was lost")

@@ -30,7 +30,7 @@ CAPACITY_REASON = (
 )
 SANDBOX_ENDED = (
     "InternalServerError: The sandbox ended while the job ran, and the job's process with it. A job with"
-    " the same CheckpointConfig goes on from its last checkpoint."
+    " the same CheckpointConfig resumes from its last checkpoint."
 )
 
 
@@ -60,10 +60,10 @@ class Job:
     """A training job that runs.
 
     Args:
-        context: What the sandbox is made of.
-        region: Of the job.
-        name: Of the job; its record exists.
-        has_capacity: False makes it fail as a job without machines.
+        context: Its records, S3 and logs.
+        region: Region of the job.
+        name: The job's; its record exists.
+        has_capacity: False makes it fail as a job that gets no hosts.
         start_delay_s: Time that Starting takes.
     """
 
@@ -117,7 +117,7 @@ class Job:
                 self._cluster.terminate(self._grace_s)
 
     def _interrupt(self) -> None:
-        """Take the machines away, as managed spot does; the job goes on with new ones."""
+        """Take the hosts away, as managed spot does; the job resumes on new ones."""
         with self._lock:
             if self._end_reason is None and self._cluster.is_running:
                 self._is_interrupted = True
@@ -142,7 +142,7 @@ class Job:
         shutil.rmtree(self._folder, ignore_errors=True)
         with self._changed() as record:
             record["FinalMetricDataList"] = self.metrics.final() or None
-            for name in ("_scratch", "_marks"):
+            for name in ("_scratch", "_launch_ids"):
                 record.pop(name, None)
             trained_s = self._trained_s if "TrainingStartTime" in record else None
             status.finish(
@@ -170,7 +170,7 @@ class Job:
             self._enter("Interrupted")
 
     def _attempt(self, started_s: float) -> Outcome | None:
-        """Run the job on new machines; None when these were taken away and it has to go on with others."""
+        """Run the job on new hosts; None when these were taken away and it has to resume on others."""
         # Another one than that of the attempt before, which may have lasted less than a second.
         self._stream_number = max(int(started_s), self._stream_number + 1)
         cluster = Cluster(
@@ -226,9 +226,9 @@ class Job:
             with self._changed() as record:
                 record["_log_streams"] = [
                     *record.get("_log_streams", []),
-                    *(host.log_stream for host in cluster.hosts),
+                    *(host.log.name for host in cluster.hosts),
                 ]
-                record["_marks"] = [host.process.mark for host in cluster.hosts]
+                record["_launch_ids"] = [host.process.launch_id for host in cluster.hosts]
             if fault := self._spot_fault():
                 timers.append(_timer(fault.delay_s, self._interrupt))
             return cluster.wait()
@@ -240,7 +240,7 @@ class Job:
             cluster.close()
 
     def _spot_fault(self) -> Fault | None:
-        """Return the interruption that was asked for, if these machines can be taken away."""
+        """Return the interruption that was asked for, if these hosts can be taken away."""
         if not self._record.get("EnableManagedSpotTraining"):
             return None
         return self._context.faults.take("CreateTrainingJob", SPOT)
@@ -285,8 +285,8 @@ def remove_left_overs(record: dict[str, Any], home: Path) -> None:
     """Remove processes and files of a job whose sandbox was killed."""
     from processes.group import kill_members
 
-    for mark in record.get("_marks", ()):
-        kill_members(-1, mark)  # by the mark alone: the number may be another's by now
+    for launch_id in record.get("_launch_ids", ()):
+        kill_members(-1, launch_id)  # by it alone: the process's number may be another's by now
     for folder in record.get("_scratch", ()):
         shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(home / "jobs" / record["_region"] / record["_name"], ignore_errors=True)

@@ -26,7 +26,7 @@ def upload(record: Record, hosts: list[ContainerPaths], s3: S3Files, *, with_mod
     files of one name counts is not said there: here the first host's.
 
     Args:
-        record: Of the job.
+        record: The job's.
         hosts: Their folders, the first host's first.
         s3: Where to.
         with_model: False uploads the outputs alone.

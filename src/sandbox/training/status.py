@@ -50,11 +50,11 @@ def finish(
     """Move a job to its last status, with what was billed and why it failed.
 
     Args:
-        record: Of the job.
+        record: The job's.
         status: One of TERMINAL.
         secondary: Its secondary status; the same word when None.
         reason: Why it failed.
-        billed_s: Seconds on machines, of all attempts; the whole time since the first one's start when None.
+        billed_s: Seconds on hosts, of all attempts; the whole time since the first one's start when None.
     """
     assert status in TERMINAL
     enter(record, secondary or status)
