@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 import threading
 import time
@@ -70,6 +71,7 @@ def main(argv: list[str] | None = None) -> int:
 def serve(home: Path, port: int) -> int:
     """Serve a home on a port until a signal comes; the caller holds the home's lock."""
     end_signal = EndSignal()
+    _leave_out_settings_of_aws()
     from sandbox.memory import hold_little, settle
 
     hold_little()
@@ -100,6 +102,16 @@ def serve(home: Path, port: int) -> int:
     server.shutdown()
     serving.join()
     return 0
+
+
+def _leave_out_settings_of_aws() -> None:
+    """Let boto3, ours and moto's, read neither the variables nor the files with which a user reaches AWS.
+
+    A profile in AWS_PROFILE that is not there, for one, would fail every client.
+    """
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
 
 
 def _port(text: str) -> int:
