@@ -14,7 +14,7 @@ from sandbox.hosting import (
     components,
     models,
 )
-from sandbox.scaling import activities, scalable_targets, scaling_policies
+from sandbox.scaling import activities, policies, targets
 from sandbox.scaling import api as scaling
 from sandbox.scaling import tags as scaling_tags
 from sandbox.training import jobs
@@ -28,8 +28,8 @@ MODULES = (
     components,
     tags,
     # of Application Auto Scaling
-    scalable_targets,
-    scaling_policies,
+    targets,
+    policies,
     activities,
     scaling_tags,
 )

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from sandbox import clock
 from sandbox.hosting.metrics import metrics
 from sandbox.scaling import alarm_records
+from sandbox.scaling.alarm_evaluation import ALARM, INSUFFICIENT_DATA
 from sandbox.scaling.alarm_records import backend
-from sandbox.scaling.alarm_verdict import ALARM, INSUFFICIENT_DATA
 from sandbox.scaling.metric_points import Point, points
 from sandbox.scaling.moto_alarm import (
     has_few_samples,

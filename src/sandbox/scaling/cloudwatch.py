@@ -17,7 +17,7 @@ from moto.core.responses import ActionResult, EmptyResult
 
 from sandbox.hosting.metrics import metrics
 from sandbox.scaling import running
-from sandbox.scaling.alarm_verdict import COMPARISONS
+from sandbox.scaling.alarm_evaluation import COMPARISONS
 from sandbox.scaling.alarms import history
 
 _MAX_RECORDS = 100

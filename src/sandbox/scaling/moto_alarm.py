@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandbox import clock
+from sandbox.scaling.alarm_evaluation import Rule, Verdict, verdict
 from sandbox.scaling.alarm_records import iso
-from sandbox.scaling.alarm_verdict import Rule, Verdict, verdict
 from sandbox.scaling.metric_points import Metric, Point
 
 _MINUTE_S, _HIGH_RESOLUTION_S = 60, 10

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from sandbox import clock
 from sandbox.api.errors import AwsError
 from sandbox.scaling import activities, alarm_records
-from sandbox.scaling.alarm_verdict import ALARM
+from sandbox.scaling.alarm_evaluation import ALARM
 from sandbox.scaling.alarms import ActionFailedError, newest_values
-from sandbox.scaling.arithmetic import stepped, tracked
 from sandbox.scaling.capacity import Capacity, Scaled, scaled
-from sandbox.scaling.tracking_alarms import LOW, SCALE_IN_AFTER_S
+from sandbox.scaling.step_scaling import stepped, tracked
+from sandbox.scaling.target_tracking import LOW, SCALE_IN_AFTER_S
 
 if TYPE_CHECKING:
     from sandbox.context import Context

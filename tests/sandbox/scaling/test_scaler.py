@@ -10,7 +10,7 @@ import pytest
 import requests
 from tests.sandbox.scaling.scaled_components import SPEED, Scaling, eventually
 
-from sandbox.scaling.tracking_alarms import SCALE_IN_AFTER_S
+from sandbox.scaling.target_tracking import SCALE_IN_AFTER_S
 
 INVOCATIONS = "SageMakerInferenceComponentInvocationsPerCopy"
 LONG_S = 864_000  # of this clock, 24 minutes of ours: longer than any test

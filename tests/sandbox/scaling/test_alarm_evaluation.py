@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.scaling.alarm_verdict import Rule, verdict
+from sandbox.scaling.alarm_evaluation import Rule, verdict
 
 TREATMENTS = ("missing", "ignore", "breaching", "notBreaching")
 # "Configuring how CloudWatch alarms treat missing data": 0 does not breach, X does, - is missing; one state a

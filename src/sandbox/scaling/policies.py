@@ -10,10 +10,10 @@ from sandbox.api.errors import AwsError, validation_error
 from sandbox.api.registry import ACCOUNT_ID, Call
 from sandbox.scaling import alarm_records, running
 from sandbox.scaling.api import NAMESPACE, operation, page
-from sandbox.scaling.arithmetic import check_steps
 from sandbox.scaling.capacity import Scaled, scaled
-from sandbox.scaling.scalable_targets import KIND, registered, shown_target
-from sandbox.scaling.tracking_alarms import alarms_of, metric_of
+from sandbox.scaling.step_scaling import check_steps
+from sandbox.scaling.target_tracking import alarms_of, metric_of
+from sandbox.scaling.targets import KIND, registered, shown_target
 
 TARGET_TRACKING, STEPS = "TargetTrackingScaling", "StepScaling"
 _CONFIGURATIONS = {

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sandbox.api.errors import AwsError
-from sandbox.scaling.arithmetic import check_steps, stepped, tracked
+from sandbox.scaling.step_scaling import check_steps, stepped, tracked
 
 # "Step scaling policies", "Step adjustments": an alarm at 50, steps out and in.
 OUT = [(0, 10, 0), (10, 20, 10), (20, None, 30)]
