@@ -16,7 +16,6 @@ from sandbox.hosting import (
 )
 from sandbox.scaling import activities, policies, targets
 from sandbox.scaling import api as scaling
-from sandbox.scaling import tags as scaling_tags
 from sandbox.training import jobs
 
 MODULES = (
@@ -31,7 +30,6 @@ MODULES = (
     targets,
     policies,
     activities,
-    scaling_tags,
 )
 SAGEMAKER = registry.OPERATIONS
 SCALING = scaling.OPERATIONS

@@ -24,7 +24,7 @@ _OPEN = "InProgress"
 def describe_scaling_activities(call: Call) -> dict[str, Any]:
     request = call.request
     resource_id, dimension = request.get("ResourceId"), request.get("ScalableDimension")
-    settle(call.context)
+    reconcile(call.context)
     shown = [
         {member: value for member, value in record.items() if not member.startswith("_")}
         for record in reversed(_sorted(call.context, call.region))
@@ -72,7 +72,7 @@ def change(
         context.resources.remove(KIND, region, old["ActivityId"])
 
 
-def settle(context: Context) -> bool:
+def reconcile(context: Context) -> bool:
     """End the activities whose change is fulfilled, and tell whether there are others."""
     is_any_open = False
     for record in context.resources.all(KIND):

@@ -1,4 +1,4 @@
-"""Which state the data points of a metric give an alarm.
+"""Which state the data points of a metric give an alarm, and why, in AWS's words.
 
 Source: CloudWatch User Guide, "Alarm evaluation" and "Configuring how CloudWatch alarms treat missing data";
 the tests hold its tables. More periods are looked at than are evaluated. How many more is not published; the
@@ -8,11 +8,18 @@ guide's examples look at 5 for 3.
 from __future__ import annotations
 
 import operator
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sandbox import clock
+from sandbox.scaling.metric_points import Metric, Point
 
 OK, ALARM, INSUFFICIENT_DATA = "OK", "ALARM", "INSUFFICIENT_DATA"
 _MAX_MORE_PERIODS = 2
+_MINUTE_S, _HIGH_RESOLUTION_S = 60, 10
 COMPARISONS: dict[str, tuple[Callable[[float, float], bool], str]] = {
     "GreaterThanThreshold": (operator.gt, "greater than"),
     "GreaterThanOrEqualToThreshold": (operator.ge, "greater than or equal to"),
@@ -42,7 +49,7 @@ class Rule:
 
     @property
     def num_looked_at(self) -> int:
-        """How many periods `verdict` wants to see."""
+        """How many periods `evaluate` wants to see."""
         return self.num_periods + min(self.num_periods, _MAX_MORE_PERIODS)
 
     def breaches(self, value: float) -> bool:
@@ -52,8 +59,8 @@ class Rule:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """What an evaluation found.
+class Evaluation:
+    """What data points say of an alarm.
 
     Args:
         state: OK, ALARM or INSUFFICIENT_DATA; None when the alarm keeps the one it has.
@@ -66,7 +73,7 @@ class Verdict:
     evaluated: tuple[tuple[int, float], ...]
 
 
-def verdict(rule: Rule, points: Sequence[float | None], shown: Callable[[int, float], str]) -> Verdict:
+def evaluate(rule: Rule, points: Sequence[float | None], shown: Callable[[int, float], str]) -> Evaluation:
     """Return the state that data points give.
 
     Args:
@@ -84,12 +91,77 @@ def verdict(rule: Rule, points: Sequence[float | None], shown: Callable[[int, fl
         # Nothing speaks for OK, and missing points say nothing.
         is_old = bool(evaluated) and evaluated[0][0] + 1 >= rule.num_to_alarm
         if rule.missing == "ignore":
-            return Verdict(state=None, reason="", evaluated=evaluated)
+            return Evaluation(state=None, reason="", evaluated=evaluated)
         if not is_old:
-            return Verdict(state=INSUFFICIENT_DATA, reason=_unknown(rule), evaluated=evaluated)
+            return Evaluation(state=INSUFFICIENT_DATA, reason=_unknown(rule), evaluated=evaluated)
         is_alarm = True
     reason = _reason(rule, is_alarm, breaching, evaluated, shown) if evaluated else _missing(rule, num_filled)
-    return Verdict(state=ALARM if is_alarm else OK, reason=reason, evaluated=evaluated)
+    return Evaluation(state=ALARM if is_alarm else OK, reason=reason, evaluated=evaluated)
+
+
+def step_s(alarm: Any) -> int:
+    """Return how often an alarm is evaluated, in seconds of AWS."""
+    return _HIGH_RESOLUTION_S if int(alarm.period) < _MINUTE_S else _MINUTE_S
+
+
+def metric_of(alarm: Any) -> Metric:
+    """Return what the alarm watches."""
+    return Metric(
+        namespace=alarm.namespace,
+        name=alarm.metric_name,
+        dimensions=frozenset((each.name, each.value) for each in alarm.dimensions),
+        unit=alarm.unit,
+        statistic=alarm.extended_statistic or alarm.statistic,
+        period_s=int(alarm.period),
+    )
+
+
+def rule_of(alarm: Any) -> Rule:
+    """Return when the alarm is in which state."""
+    num = int(alarm.evaluation_periods)
+    return Rule(
+        num_periods=num,
+        num_to_alarm=int(alarm.datapoints_to_alarm or num),
+        comparison=alarm.comparison_operator,
+        threshold=float(alarm.threshold),
+        missing=alarm.treat_missing_data or "missing",
+    )
+
+
+def has_few_samples(alarm: Any, given: list[Point]) -> bool:
+    """Tell whether an alarm keeps its state because its percentile has too few samples to mean something.
+
+    Source: CloudWatch User Guide, "Percentile-based alarms and low data samples".
+    """
+    if alarm.evaluate_low_sample_count_percentile != "ignore" or not alarm.extended_statistic:
+        return False
+    part = float(alarm.extended_statistic[1:]) / 100
+    tail = min(part, 1 - part)
+    return any(point.num_samples * tail < 10 for point in given)
+
+
+def evaluation_of(alarm: Any, rule: Rule, given: list[Point | None], end_s: float) -> Evaluation:
+    """Return the state that the newest data points give, the newest one ending at end_s of the clock."""
+
+    def shown(age: int, value: float) -> str:
+        began = datetime.fromtimestamp(clock.real_s(end_s - (age + 1) * int(alarm.period)), UTC)
+        return f"{value} ({began:%d/%m/%y %H:%M:%S})"
+
+    return evaluate(rule, [point.value if point else None for point in given], shown)
+
+
+def reason_data(alarm: Any, evaluation: Evaluation, end_s: float) -> dict[str, Any]:
+    """Return the StateReasonData of an evaluation."""
+    began_s = [clock.real_s(end_s - (age + 1) * int(alarm.period)) for age, _ in evaluation.evaluated]
+    return {
+        "version": "1.0",
+        "queryDate": _iso(time.time()),
+        **({"startDate": _iso(began_s[0])} if began_s else {}),
+        "statistic": alarm.extended_statistic or alarm.statistic,
+        "period": int(alarm.period),
+        "recentDatapoints": [value for _, value in evaluation.evaluated],
+        "threshold": float(alarm.threshold),
+    }
 
 
 def _reason(
@@ -126,3 +198,8 @@ def _missing(rule: Rule, num: int) -> str:
 def _unknown(rule: Rule) -> str:
     num = rule.num_periods
     return f"Insufficient Data: {num} datapoint{'s were' if num > 1 else ' was'} unknown."
+
+
+def _iso(time_s: float) -> str:
+    """Return a time as CloudWatch writes it in its JSON."""
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "+0000"

@@ -61,9 +61,20 @@ def regions() -> list[str]:
     return [region for region, each in list(dict.items(cloudwatch_backends[ACCOUNT_ID])) if each.alarms]
 
 
-def iso(time_s: float) -> str:
-    """Return a time as CloudWatch writes it in its JSON."""
-    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "+0000"
+def set_state(alarm: Any, state: str, reason: str, data: dict[str, Any]) -> None:
+    """Give an alarm a state, without its actions."""
+    alarm.state_value, alarm.state_reason = state, reason
+    alarm.state_reason_data = json.dumps(data)
+    alarm.state_updated_timestamp = datetime.now(UTC).replace(tzinfo=None)  # as moto's own
+
+
+def shown_state(alarm: Any) -> dict[str, Any]:
+    """Return an alarm's state as its history shows it."""
+    return {
+        "stateValue": alarm.state_value,
+        "stateReason": alarm.state_reason,
+        "stateReasonData": json.loads(alarm.state_reason_data or "{}"),
+    }
 
 
 def keep(context: Context, region: str, alarm: Any) -> None:
@@ -79,7 +90,7 @@ def keep(context: Context, region: str, alarm: Any) -> None:
             kept.update(record)
 
 
-def forget(context: Context, region: str, name: str) -> None:
+def remove(context: Context, region: str, name: str) -> None:
     """Remove an alarm's configuration from disk."""
     context.resources.remove(KIND, region, _file_name(name))
 

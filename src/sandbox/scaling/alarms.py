@@ -21,26 +21,25 @@ from typing import TYPE_CHECKING, Any
 from sandbox import clock
 from sandbox.hosting.metrics import metrics
 from sandbox.scaling import alarm_records
-from sandbox.scaling.alarm_evaluation import ALARM, INSUFFICIENT_DATA
-from sandbox.scaling.alarm_records import backend
-from sandbox.scaling.metric_points import Point, points
-from sandbox.scaling.moto_alarm import (
+from sandbox.scaling.alarm_evaluation import (
+    ALARM,
+    INSUFFICIENT_DATA,
+    evaluation_of,
     has_few_samples,
     metric_of,
     reason_data,
     rule_of,
-    set_state,
-    shown_state,
     step_s,
-    verdict_of,
 )
+from sandbox.scaling.alarm_records import backend, set_state, shown_state
+from sandbox.scaling.metric_points import Point, points
 
 if TYPE_CHECKING:
     from sandbox.context import Context
 
 INITIAL_REASON = "Unchecked: Initial alarm creation"
 SCALING_POLICY = ":scalingPolicy:"
-_SETTLE_S = 10  # of AWS, between two looks at unfinished scaling activities
+_RECONCILE_S = 10  # of AWS, between two looks at unfinished scaling activities
 _END_TIMEOUT_S = 5.0
 _LEAST_PAUSE_S = 0.05  # of the wall clock, between two evaluations: each may walk over 10,000 data points
 _REPEAT_S = 60  # of a scaling action, in seconds of AWS
@@ -63,14 +62,14 @@ class Alarms:
     Args:
         context: Keeps their configuration.
         run_policy: Runs a scaling policy that is an alarm's action.
-        settle: Called after every evaluation and once a minute while it returns True.
+        reconcile: Called after every evaluation and once a minute while it returns True.
     """
 
-    def __init__(self, context: Context, run_policy: PolicyRunner, settle: Callable[[], bool]) -> None:
-        self._context, self._run_policy, self._settle = context, run_policy, settle
+    def __init__(self, context: Context, run_policy: PolicyRunner, reconcile: Callable[[], bool]) -> None:
+        self._context, self._run_policy, self._reconcile = context, run_policy, reconcile
         self._lock = threading.RLock()  # of the alarms' states
         self._wake = threading.Condition()
-        self._is_changed = self._is_ending = self._is_unsettled = False
+        self._is_changed = self._is_ending = self._has_open_activities = False
         self._last_s = 0.0  # when the last evaluation was
         self._evaluated: dict[int, int] = {}  # step in seconds -> number of the last one that was evaluated
         self._acted: dict[tuple[str, str], float] = {}  # region and alarm -> when its actions last ran
@@ -137,7 +136,7 @@ class Alarms:
                 self._placed.pop((region, name), None)
                 newest_values.pop((region, name), None)
             if alarm:
-                alarm_records.forget(self._context, region, name)
+                alarm_records.remove(self._context, region, name)
                 data = {"type": "Delete"}
                 history.add(region, name, "ConfigurationUpdate", f'Alarm "{name}" deleted', data)
         self.wake()
@@ -173,13 +172,13 @@ class Alarms:
                 self._is_changed = False
             try:
                 self._evaluate()
-                self._is_unsettled = self._settle()
+                self._has_open_activities = self._reconcile()
             except Exception:  # the next period is evaluated all the same
                 logging.getLogger("sandbox").exception("the evaluation of alarms failed")
 
     def _steps(self) -> set[int]:
         steps = {step_s(alarm) for region in alarm_records.regions() for alarm in _alarms(region)}
-        return steps | ({_SETTLE_S} if self._is_unsettled else set())
+        return steps | ({_RECONCILE_S} if self._has_open_activities else set())
 
     def _next_due_s(self) -> float | None:
         """Return when the next period ends, on the wall clock; None when there is nothing to evaluate."""
@@ -240,12 +239,14 @@ class Alarms:
         given = given[-rule.num_looked_at :]
         if has_few_samples(alarm, [point for point in given if point]):
             return None
-        result = verdict_of(alarm, rule, given, end_s)
-        if result.state is None:
+        evaluation = evaluation_of(alarm, rule, given, end_s)
+        if evaluation.state is None:
             return None
-        newest_values[region, alarm.name] = values = [value for _, value in result.evaluated]
-        self.set_state(region, alarm, result.state, result.reason, reason_data(alarm, result, end_s))
-        return values if result.state == ALARM else None
+        newest_values[region, alarm.name] = values = [value for _, value in evaluation.evaluated]
+        self.set_state(
+            region, alarm, evaluation.state, evaluation.reason, reason_data(alarm, evaluation, end_s)
+        )
+        return values if evaluation.state == ALARM else None
 
     def _act(self, region: str, alarm: Any, values: list[float], *, only_scaling: bool = False) -> None:
         """Run the actions of an alarm's state."""

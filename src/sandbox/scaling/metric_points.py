@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandbox import clock
-from sandbox.api.registry import ACCOUNT_ID
+from sandbox.scaling.alarm_records import backend
 
 # Times come back from a datetime, which knows microseconds; a fast clock makes the error larger.
 _TOLERANCE_S = 0.01
@@ -70,7 +70,7 @@ def points(
     began_s = clock.real_s(end_s - longest_s * num - _TOLERANCE_S)
     # Most data points are of long ago: a comparison of datetimes leaves them out at a tenth of the cost.
     oldest = datetime.fromtimestamp(began_s, UTC).replace(tzinfo=None)
-    for datum in list(_backend(region).metric_data):
+    for datum in list(backend(region).metric_data):
         asking = wanted.get((datum.namespace, datum.name))
         if asking is None or (datum.timestamp.tzinfo is None and datum.timestamp < oldest):
             continue
@@ -118,9 +118,3 @@ def _point(data: list[Any], statistic: str) -> Point | None:
         case _:
             value = num
     return Point(float(value), num)
-
-
-def _backend(region: str) -> Any:
-    from moto.cloudwatch.models import cloudwatch_backends
-
-    return cloudwatch_backends[ACCOUNT_ID][region]

@@ -20,7 +20,7 @@ _started = threading.Event()
 def start(context: Context) -> None:
     """Restore alarms, say of unfinished changes that they ended, and begin to evaluate."""
     global _alarms
-    _alarms = Alarms(context, Scaler(context).run, lambda: activities.settle(context))
+    _alarms = Alarms(context, Scaler(context).run, lambda: activities.reconcile(context))
     try:
         activities.recover(context)
         _alarms.restore()

@@ -16,8 +16,8 @@ from sandbox.scaling import activities, alarm_records
 from sandbox.scaling.alarm_evaluation import ALARM
 from sandbox.scaling.alarms import ActionFailedError, newest_values
 from sandbox.scaling.capacity import Capacity, Scaled, scaled
-from sandbox.scaling.step_scaling import stepped, tracked
-from sandbox.scaling.target_tracking import LOW, SCALE_IN_AFTER_S
+from sandbox.scaling.step_scaling import stepped
+from sandbox.scaling.target_tracking import LOW, SCALE_IN_AFTER_S, tracked
 
 if TYPE_CHECKING:
     from sandbox.context import Context
@@ -53,7 +53,7 @@ class Scaler:
             ActionFailedError: There is no such policy, or nothing to count with.
         """
         with self._lock:
-            activities.settle(self._context)
+            activities.reconcile(self._context)
             target_record, policy = self._found(region, policy_arn)
             if not values:
                 raise ActionFailedError("Metric data points must be provided")

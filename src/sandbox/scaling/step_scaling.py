@@ -1,8 +1,7 @@
-"""How much capacity a scaling policy wants.
+"""Step scaling: which step an alarm's breach asks for, and what that makes of a capacity.
 
-Source: Application Auto Scaling User Guide, "How target tracking scaling works" (proportional, rounded up
-both ways, so that the metric does not come out above its target) and "How step scaling works" (bounds,
-adjustment types and their rounding). CloudWatch's data points are those that the alarm was evaluated with.
+Source: Application Auto Scaling User Guide, "How step scaling works" (bounds, adjustment types and their
+rounding). CloudWatch's data points are those that the alarm was evaluated with.
 """
 
 from __future__ import annotations
@@ -14,19 +13,7 @@ from typing import Any
 
 from sandbox.api.errors import validation_error
 
-_TOLERANCE = 1e-9  # 3 copies at 2/3 of the target are 2, not 2.0000000000000004 and so 3
 _AGGREGATIONS = {"Minimum": min, "Maximum": max, "Average": lambda values: sum(values) / len(values)}
-
-
-def tracked(capacity: int, value: float, target_value: float) -> int:
-    """Return the capacity that brings a metric which is counted per copy to its target.
-
-    Args:
-        capacity: Copies or instances that the value was measured with; with none it stays none.
-        value: Of the metric.
-        target_value: What it shall be at most.
-    """
-    return math.ceil(capacity * value / target_value - _TOLERANCE)
 
 
 def stepped(configuration: dict[str, Any], capacity: int, values: Sequence[float], threshold: float) -> int:

@@ -1,13 +1,15 @@
-"""The two alarms of a target tracking policy, as Application Auto Scaling makes them.
+"""Target tracking: the capacity that brings a metric to its target, and the two alarms that watch it.
 
-Source: names, descriptions and periods of such alarms as public issue threads show them: above the target for
-3 periods, below 90 % of it for 15 minutes. The metrics with HighResolution have a period of 10 s: 3 of them
-out, 90 in. Which statistic those use is not published; ConcurrentRequestsPerCopy has Min and Max, and the
-largest is the cautious one.
+Source: Application Auto Scaling User Guide, "How target tracking scaling works" (proportional, rounded up
+both ways, so that the metric does not come out above its target). Names, descriptions and periods of the
+alarms as public issue threads show them: above the target for 3 periods, below 90 % of it for 15 minutes. The
+metrics with HighResolution have a period of 10 s: 3 of them out, 90 in. Which statistic those use is not
+published; ConcurrentRequestsPerCopy has Min and Max, and the largest is the cautious one.
 """
 
 from __future__ import annotations
 
+import math
 import uuid
 from typing import Any
 
@@ -16,6 +18,7 @@ from sandbox.hosting.metrics import NAMESPACE
 from sandbox.scaling.capacity import COPIES, INSTANCES, Scaled
 
 HIGH, LOW = "AlarmHigh", "AlarmLow"
+_TOLERANCE = 1e-9  # 3 copies at 2/3 of the target are 2, not 2.0000000000000004 and so 3
 _SCALE_IN_BELOW = 0.9  # of the target
 _NUM_PERIODS_OUT, SCALE_IN_AFTER_S = 3, 900
 # Predefined metric -> what it scales, metric in CloudWatch, statistic, period in seconds
@@ -29,6 +32,17 @@ _PREDEFINED = {
     ),
     "SageMakerVariantInvocationsPerInstance": (INSTANCES, "InvocationsPerInstance", "Sum", 60),
 }
+
+
+def tracked(capacity: int, value: float, target_value: float) -> int:
+    """Return the capacity that brings a metric which is counted per copy to its target.
+
+    Args:
+        capacity: Copies or instances that the value was measured with; with none it stays none.
+        value: Of the metric.
+        target_value: What it shall be at most.
+    """
+    return math.ceil(capacity * value / target_value - _TOLERANCE)
 
 
 def metric_of(target: Scaled, configuration: dict[str, Any]) -> dict[str, Any]:

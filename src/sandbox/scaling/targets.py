@@ -1,4 +1,4 @@
-"""Scalable targets: which resource may be scaled, and between which bounds."""
+"""Scalable targets: which resource may be scaled, between which bounds, and their tags."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 
 from sandbox.api.errors import AwsError, validation_error
 from sandbox.api.registry import ACCOUNT_ID, Call
-from sandbox.scaling import activities, running, tags
+from sandbox.scaling import activities, running
 from sandbox.scaling.api import NAMESPACE, operation, page
 from sandbox.scaling.capacity import INSTANCES, Scaled, scaled
 
-KIND = "scalable-target"  # a record holds its policies, under "_policies"
+KIND = "scalable-target"  # a record holds its policies and tags, under "_policies" and "_tags"
+MAX_TAGS = 50
 _ROLE = (
     f"arn:aws:iam::{ACCOUNT_ID}:role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com"
     "/AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
@@ -44,7 +45,7 @@ def register_scalable_target(call: Call) -> dict[str, Any]:
             "SuspendedState": suspended,
             "ScalableTargetARN": arn,
             "_policies": {},
-            "_tags": tags.checked(request.get("Tags", {})),
+            "_tags": _checked(request.get("Tags", {})),
             **bounds,
         }
         resources.add(KIND, call.region, target.resource_id, record)
@@ -89,6 +90,29 @@ def deregister_scalable_target(call: Call) -> dict[str, Any]:
     return {}
 
 
+@operation("TagResource")
+def tag_resource(call: Call) -> dict[str, Any]:
+    resource_id = _resource_id(call)
+    with call.context.resources.change(KIND, call.region, resource_id) as record:
+        record["_tags"] = _checked(record["_tags"] | call.request["Tags"])
+    return {}
+
+
+@operation("UntagResource")
+def untag_resource(call: Call) -> dict[str, Any]:
+    resource_id = _resource_id(call)
+    with call.context.resources.change(KIND, call.region, resource_id) as record:
+        for key in call.request["TagKeys"]:
+            record["_tags"].pop(key, None)
+    return {}
+
+
+@operation("ListTagsForResource")
+def list_tags_for_resource(call: Call) -> dict[str, Any]:
+    record = call.context.resources.get(KIND, call.region, _resource_id(call))
+    return {"Tags": record["_tags"]}
+
+
 def shown_target(target: Scaled) -> str:
     """Return how AWS's messages name a target."""
     return (
@@ -121,3 +145,27 @@ def _check_bounds(target: Scaled, smallest: int | None, largest: int | None) -> 
         raise validation_error(
             "The minimum capacity of a variant with a model is 1; only inference components scale to 0."
         )
+
+
+def _checked(tags: dict[str, str]) -> dict[str, str]:
+    """Return tags that a target may have.
+
+    Raises:
+        AwsError: Too many, or a key that is AWS's own.
+    """
+    if len(tags) > MAX_TAGS:
+        raise AwsError("TooManyTagsException", f"Too many tags: {len(tags)}, the limit is {MAX_TAGS}.")
+    for key in tags:
+        if key.lower().startswith("aws:"):
+            raise validation_error(f"The tag key {key} uses the reserved prefix aws:")
+    return tags
+
+
+def _resource_id(call: Call) -> str:
+    for record in call.context.resources.all(KIND, call.region):
+        if record["ScalableTargetARN"] == call.request["ResourceARN"]:
+            return record["ResourceId"]
+    raise AwsError(
+        "ResourceNotFoundException",
+        f"No scalable target found for resource ARN: {call.request['ResourceARN']}",
+    )

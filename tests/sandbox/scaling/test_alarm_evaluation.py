@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.scaling.alarm_evaluation import Rule, verdict
+from sandbox.scaling.alarm_evaluation import Rule, evaluate
 
 TREATMENTS = ("missing", "ignore", "breaching", "notBreaching")
 # "Configuring how CloudWatch alarms treat missing data": 0 does not breach, X does, - is missing; one state a
@@ -42,7 +42,9 @@ def rule(**members: object) -> Rule:
 
 
 def state(points: str, **members: object) -> str:
-    found = verdict(rule(**members), [VALUES[each] for each in points.split()], lambda age, value: str(value))
+    found = evaluate(
+        rule(**members), [VALUES[each] for each in points.split()], lambda age, value: str(value)
+    )
     return found.state or "keep"
 
 
@@ -103,4 +105,4 @@ def test_each_comparison_breaches_on_its_side(comparison: str, breaching: list[f
 def test_the_reason_has_awss_words(
     points: list[float | None], members: dict[str, object], reason: str
 ) -> None:
-    assert verdict(rule(**members), points, lambda age, value: f"{value} at {age}").reason == reason
+    assert evaluate(rule(**members), points, lambda age, value: f"{value} at {age}").reason == reason

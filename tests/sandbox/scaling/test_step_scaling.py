@@ -1,4 +1,4 @@
-"""The examples of the user guide: target tracking is proportional, steps are bounded and rounded."""
+"""The examples of the user guide: steps are bounded and rounded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sandbox.api.errors import AwsError
-from sandbox.scaling.step_scaling import check_steps, stepped, tracked
+from sandbox.scaling.step_scaling import check_steps, stepped
 
 # "Step scaling policies", "Step adjustments": an alarm at 50, steps out and in.
 OUT = [(0, 10, 0), (10, 20, 10), (20, None, 30)]
@@ -23,28 +23,6 @@ def configuration(
         given = {name: float(value) for name, value in bounds.items() if value is not None}
         adjustments.append({**given, "ScalingAdjustment": adjustment})
     return {"AdjustmentType": kind, "StepAdjustments": adjustments, **members}
-
-
-@pytest.mark.parametrize(
-    ("capacity", "value", "wanted"),
-    [
-        (1, 5.0, 5),
-        (2, 1.6, 4),
-        (1, 1.1, 2),
-        (3, 2 / 3, 2),
-        (2, 0.6, 2),
-        (2, 0.5, 1),
-        (4, 0.0, 0),
-        (0, 9.0, 0),
-    ],
-)
-def test_target_tracking_is_proportional_and_rounds_up(capacity: int, value: float, wanted: int) -> None:
-    assert tracked(capacity, value, 1.0) == wanted
-
-
-def test_an_error_of_rounding_adds_no_copy() -> None:
-    assert 3 * (0.1 * 3) / 0.9 > 1
-    assert tracked(3, 0.1 * 3, 0.9) == 1
 
 
 @pytest.mark.parametrize(
