@@ -72,9 +72,9 @@ def serve(home: Path, port: int) -> int:
     """Serve a home on a port until a signal comes; the caller holds the home's lock."""
     end_signal = EndSignal()
     _leave_out_settings_of_aws()
-    from sandbox.memory import hold_little, settle
+    from sandbox.memory import freeze_heap, limit_arenas
 
-    hold_little()
+    limit_arenas()
     from sandbox.context import Context
     from sandbox.http_server import bind
     from sandbox.other_services import OtherServices
@@ -94,7 +94,7 @@ def serve(home: Path, port: int) -> int:
     home_lock.announce(home, context.url)
     print(f"listening on {context.url}", flush=True)
     _recover(context, others)
-    settle()
+    freeze_heap()
     end_signal.wait()
     (home / "server.json").unlink(missing_ok=True)
     _end(context)

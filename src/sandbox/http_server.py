@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from sandbox.memory import give_back
+from sandbox.memory import trim_heap
 
 _IDLE_TIMEOUT_S = 60.0
 _MAX_WAITING = 128
@@ -77,7 +77,7 @@ class Handler(WSGIRequestHandler):
             body.skip()
             del environ
             if answer.num_bytes + body.num_bytes >= _LARGE_BYTES:
-                give_back()
+                trim_heap()
         except (ConnectionError, TimeoutError):
             self.close_connection = True
         except Exception:
