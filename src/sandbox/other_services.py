@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
-import sys
 import threading
-import types
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -21,10 +18,6 @@ SERVICES = ("s3", "sts", "iam", "logs", "monitoring", "ecr", "secretsmanager")
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/(?P<region>[a-z0-9-]+)/(?P<service>[a-z0-9-]+)/aws4_request")
 # moto's own paths, which would win over buckets of these names; one of them empties everything.
 _MOTO_PATHS = ("/moto-api", "/favicon.ico", "/latest/meta-data/", "/latest/api/")
-_POLICIES_MODULE = "moto.iam.aws_managed_policies"
-_POLICY = re.compile(
-    r'^ "(?:AmazonSageMaker|AmazonS3|CloudWatch|AmazonEC2ContainerRegistry)\w*":\{\n.*?^ \}', re.M | re.S
-)
 
 
 def signed_for(environ: dict[str, Any]) -> tuple[str | None, str]:
@@ -84,7 +77,7 @@ class OtherServices:
             os.environ["MOTO_ACCOUNT_ID"] = ACCOUNT_ID
             os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"  # pages of other sites have no business here
             os.environ.setdefault("MOTO_S3_DEFAULT_KEY_BUFFER_SIZE", "65536")  # larger objects lie on disk
-            _keep_policies_of_our_services()
+            os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"  # AmazonSageMakerFullAccess and its like
             from sandbox.scaling import cloudwatch
 
             cloudwatch.install()
@@ -102,13 +95,3 @@ def _asked_for(environ: dict[str, Any]) -> str:
     """Return the operation of a request as far as its head tells it."""
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     return target.rpartition(".")[2] or f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
-
-
-def _keep_policies_of_our_services() -> None:
-    """Let moto know AmazonSageMakerFullAccess and its like: by default none, and all of them take 40 MB."""
-    folder = Path(importlib.util.find_spec("moto").submodule_search_locations[0]) / "iam"
-    source = (folder / "aws_managed_policies.py").read_text(encoding="utf-8")
-    module = types.ModuleType(_POLICIES_MODULE)
-    module.aws_managed_policies_data = f"{{{','.join(_POLICY.findall(source))}}}"
-    sys.modules[_POLICIES_MODULE] = module
-    os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"

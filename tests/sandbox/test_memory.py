@@ -9,12 +9,12 @@ import time
 
 import psutil
 
-MAX_IDLE_BYTES = 120 << 20
+MAX_IDLE_BYTES = 140 << 20  # 290 to 530 when what went through stays
 TRUST = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
 POLICY = "arn:aws:iam::aws:policy/AmazonSageMakerFullAccess"
 
 
-def test_it_idles_in_120_mb_after_every_service_was_used(sandbox) -> None:
+def test_it_idles_in_140_mb_after_every_service_was_used(sandbox) -> None:
     client = sandbox.client
     assert client("sts").get_caller_identity()["Account"] == "000000000000"
     role = {"RoleName": "r", "AssumeRolePolicyDocument": json.dumps({"Statement": [TRUST]})}
