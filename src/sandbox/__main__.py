@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FAILED, USER_ERROR, ALREADY_RUNNING = 1, 2, 3
 _LAST_PORT = 65_535
 _LOOK_FOR_END_S = 0.1
-_END_TIMEOUT_S = 25.0  # below what `--stop` gives; keepers end what is left when this process has gone
+_END_TIMEOUT_S = 25.0  # below what `--stop` gives; watchdogs end what is left when this process has gone
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
         lock = home_lock.take(home)
         if lock is None:
             listens = f", on {url}" if (url := home_lock.where(home)) else ""
-            return _tell(
+            return _report_error(
                 f"another sandbox that serves {home}{listens}",
                 "one sandbox a home",
                 f"use it, or end it: python -m sandbox --home {home} --stop",
@@ -55,13 +55,13 @@ def main(argv: list[str] | None = None) -> int:
         with lock:
             return serve(home, options.port)
     except clock.ClockError as problem:
-        return _tell(
+        return _report_error(
             str(problem),
             f"a number from {clock.MIN_SPEED:g} to {clock.MAX_SPEED:g}, times as fast as on AWS",
             "correct that, or unset it for waits as long as on AWS",
         )
     except OSError as problem:
-        return _tell(
+        return _report_error(
             f"{problem.filename or home}: {problem.strerror}",
             "a folder that can be read and written, on a disk with room",
             "correct that, or name another folder with --home",
@@ -86,7 +86,7 @@ def serve(home: Path, port: int) -> int:
     try:
         server = bind(Application(context, others), port)
     except OSError as problem:
-        return _tell(f"port {port}: {problem.strerror}", "a free port", "leave --port out")
+        return _report_error(f"port {port}: {problem.strerror}", "a free port", "leave --port out")
     context.url = f"http://127.0.0.1:{server.port}"
     serving = threading.Thread(target=server.serve_forever, args=(_LOOK_FOR_END_S,), name="http", daemon=True)
     serving.start()
@@ -117,14 +117,14 @@ def _leave_out_settings_of_aws() -> None:
 def _port(text: str) -> int:
     port = int(text)
     if not 0 <= port <= _LAST_PORT:
-        raise argparse.ArgumentTypeError(f"{port} is no port; expected 0 to {_LAST_PORT}")
+        raise argparse.ArgumentTypeError(f"{port} is not a port; expected 0 to {_LAST_PORT}")
     return port
 
 
 def _stop(home: Path, kill_after_s: float) -> int:
     if home_lock.stop(home, kill_after_s=kill_after_s):
         return 0
-    return _tell(
+    return _report_error(
         f"the sandbox of {home} still runs, or something that it started",
         "all of it to end",
         "again in a minute; then end by hand what `ps` shows with that folder",
@@ -132,14 +132,14 @@ def _stop(home: Path, kill_after_s: float) -> int:
     )
 
 
-def _tell(found: str, expected: str, next_step: str, *, status: int = USER_ERROR) -> int:
+def _report_error(found: str, expected: str, next_step: str, *, status: int = USER_ERROR) -> int:
     """Say what is wrong and what to do, and return the exit status."""
     print(UserError(found=found, expected=expected, next_step=next_step), file=sys.stderr)
     return status
 
 
 def _recover(context: Context, others: OtherServices) -> None:
-    """Tell of what ran when the last sandbox of this home ended that it has ended."""
+    """Report what ran when the last sandbox of this home ended as ended."""
     from sandbox import logs
     from sandbox.hosting import lifecycle
     from sandbox.scaling import running
@@ -182,7 +182,7 @@ def _run_until(deadline_s: float, functions: Iterable[Callable[[], None]]) -> No
     for thread in threads:
         thread.join(max(deadline_s - time.monotonic(), 0.0))
     if any(thread.is_alive() for thread in threads):
-        logging.getLogger("sandbox").warning("not all has ended in time; its keepers end it")
+        logging.getLogger("sandbox").warning("not all has ended in time; its watchdogs end it")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def speed() -> float:
     """Return how many seconds of AWS pass in a second, read once from SANDBOX_CLOCK_SPEED.
 
     Raises:
-        ClockError: It is no number from 1 to 600.
+        ClockError: It is not a number from 1 to 600.
     """
     given = os.environ.get(VARIABLE, "1")
     try:

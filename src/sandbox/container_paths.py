@@ -1,4 +1,4 @@
-"""/opt/ml without root and without a mount: a container's paths stand for a folder, in both directions."""
+"""/opt/ml without root and without a mount: a container's paths are a folder's, in both directions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SAFE = re.compile(r"[\w./+-]+", re.ASCII)
 
 
 class ContainerPaths:
-    """The folder that stands for /opt/ml in one container, under a short name of its own.
+    """The folder that is /opt/ml in one container, under a short name of its own.
 
     The name is a link below the system's temporary folder: it holds neither spaces nor quotes, which the
     SDK's shell scripts do not expect, and leaves room for socket names, which may have 104 characters.
@@ -32,7 +32,7 @@ class ContainerPaths:
         self.root.symlink_to(self.folder)
         self.tmp = self.scratch / "tmp"
         self.tmp.mkdir()
-        # Programs also see what the link stands for; macOS has two names for its temporary folder.
+        # Programs also see where the link leads; macOS has two names for its temporary folder.
         names = {str(self.root), str(self.folder), str(folder), str(self.scratch.resolve() / "ml")}
         self._ours = re.compile("(?:" + "|".join(map(re.escape, names)) + r")(?![\w.-])")
 

@@ -22,7 +22,7 @@ class Context:
         self.faults = Faults()
         self.resources = Resources(home / "resources")
         self.url = ""  # known once the socket is bound
-        # Set once the records tell what became of what ran when the last sandbox ended.
+        # Set once the records say what became of what ran when the last sandbox ended.
         self.recovered = threading.Event()
         self._clients: dict[tuple[str, str], Any] = {}
         self._clients_lock = threading.Lock()

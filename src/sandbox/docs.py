@@ -16,10 +16,10 @@ RUNTIME = ("InvokeEndpoint", "InvokeEndpointWithResponseStream")
 
 
 def updated(text: str) -> str:
-    """Return the text of README.md with the part between its two marks made from the code.
+    """Return the text of README.md with the part between its two markers made from the code.
 
     Raises:
-        ValueError: A mark is missing.
+        ValueError: A marker is missing.
     """
     before, _, rest = text.partition(_BEGIN)
     _, end, after = rest.partition(_END)

@@ -17,7 +17,7 @@ from processes.files import atomic_write
 KILL_AFTER_S = 30.0
 """What a sandbox gets for its end; it lets jobs save what they have."""
 
-_CHILDREN_TIMEOUT_S = 45.0  # each child's keeper gives it 30 s of its own
+_CHILDREN_TIMEOUT_S = 45.0  # each child's watchdog gives it 30 s of its own
 _LOOK_AGAIN_S = 0.01
 
 

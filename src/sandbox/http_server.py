@@ -35,7 +35,7 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Any]
 
 
 class ClientGoneError(ConnectionError):
-    """The client ended in the middle of its request, or what it sends is no HTTP."""
+    """The client ended in the middle of its request, or what it sends is not HTTP."""
 
 
 def bind(application: Application, port: int) -> BaseWSGIServer:
@@ -70,7 +70,7 @@ class Handler(WSGIRequestHandler):
         answer = _Answer(self)
         try:
             if (problem := self._problem()) is not None:
-                return answer.refuse(*problem)
+                return answer.error(*problem)
             environ = self.make_environ()
             body = environ["wsgi.input"] = _Body(environ, self.rfile)
             answer.send(self.server.app(environ, answer.start))
@@ -82,9 +82,9 @@ class Handler(WSGIRequestHandler):
             self.close_connection = True
         except Exception:
             logging.getLogger("sandbox").error(traceback.format_exc())
-            self.close_connection = True  # what was sent so far is no whole answer
+            self.close_connection = True  # what was sent so far is not a whole answer
             if not answer.is_begun:
-                answer.refuse(500, "the sandbox failed; see its log")
+                answer.error(500, "the sandbox failed; see its log")
 
     def make_environ(self) -> dict[str, Any]:
         """Return WSGI's variables; names of S3 metadata keep their underscores, as in moto's server."""
@@ -120,7 +120,7 @@ class Handler(WSGIRequestHandler):
             return 403, "web pages cannot use the sandbox"
         length = self.headers.get("Content-Length", "0").strip()
         if not (length.isascii() and length.isdigit()):
-            return 400, f"Content-Length {length[:40]} is no number"
+            return 400, f"Content-Length {length[:40]} is not a number"
         return None
 
 
@@ -155,7 +155,7 @@ class _Answer:
             if hasattr(body, "close"):
                 body.close()
 
-    def refuse(self, status: int, text: str) -> None:
+    def error(self, status: int, text: str) -> None:
         """Answer with an error before the request is read, and end the connection."""
         self._handler.close_connection = True
         body = text.encode()

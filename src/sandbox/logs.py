@@ -62,7 +62,7 @@ class LogStream:
 def lines_of(pipe: IO[bytes]) -> Iterator[str]:
     """Yield the lines of a process's unbuffered output as they come, without their ends.
 
-    A carriage return ends a line too, as progress bars write it; bytes that are no UTF-8 become U+FFFD; an
+    A carriage return ends a line too, as progress bars write it; bytes that are not UTF-8 become U+FFFD; an
     unfinished line is given at the end, or when it is longer than an event may be.
     """
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -90,7 +90,7 @@ def restore(context: Context) -> None:
         _moto_stream(region, group, unquote(path.stem)).put_log_events(list(_kept(path)))
 
 
-def forget_deleted(context: Context) -> None:
+def remove_deleted(context: Context) -> None:
     """Remove the files of streams that CloudWatch Logs no longer has: they must not come back."""
     for path in (context.home / "logs").glob("*/*/*.jsonl"):
         groups = _backend(path.parent.parent.name).groups

@@ -1,4 +1,4 @@
-"""Memory given back to the system: the sandbox idles beside a training, on machines with little of it.
+"""Memory given back to the system: the sandbox idles beside a training, on computers with little of it.
 
 Measured idle after 48 MB were uploaded seven times and 3 MB a hundred times: 100 to 125 MB; without
 `limit_arenas` 180 to 225, with neither 290 to 530.

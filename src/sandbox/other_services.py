@@ -92,6 +92,6 @@ class OtherServices:
 
 
 def _asked_for(environ: dict[str, Any]) -> str:
-    """Return the operation of a request as far as its head tells it."""
+    """Return the operation of a request as far as its head names it."""
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     return target.rpartition(".")[2] or f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"

@@ -69,7 +69,7 @@ class S3Files:
             if not Path(os.path.normpath(target)).is_relative_to(folder):
                 raise S3Error(f"The key {key!r} of bucket {bucket} leaves the folder of its channel.")
             try:
-                if key.endswith("/"):  # the console's mark of an empty folder
+                if key.endswith("/"):  # the console's marker of an empty folder
                     target.mkdir(parents=True, exist_ok=True)
                     continue
                 target.parent.mkdir(parents=True, exist_ok=True)

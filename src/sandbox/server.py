@@ -53,16 +53,16 @@ class Application:
         except ClientGoneError:
             raise
         except AwsError as error:
-            return _refusal(environ, start_response, error)
+            return _error_response(environ, start_response, error)
         except NotImplementedError as problem:  # moto's word for an operation of one of its services
             error = AwsError("UnknownOperationException", f"moto: {problem}")
-            return _refusal(environ, start_response, error)
+            return _error_response(environ, start_response, error)
         except Exception as problem:
             logging.getLogger("sandbox").error(traceback.format_exc())
             if isinstance(problem, OSError) and problem.errno in _DISK_PROBLEMS:
-                return _refusal(environ, start_response, disk_error(problem))
+                return _error_response(environ, start_response, disk_error(problem))
             error = AwsError("InternalFailure", "The sandbox failed; see its log.", status=500)
-            return _refusal(environ, start_response, error)
+            return _error_response(environ, start_response, error)
 
     def _ours(self, environ: dict[str, Any]) -> dict[str, Any]:
         """Run an operation of SageMaker or of Application Auto Scaling."""
@@ -75,7 +75,7 @@ class Application:
         deletes_logs = environ.get("HTTP_X_AMZ_TARGET", "").startswith(_DELETES_LOGS)
         answer = self._others(environ, start_response)
         if deletes_logs:
-            logs.forget_deleted(self._context)
+            logs.remove_deleted(self._context)
         return answer
 
     def _control(self, path: str, environ: dict[str, Any]) -> dict[str, Any]:
@@ -108,18 +108,18 @@ def _body(environ: dict[str, Any]) -> Any:
     try:
         return json.loads(raw or b"{}", parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        raise AwsError("SerializationException", "The request body is no JSON.") from None
+        raise AwsError("SerializationException", "The request body is not JSON.") from None
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _json(start_response: StartResponse, answer: dict[str, Any]) -> list[bytes]:
     return _answer(start_response, 200, json.dumps(answer).encode())
 
 
-def _refusal(environ: dict[str, Any], start_response: StartResponse, error: AwsError) -> list[bytes]:
+def _error_response(environ: dict[str, Any], start_response: StartResponse, error: AwsError) -> list[bytes]:
     """Answer with an error in the protocol of the service that was asked."""
     service, _ = signed_for(environ)
     is_ours = "HTTP_X_AMZ_TARGET" in environ or environ["PATH_INFO"].startswith(_OUR_PATHS)

@@ -84,7 +84,7 @@ class RunningSandbox:
         self.start()
 
     def processes(self) -> list[psutil.Process]:
-        """Return what runs of it: itself, keepers, jobs and servers, whoever their parent is."""
+        """Return what runs of it: itself, watchdogs, jobs and servers, whoever their parent is."""
         found = []
         for process in psutil.process_iter():
             try:
@@ -111,10 +111,10 @@ class RunningSandbox:
         deadline_s = time.monotonic() + 300
         while (left := self.processes()) and time.monotonic() < deadline_s:
             time.sleep(0.02)
-        told = [(process.pid, process.cmdline()) for process in left if process.is_running()]
+        reported = [(process.pid, process.cmdline()) for process in left if process.is_running()]
         for process in left:
             process.kill()
-        assert told == [], "outlived the sandbox"
+        assert reported == [], "outlived the sandbox"
 
 
 @pytest.fixture(scope="module")

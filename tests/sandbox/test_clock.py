@@ -1,4 +1,4 @@
-"""The clock's speed comes from one variable, and a wrong one is told before anything starts."""
+"""The clock's speed comes from one variable, and a wrong one is reported before anything starts."""
 
 from __future__ import annotations
 

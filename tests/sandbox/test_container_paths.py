@@ -1,4 +1,4 @@
-"""/opt/ml stands for a folder, in both directions."""
+"""/opt/ml is a folder, in both directions."""
 
 from __future__ import annotations
 

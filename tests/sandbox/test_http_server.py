@@ -109,7 +109,7 @@ def test_a_body_that_is_too_large_is_refused_and_the_connection_goes_on(connecti
         b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000000000\r\n\r\n{}",
         b"PUT /b/k HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"PUT /b/k HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
-        b"\x16\x03\x01 this is no HTTP\r\n\r\n",
+        b"\x16\x03\x01 this is not HTTP\r\n\r\n",
         b"",
     ],
 )

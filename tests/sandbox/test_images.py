@@ -1,4 +1,4 @@
-"""Which program stands for which image."""
+"""Which program emulates which image."""
 
 from __future__ import annotations
 

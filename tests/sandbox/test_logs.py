@@ -79,7 +79,7 @@ def events(names: dict[str, str]) -> list[tuple[int, str]]:
     return [(event.timestamp, event.message) for event in stream.events]
 
 
-def forget(names: dict[str, str]) -> None:
+def delete_group(names: dict[str, str]) -> None:
     logs._backend(names["region"]).delete_log_group(names["group"])
 
 
@@ -90,7 +90,7 @@ def test_a_restored_stream_is_the_same(context: Home, names: dict[str, str]) -> 
     stream.close()
     before = events(names)
     assert [message for _, message in before] == ["하나", "", "two"]
-    forget(names)
+    delete_group(names)
     logs.restore(context)
     assert events(names) == before
 
@@ -105,7 +105,7 @@ def test_the_end_of_a_killed_writer_is_left_out(context: Home, names: dict[str, 
     stream = LogStream(context, **names)
     stream.write("after the restart")
     stream.close()
-    forget(names)
+    delete_group(names)
     logs.restore(context)
     assert [message for _, message in events(names)] == ["whole", "after the restart"]
 
@@ -138,7 +138,7 @@ def test_time_does_not_run_backwards(
 def test_a_stream_deleted_while_it_is_written_comes_back(context: Home, names: dict[str, str]) -> None:
     stream = LogStream(context, **names)
     stream.write("before")
-    forget(names)
+    delete_group(names)
     stream.write("after")
     stream.close()
     assert [message for _, message in events(names)] == ["after"]
@@ -148,10 +148,10 @@ def test_deleted_streams_are_not_restored(context: Home, names: dict[str, str]) 
     stream = LogStream(context, **names)
     stream.write("a")
     stream.close()
-    logs.forget_deleted(context)
+    logs.remove_deleted(context)
     assert len(list(context.home.rglob("*.jsonl"))) == 1
-    forget(names)
-    logs.forget_deleted(context)
+    delete_group(names)
+    logs.remove_deleted(context)
     assert list(context.home.rglob("*.jsonl")) == []
 
 

@@ -35,8 +35,8 @@ def spawn(home: Path, **options: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
-def told(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """Return the first words of what it told the user; three lines and no traceback."""
+def reported(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """Return the first words of what it reported to the user; three lines and no traceback."""
     return [line[:10].strip() for line in done.stderr.splitlines()]
 
 
@@ -45,14 +45,14 @@ def test_it_says_where_it_listens(sandbox) -> None:
     port = int(sandbox.url.rsplit(":", 1)[1])
     assert facts == {"url": sandbox.url, "port": port, "pid": sandbox.pid, "home": str(sandbox.home)}
     with urllib.request.urlopen(f"{sandbox.url}/_sandbox/health") as answer:
-        told = {"status": "ok", "pid": sandbox.pid, "home": str(sandbox.home), "clock_speed": 1}
-        assert json.load(answer) == told
+        reported = {"status": "ok", "pid": sandbox.pid, "home": str(sandbox.home), "clock_speed": 1}
+        assert json.load(answer) == reported
 
 
 def test_a_second_one_of_the_same_home_says_where_the_first_listens(sandbox) -> None:
     done = run(sandbox.home)
     assert done.returncode == 3
-    assert told(done) == ["found", "expected", "do next"]
+    assert reported(done) == ["found", "expected", "do next"]
     assert sandbox.url in done.stderr
     assert done.stdout == ""
     assert sandbox.process.poll() is None
@@ -146,8 +146,8 @@ def test_one_that_hangs_is_killed_after_its_time_with_its_children(sandbox) -> N
     assert not (sandbox.home / "server.json").exists()
     assert sandbox.stop() == -signal.SIGKILL
     sandbox.start()
-    told = sandbox.client("sagemaker").describe_training_job(TrainingJobName="endless")
-    assert told["TrainingJobStatus"] == "Failed"
+    reported = sandbox.client("sagemaker").describe_training_job(TrainingJobName="endless")
+    assert reported["TrainingJobStatus"] == "Failed"
 
 
 def test_stop_leaves_a_process_alone_that_is_no_sandbox(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_stop_leaves_a_process_alone_that_is_no_sandbox(tmp_path: Path) -> None:
         lock.flush()
         done = run(tmp_path, "--stop", "--kill-after", "0.2")
     assert done.returncode == 1
-    assert told(done) == ["found", "expected", "do next"]
+    assert reported(done) == ["found", "expected", "do next"]
     assert stranger.poll() is None
     stranger.kill()
     stranger.wait()
@@ -209,18 +209,18 @@ def test_settings_of_somebodys_aws_account_change_nothing(tmp_path: Path) -> Non
     assert "Traceback" not in errors
 
 
-def test_a_port_that_is_taken_is_told_in_three_lines(sandbox, tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_reported_in_three_lines(sandbox, tmp_path: Path) -> None:
     done = run(tmp_path, "--port", sandbox.url.rsplit(":", 1)[1])
     assert done.returncode == 2
-    assert told(done) == ["found", "expected", "do next"]
+    assert reported(done) == ["found", "expected", "do next"]
     assert run(tmp_path, "--port", "65536").returncode == 2
 
 
-def test_a_home_that_cannot_be_written_is_told_in_three_lines(tmp_path: Path) -> None:
+def test_a_home_that_cannot_be_written_is_reported_in_three_lines(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = run(tmp_path / "file" / "home")
     assert done.returncode == 2
-    assert told(done) == ["found", "expected", "do next"]
+    assert reported(done) == ["found", "expected", "do next"]
     assert str(tmp_path / "file") in done.stderr
 
 

@@ -60,7 +60,7 @@ print(json.dumps(facts))
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
-    """A sandbox with an image that the tests' container stands for."""
+    """A sandbox with an image that the tests' container emulates."""
     folder = tmp_path_factory.mktemp("clients")
     (folder / "images.yaml").write_text(json.dumps({"mlflow:*": ["{python}", str(CONTAINER), "serve"]}))
     with pytest.MonkeyPatch.context() as patch:
@@ -170,9 +170,9 @@ def test_mlflow_deploys_predicts_and_deletes(aws: Any, tmp_path: Path) -> None:
         [sys.executable, "-c", MLFLOW, ROLE, str(model)], capture_output=True, text=True, timeout=1200
     )
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told["made"] == {"name": "app", "flavor": "python_function"}
-    assert (told["status"], told["listed"]) == ("InService", ["app"])
-    assert told["answer"]["files"] == ["MLmodel"]
-    assert told["answer"]["environ"]["MINE"] == "1"
-    assert told["predictions"] == [1, 2]
+    reported = json.loads(done.stdout.splitlines()[-1])
+    assert reported["made"] == {"name": "app", "flavor": "python_function"}
+    assert (reported["status"], reported["listed"]) == ("InService", ["app"])
+    assert reported["answer"]["files"] == ["MLmodel"]
+    assert reported["answer"]["environ"]["MINE"] == "1"
+    assert reported["predictions"] == [1, 2]

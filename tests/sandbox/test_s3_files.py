@@ -108,7 +108,7 @@ def test_an_upload_is_read_by_boto3(s3: S3Files, sandbox: Any, tmp_path: Path) -
     assert body == path.read_bytes()
 
 
-def test_a_missing_bucket_is_told_as_s3_tells_it(s3: S3Files, tmp_path: Path) -> None:
+def test_a_missing_bucket_is_reported_as_s3_says_it(s3: S3Files, tmp_path: Path) -> None:
     assert s3.has_bucket(BUCKET)
     assert not s3.has_bucket("no-such-bucket")
     with pytest.raises(S3Error, match=r"^NoSuchBucket \(404\): The specified bucket does not exist$"):

@@ -34,7 +34,7 @@ _INTEGER_BITS = {"integer": 32, "long": 64}
 _LAST_SECOND = 253_402_300_800  # of the year 9999
 
 
-def offences(shape: Any, value: Any, path: str = "") -> Iterator[str]:
+def violations(shape: Any, value: Any, path: str = "") -> Iterator[str]:
     """Yield what is wrong with a value; path is in AWS's style: algorithmSpecification.trainingImage."""
     check_type(shape.type_name, value)
     match shape.type_name:
@@ -45,25 +45,25 @@ def offences(shape: Any, value: Any, path: str = "") -> Iterator[str]:
                     yield f"Value null at '{where}' failed to satisfy constraint: Member must not be null"
             for name, item in value.items():
                 if name in shape.members and item is not None:
-                    yield from offences(shape.members[name], item, _join(path, name))
+                    yield from violations(shape.members[name], item, _join(path, name))
             return
         case "list":
-            yield from _offences_of_elements(shape.member, enumerate(value, 1), value, path, "Member")
+            yield from _violations_of_elements(shape.member, enumerate(value, 1), value, path, "Member")
         case "map":
             keys = ((key, key) for key in value)
-            yield from _offences_of_elements(shape.key, keys, value, path, "Map keys")
-            yield from _offences_of_elements(shape.value, value.items(), value, path, "Map value")
+            yield from _violations_of_elements(shape.key, keys, value, path, "Map keys")
+            yield from _violations_of_elements(shape.value, value.items(), value, path, "Map value")
     for constraint in _constraints(shape, value):
         yield f"Value '{_shown(value)}' at '{path}' failed to satisfy constraint: {constraint}"
 
 
-def _offences_of_elements(
+def _violations_of_elements(
     shape: Any, elements: Iterable[tuple[Any, Any]], whole: Any, path: str, subject: str
 ) -> Iterator[str]:
     """Yield what is wrong with the elements of a list or a map; plain ones AWS names all at once."""
     if shape.type_name in _CONTAINERS:
         for name, element in elements:
-            yield from offences(shape, element, f"{path}.{name}.member")
+            yield from violations(shape, element, f"{path}.{name}.member")
         return
     is_broken = False
     for _, element in elements:

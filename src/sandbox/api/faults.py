@@ -31,7 +31,7 @@ _ERRORS = {
 }
 # Faults of what the call starts: the job or the endpoint asks for them when it gets that far.
 ASYNCHRONOUS = ("InsufficientCapacity", "SlowStart", "FailedHealthCheck")
-SPOT = "SpotInterruption"  # of a training job's machines, once its program runs
+SPOT = "SpotInterruption"  # of a training job's hosts, once its program runs
 KINDS = (*_ERRORS, *ASYNCHRONOUS, SPOT)
 
 

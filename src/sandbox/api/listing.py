@@ -37,7 +37,7 @@ def list_records(
 ) -> dict[str, Any]:
     """Answer a List operation.
 
-    A page goes on after the place of its predecessor's last entry in the order, so that what is added or
+    A page begins after the place of its predecessor's last entry in the order, so that what is added or
     deleted meanwhile moves no entry to another page.
 
     Args:

@@ -41,9 +41,8 @@ def require(call: Call, kind: str, name: str, *, what: str) -> dict[str, Any]:
     """Return the record of a resource.
 
     Args:
-        call: Gives region and store.
+        call: Has region and store.
         kind: As in the ARN, for example endpoint-config.
-        name: Of the resource.
         what: The kind in AWS's words, for example "endpoint configuration".
 
     Raises:
@@ -55,6 +54,7 @@ def require(call: Call, kind: str, name: str, *, what: str) -> dict[str, Any]:
     return record
 
 
+found = require  # until hosting has the new name
 Implementation = Callable[[Call], dict[str, Any]]
 OPERATIONS: dict[str, Implementation] = {}
 """SageMaker's, by name; sandbox.operations imports the modules that fill it."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from sandbox.api.constraints import check_type, offences, seconds
+from sandbox.api.constraints import check_type, seconds, violations
 from sandbox.api.errors import AwsError, validation_error
 
 
@@ -35,14 +35,14 @@ def check_request(operation: str, request: Any, service: str = "sagemaker") -> d
         The members AWS knows (it ignores others), without nulls; times in seconds since the epoch.
 
     Raises:
-        AwsError: SerializationException for a wrong type, ValidationException (all offences in one message)
+        AwsError: SerializationException for a wrong type, ValidationException (all violations in one message)
             for a missing member, a wrong length, range, pattern or enum value.
     """
     shape = service_model(service).operation_model(operation).input_shape
     check_type("structure", request)
     if shape is None:
         return {}
-    found = list(offences(shape, request))
+    found = list(violations(shape, request))
     if found:
         count = f"{len(found)} validation error{'s' if len(found) > 1 else ''} detected"
         raise validation_error(f"{count}: {'; '.join(found)}")
@@ -62,7 +62,7 @@ def check_answer(operation: str, answer: dict[str, Any], service: str = "sagemak
         return {}
     problems = [*_unknown_members(shape, answer, operation)]
     try:
-        problems += offences(shape, answer)
+        problems += violations(shape, answer)
     except AwsError as error:
         problems.append(error.message)
     assert not problems, f"{operation}: {'; '.join(problems)}"
@@ -106,7 +106,7 @@ def _unknown_members(shape: Any, value: Any, path: str) -> Iterator[str]:
     if shape.type_name == "structure" and isinstance(value, dict):
         for name, item in value.items():
             if name not in shape.members:
-                yield f"{path}.{name} is no member"
+                yield f"{path}.{name} is not a member"
             else:
                 yield from _unknown_members(shape.members[name], item, f"{path}.{name}")
     elif shape.type_name == "list" and isinstance(value, list):

@@ -36,7 +36,7 @@ def describe_scaling_activities(call: Call) -> dict[str, Any]:
 def change(
     context: Context, region: str, target: Scaled, *, desired: int, cause: str, **members: Any
 ) -> None:
-    """Set a capacity and tell of it in an activity.
+    """Set a capacity and record it in an activity.
 
     Args:
         context: Keeps the activity.
@@ -73,7 +73,7 @@ def change(
 
 
 def reconcile(context: Context) -> bool:
-    """End the activities whose change is fulfilled, and tell whether there are others."""
+    """End the activities whose change is fulfilled, and return whether there are others."""
     is_any_open = False
     for record in context.resources.all(KIND):
         if record["StatusCode"] == _OPEN:
@@ -98,7 +98,7 @@ def of_target(context: Context, region: str, target: Scaled) -> list[dict[str, A
 
 
 def is_open(activity: dict[str, Any]) -> bool:
-    """Tell whether an activity's change is not fulfilled yet."""
+    """Return whether an activity's change is not fulfilled yet."""
     return activity["StatusCode"] == _OPEN
 
 

@@ -53,7 +53,7 @@ class Rule:
         return self.num_periods + min(self.num_periods, _MAX_MORE_PERIODS)
 
     def breaches(self, value: float) -> bool:
-        """Tell whether a data point is outside of the threshold."""
+        """Return whether a data point is outside of the threshold."""
         compare, _ = COMPARISONS[self.comparison]
         return compare(value, self.threshold)
 
@@ -129,7 +129,7 @@ def rule_of(alarm: Any) -> Rule:
 
 
 def has_few_samples(alarm: Any, given: list[Point]) -> bool:
-    """Tell whether an alarm keeps its state because its percentile has too few samples to mean something.
+    """Return whether an alarm keeps its state because its percentile has too few samples to mean something.
 
     Source: CloudWatch User Guide, "Percentile-based alarms and low data samples".
     """

@@ -96,7 +96,7 @@ def remove(context: Context, region: str, name: str) -> None:
 
 
 def restored(context: Context) -> Iterator[Any]:
-    """Put the kept alarms back into moto, and give each; the log tells of one that nobody understands."""
+    """Put the kept alarms back into moto, and give each; the log names one that nobody understands."""
     for record in context.resources.all(KIND):
         configuration = {member: value for member, value in record.items() if not member.startswith("_")}
         try:

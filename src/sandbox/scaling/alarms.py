@@ -128,7 +128,7 @@ class Alarms:
                 alarm_records.keep(self._context, region, alarm)
 
     def delete(self, region: str, names: Iterable[str]) -> None:
-        """Delete alarms; those that do not exist are no error."""
+        """Delete alarms; those that do not exist are left out."""
         for name in names:
             with self._lock:
                 alarm = backend(region).alarms.pop(name, None)

@@ -25,7 +25,7 @@ _HIGH_RESOLUTION = (10, 20, 30)
 _DAY_S, _WEEK_S = 86_400, 604_800
 _TREATMENTS = ("breaching", "notBreaching", "ignore", "missing")
 _STATISTICS = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
-# Members of PutMetricAlarm that moto would drop in silence, or that nothing here evaluates.
+# Members of PutMetricAlarm that moto would drop silently, or that nothing here evaluates.
 _REFUSED = {
     "Metrics": "alarms on Metric Math or on several metrics; name one by MetricName and Statistic",
     "ThresholdMetricId": "anomaly detection",
@@ -128,7 +128,7 @@ class CloudWatch(CloudWatchResponse):
         except ValueError:
             data = None
         if not isinstance(data, dict):
-            raise ValidationError("TemplateBody of StateReasonData is no JSON object.")
+            raise ValidationError("TemplateBody of StateReasonData is not a JSON object.")
         return data
 
     def _check_alarm(self) -> None:

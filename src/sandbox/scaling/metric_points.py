@@ -93,7 +93,7 @@ def _age(datum: Any, period_s: int, end_s: float) -> int:
 
 
 def _point(data: list[Any], statistic: str) -> Point | None:
-    """Return the statistic of the values of a period; None for a percentile that sums do not tell."""
+    """Return the statistic of the values of a period; None for a percentile that sums do not give."""
     values = [datum.value for datum in data if hasattr(datum, "value")]
     sums = [datum for datum in data if not hasattr(datum, "value")]
     num = len(values) + sum(datum.sample_count for datum in sums)

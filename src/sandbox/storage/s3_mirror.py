@@ -1,6 +1,6 @@
 """S3 on disk: moto keeps it in memory, and an upload has to outlive the process.
 
-Which keys a request changes, moto's own key store tells; they are written before the request is answered.
+moto's own key store reports which keys a request changes; they are written before the request is answered.
 How a bucket is configured (versioning, tags, CORS and the like) is kept as the request that did it, and done
 again at the next start. Not kept: access control lists of objects, and uploads in parts before they are
 completed.
@@ -98,7 +98,7 @@ class S3Mirror:
             answer.close()
         if bucket and not key:
             self._save_bucket(bucket, configuration if statuses[-1].startswith("2") else None)
-        if key:  # tags of an object are no change of the key store
+        if key:  # tags of an object do not change the key store
             _touched.keys.setdefault(bucket, set()).add(key)
         for name, keys in _touched.keys.items():
             for changed in keys:

@@ -92,11 +92,11 @@ def adapt_drivers(folder: Path, paths: ContainerPaths, *, master_port: int) -> N
         adapted = paths.inside(adapted)
         if path.name == "sm_train.sh":
             # A stopped job's script has 120 s to save. Only a handler, not "ignore", is left to the children:
-            # they get the signal, and the drivers go on handing their last lines to the log.
+            # they get the signal, and the drivers still hand their last lines to the log.
             adapted = re.sub(r"^set -e$", "set -e\ntrap : TERM", adapted, count=1, flags=re.M)
         elif path.name == "utils.py":
             adapted += "\n\nimport signal\n\nsignal.signal(signal.SIGTERM, lambda *_: None)\n"
-            # algo-1 has no address here; who is first is still told by the name.
+            # algo-1 has no address here; the name still says who is first.
             adapted = adapted.replace('os.environ.get("SM_MASTER_ADDR")', '"algo-1"')
         elif path.name == "environment.py":
             adapted = adapted.replace('SM_MASTER_ADDR = "algo-1"', 'SM_MASTER_ADDR = "127.0.0.1"')

@@ -78,7 +78,7 @@ def check(definitions: list[dict[str, str]]) -> None:
 
 
 def _number(match: re.Match[str]) -> float | None:
-    """Return the first group's number; None when it is no number that CloudWatch takes."""
+    """Return the first group's number; None when CloudWatch does not take it."""
     try:
         value = float(match[1] if match.re.groups else match[0])
     except (TypeError, ValueError):

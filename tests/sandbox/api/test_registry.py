@@ -53,7 +53,7 @@ def test_a_body_that_is_no_json_object_is_a_serialization_error(sandbox, body: b
     connection = http.client.HTTPConnection(urlsplit(sandbox.url).netloc)
     status, answer = call(connection, "ListModels", body)
     assert (status, answer["__type"]) == (400, "SerializationException")
-    assert call(connection, "ListModels")[0] == 200, "the connection goes on"
+    assert call(connection, "ListModels")[0] == 200, "the connection is kept"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_every_other_service_is_refused_in_its_own_protocol(sandbox, service, op
 
 
 def test_what_moto_lacks_is_a_400_that_names_it(sandbox) -> None:
-    """The SageMaker SDK asks for this before every job, and goes on without an answer."""
+    """The SageMaker SDK asks for this before every job, and does without an answer."""
     with pytest.raises(ClientError, match="simulate_principal_policy") as caught:
         sandbox.client("iam").simulate_principal_policy(
             PolicySourceArn="arn:aws:iam::000000000000:role/news", ActionNames=["s3:PutObject"]

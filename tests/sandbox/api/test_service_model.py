@@ -11,7 +11,7 @@ import pytest
 from botocore.model import ShapeResolver, StructureShape
 
 from sandbox.api import service_model
-from sandbox.api.constraints import offences
+from sandbox.api.constraints import violations
 from sandbox.api.errors import AwsError
 from sandbox.api.patterns import compiled
 
@@ -85,7 +85,7 @@ VPC = {"Subnets": ["a"], "SecurityGroupIds": ["s"]}
         ),
     ],
 )
-def test_an_offence_is_told_in_the_words_of_aws(
+def test_a_violation_is_reported_in_the_words_of_aws(
     request_: Any, value: str | None, place: str, constraint: str
 ) -> None:
     error = check("CreateModel", {"ModelName": "m", **request_})
@@ -96,7 +96,7 @@ def test_an_offence_is_told_in_the_words_of_aws(
     )
 
 
-def test_all_offences_stand_in_one_message() -> None:
+def test_all_violations_stand_in_one_message() -> None:
     error = check("ListModels", {"MaxResults": 0, "SortBy": "Size", "SortOrder": "Up"})
     assert error.message.startswith("3 validation errors detected: Value '0' at 'maxResults' failed")
     assert error.message.count("; ") == 2
@@ -149,10 +149,10 @@ def test_a_time_comes_in_seconds_or_in_iso_8601(given: Any, clock_of_seoul: None
 
 def test_the_size_of_a_blob_is_that_of_its_bytes() -> None:
     shape = ShapeResolver({"B": {"type": "blob", "max": 3}}).get_shape_by_name("B")
-    assert list(offences(shape, "YWJj")) == []  # three bytes in four characters
-    assert len(list(offences(shape, "YWJjZA=="))) == 1
+    assert list(violations(shape, "YWJj")) == []  # three bytes in four characters
+    assert len(list(violations(shape, "YWJjZA=="))) == 1
     with pytest.raises(AwsError, match="can not be converted to a Blob"):
-        list(offences(shape, "한국"))
+        list(violations(shape, "한국"))
 
 
 def test_an_answer_of_ours_that_aws_could_not_give_is_found() -> None:

@@ -88,10 +88,10 @@ def test_an_alarm_follows_its_metric_and_tells_why(scaling: Scaling) -> None:
     assert (data["threshold"], data["statistic"], data["period"]) == (10, "Sum", 60)
     becomes(scaling, "follows", "INSUFFICIENT_DATA")
     keeps_sending(scaling, "follows", 1, "OK")
-    told = history(scaling, "follows")
-    assert told[0] == 'Alarm "follows" created'
-    assert told[1].startswith("Alarm updated from INSUFFICIENT_DATA to")
-    assert "Alarm updated from ALARM to INSUFFICIENT_DATA" in told
+    reported = history(scaling, "follows")
+    assert reported[0] == 'Alarm "follows" created'
+    assert reported[1].startswith("Alarm updated from INSUFFICIENT_DATA to")
+    assert "Alarm updated from ALARM to INSUFFICIENT_DATA" in reported
 
 
 def test_a_value_counts_once_for_each_of_two_alarms_on_one_metric(scaling: Scaling) -> None:
@@ -136,13 +136,13 @@ def test_a_state_that_was_set_holds_until_the_next_evaluation(scaling: Scaling) 
     becomes(scaling, "set", "OK")
     scaling.cloudwatch.set_alarm_state(AlarmName="set", StateValue="ALARM", StateReason="a test")
     becomes(scaling, "set", "OK")
-    told = scaling.cloudwatch.describe_alarm_history(AlarmName="set", HistoryItemType="StateUpdate")
-    assert [item["HistorySummary"] for item in told["AlarmHistoryItems"]] == [
+    reported = scaling.cloudwatch.describe_alarm_history(AlarmName="set", HistoryItemType="StateUpdate")
+    assert [item["HistorySummary"] for item in reported["AlarmHistoryItems"]] == [
         "Alarm updated from ALARM to OK",
         "Alarm updated from OK to ALARM",
         "Alarm updated from INSUFFICIENT_DATA to OK",
     ]
-    data = json.loads(told["AlarmHistoryItems"][1]["HistoryData"])
+    data = json.loads(reported["AlarmHistoryItems"][1]["HistoryData"])
     assert data["newState"]["stateReason"] == "a test"
 
 
@@ -216,14 +216,14 @@ def test_an_alarm_that_would_never_be_evaluated_is_refused(
     assert not scaling.cloudwatch.describe_alarms(AlarmNames=["refused"])["MetricAlarms"]
 
 
-def test_an_action_that_is_not_run_is_told(scaling: Scaling) -> None:
+def test_an_action_that_is_not_run_is_reported(scaling: Scaling) -> None:
     topic = "arn:aws:sns:us-east-1:000000000000:topic"
     put_alarm(scaling, "acts", TreatMissingData="breaching", AlarmActions=[topic])
     put_alarm(scaling, "quiet", TreatMissingData="breaching", AlarmActions=[topic], ActionsEnabled=False)
     becomes(scaling, "acts", "ALARM")
     becomes(scaling, "quiet", "ALARM")
-    told = history(scaling, "acts", HistoryItemType="Action")
-    assert told == [f"Failed to execute action {topic}: the sandbox runs scaling policies only"]
+    reported = history(scaling, "acts", HistoryItemType="Action")
+    assert reported == [f"Failed to execute action {topic}: the sandbox runs scaling policies only"]
     assert history(scaling, "quiet", HistoryItemType="Action") == []
 
 

@@ -267,7 +267,7 @@ def test_what_does_not_exist_is_said_in_awss_words(scaling: Scaling, component: 
         autoscaling.delete_scaling_policy(**names, PolicyName="x")
 
 
-def test_every_other_operation_is_named_in_its_refusal(scaling: Scaling) -> None:
+def test_every_other_operation_is_named_in_its_error_response(scaling: Scaling) -> None:
     from botocore.loaders import Loader
 
     model = Loader().load_service_model(api.SERVICE, "service-2")

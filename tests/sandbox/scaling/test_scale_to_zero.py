@@ -73,7 +73,7 @@ def test_a_component_scales_out_to_zero_and_wakes_up(scaling: Scaling, endpoint:
         StepScalingPolicyConfiguration={
             "AdjustmentType": "ChangeInCapacity",
             "MetricAggregationType": "Maximum",
-            "Cooldown": 864_000,  # calls go on being refused until it is awake: one reason to wake up
+            "Cooldown": 864_000,  # calls are refused until it is awake: one reason to wake up
             "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}],
         },
     )
@@ -101,8 +101,8 @@ def test_a_component_scales_out_to_zero_and_wakes_up(scaling: Scaling, endpoint:
 
     eventually(is_awake, "waking up")
 
-    told = [(each["Description"], each["Cause"]) for each in reversed(scaling.activities(name))]
-    assert told == [
+    reported = [(each["Description"], each["Cause"]) for each in reversed(scaling.activities(name))]
+    assert reported == [
         ("Setting desired copy count to 2.", f"monitor alarm {high} in state ALARM triggered policy track"),
         ("Setting desired copy count to 0.", f"monitor alarm {low} in state ALARM triggered policy track"),
         ("Setting desired copy count to 1.", "monitor alarm wake in state ALARM triggered policy wake"),

@@ -61,10 +61,10 @@ class Steps:
             self._scaling.cloudwatch.set_alarm_state(
                 AlarmName=self.name, StateValue=state, StateReason="a test", StateReasonData=json.dumps(data)
             )
-        told = self._scaling.cloudwatch.describe_alarm_history(
+        reported = self._scaling.cloudwatch.describe_alarm_history(
             AlarmName=self.name, HistoryItemType="Action", MaxRecords=1
         )
-        return told["AlarmHistoryItems"][0]["HistorySummary"]
+        return reported["AlarmHistoryItems"][0]["HistorySummary"]
 
 
 def settled(scaling: Scaling, name: str) -> int:
@@ -224,8 +224,8 @@ def test_a_target_is_scaled_in_only_when_all_its_policies_agree(scaling: Scaling
     )
 
     def num_actions() -> int:
-        told = scaling.cloudwatch.describe_alarm_history(AlarmName=idle, HistoryItemType="Action")
-        return len(told["AlarmHistoryItems"])
+        reported = scaling.cloudwatch.describe_alarm_history(AlarmName=idle, HistoryItemType="Action")
+        return len(reported["AlarmHistoryItems"])
 
     eventually(lambda: num_actions() >= 3, "the action of the idle component's alarm")
     assert settled(scaling, component) == 2

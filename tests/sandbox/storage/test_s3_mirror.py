@@ -235,7 +235,7 @@ def test_a_full_disk_is_an_error_and_keeps_what_was_there(sandbox, seen) -> None
     }
     process = psutil.Process(sandbox.pid)
     if not hasattr(process, "rlimit"):
-        pytest.skip("the limit that stands for a full disk is Linux's")
+        pytest.skip("the limit that acts as a full disk is Linux's")
     unlimited = process.rlimit(psutil.RLIMIT_FSIZE)
     process.rlimit(psutil.RLIMIT_FSIZE, (30_000, unlimited[1]))  # every file is full at 30 KB
     try:

@@ -123,7 +123,7 @@ class Jobs:
         return [entry["Key"].removeprefix(prefix) for entry in listed.get("Contents", [])]
 
     def folder(self, name: str, host: str = "algo-1") -> Path:
-        """Return the folder that stands for /opt/ml."""
+        """Return the folder that is /opt/ml."""
         return self.sandbox.home / "jobs" / "us-east-1" / name / host
 
     def _until(self, name: str, is_reached: Any, what: str) -> dict[str, Any]:

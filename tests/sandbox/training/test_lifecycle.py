@@ -267,7 +267,7 @@ def test_limits_that_do_not_go_together_are_refused(jobs, changes: dict, said: s
         jobs.create("pass", **changes)
 
 
-def test_the_end_of_the_sandbox_ends_jobs_fast_and_is_told(jobs) -> None:
+def test_the_end_of_the_sandbox_ends_jobs_fast_and_is_reported(jobs) -> None:
     checkpoints = {"S3Uri": f"s3://{BUCKET}/ended", "LocalPath": "/opt/ml/model"}
     saving = jobs.create(SAVES_ON_SIGTERM, CheckpointConfig=checkpoints)
     ignoring = jobs.create(IGNORES_SIGTERM)
@@ -286,7 +286,7 @@ def test_the_end_of_the_sandbox_ends_jobs_fast_and_is_told(jobs) -> None:
     assert jobs.get("ended/weights") == b"half"
 
 
-def test_a_killed_sandbox_leaves_nothing_and_tells_the_truth_at_its_next_start(jobs) -> None:
+def test_a_killed_sandbox_leaves_nothing_and_reports_the_truth_at_its_next_start(jobs) -> None:
     name = jobs.create(IGNORES_SIGTERM)
     jobs.wait_for_line(name, "training")
     processes = marked(jobs.sandbox, name)
@@ -305,13 +305,13 @@ def test_a_killed_sandbox_leaves_nothing_and_tells_the_truth_at_its_next_start(j
     assert jobs.run("pass")["TrainingJobStatus"] == "Completed"
 
 
-def test_the_next_start_ends_what_even_the_keeper_could_not(jobs) -> None:
+def test_the_next_start_ends_what_even_the_watchdog_could_not(jobs) -> None:
     name = jobs.create(IGNORES_SIGTERM)
     jobs.wait_for_line(name, "training")
     processes = marked(jobs.sandbox, name)
     children = psutil.Process(jobs.sandbox.pid).children()
-    (keeper,) = [child for child in children if any(word.endswith("group.py") for word in child.cmdline())]
-    keeper.kill()
+    (watchdog,) = [child for child in children if any(word.endswith("group.py") for word in child.cmdline())]
+    watchdog.kill()
     jobs.sandbox.stop(kill=True)
     assert len(alive(processes)) == 2
     jobs.sandbox.start()

@@ -77,7 +77,7 @@ def object_at(jobs, key: str) -> bytes:
 
 
 def steps(train: dict) -> list[dict]:
-    """Return what train.py tells of its steps."""
+    """Return what train.py reports of its steps."""
     progress = [json.loads(line[9:]) for line in train["log"] if line.startswith("progress {")]
     return [entry for entry in progress if "loss" in entry]
 
@@ -186,4 +186,4 @@ def test_two_hosts_train_as_one_with_as_many_processes(jobs, results: dict[str, 
     second = "\n".join(jobs.lines(f"{two['name']}/algo-2"))
     assert "--nnodes=2" in second
     assert "--node_rank=1" in second
-    assert steps({"log": second.splitlines()}) == []  # one rank tells of the steps
+    assert steps({"log": second.splitlines()}) == []  # one rank reports the steps
