@@ -56,7 +56,6 @@ def stop(home: Path, *, kill_after_s: float = KILL_AFTER_S) -> bool:
     """End the sandbox that holds a home, whatever it is doing, and wait until it and its children are gone.
 
     Args:
-        home: Its home.
         kill_after_s: What it gets between SIGTERM and SIGKILL, in seconds.
 
     Returns:

@@ -39,10 +39,6 @@ def change(
     """Set a capacity and record it in an activity.
 
     Args:
-        context: Keeps the activity.
-        region: Of the resource.
-        target: The resource.
-        desired: Its new capacity.
         cause: Why, in AWS's words.
         members: More of the record, of ours.
     """

@@ -77,7 +77,6 @@ def evaluate(rule: Rule, points: Sequence[float | None], shown: Callable[[int, f
     """Return the state that data points give.
 
     Args:
-        rule: Of the alarm.
         points: One a period, the newest last, None where there is none; `rule.num_looked_at` of them.
         shown: Shows a data point of an age in periods, for the reason.
     """

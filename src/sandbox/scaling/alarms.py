@@ -103,7 +103,6 @@ class Alarms:
         """Take over an alarm that moto has got: keep it on disk, give it its state, evaluate it from now on.
 
         Args:
-            region: Its region.
             alarm: moto's.
             previous: The one it replaces: an update leaves the state as it was.
         """

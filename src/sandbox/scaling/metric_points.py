@@ -55,8 +55,6 @@ def points(
     """Return the newest data points of metrics, the newest last; None where a period has none.
 
     Args:
-        region: Whose CloudWatch.
-        metrics: Which.
         num: How many periods.
         end_s: End of the newest period, in seconds of the sandbox's clock.
     """

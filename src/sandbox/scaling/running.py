@@ -50,7 +50,6 @@ def place_alarm(region: str, configuration: dict[str, Any]) -> Any:
     """Create or update an alarm as PutMetricAlarm does, and return moto's.
 
     Args:
-        region: Its region.
         configuration: Members in moto's spelling.
     """
     backend = alarm_records.backend(region)

@@ -44,7 +44,6 @@ class Scaler:
         """Run a policy because an alarm is in a state whose action it is.
 
         Args:
-            region: Of both.
             policy_arn: The policy.
             alarm: moto's.
             values: The data points it was evaluated with, the newest last.
