@@ -167,10 +167,7 @@ def _end(context: Context) -> None:
     _run_until(deadline_s, [running.end])  # nothing is scaled any more
     _run_until(
         deadline_s,
-        [
-            partial(those.end_all, context)
-            for those in (jobs, lifecycle.components, lifecycle.endpoints)
-        ],
+        [partial(those.end_all, context) for those in (jobs, lifecycle.components, lifecycle.endpoints)],
     )
 
 

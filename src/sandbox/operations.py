@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from sandbox.api import registry, tags
 from sandbox.hosting import (
+    components,
     endpoint_configs,
     endpoint_weights,
     endpoints,
-    components,
     models,
 )
 from sandbox.scaling import activities, policies, targets

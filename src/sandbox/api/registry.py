@@ -54,7 +54,6 @@ def require(call: Call, kind: str, name: str, *, what: str) -> dict[str, Any]:
     return record
 
 
-found = require  # until hosting has the new name
 Implementation = Callable[[Call], dict[str, Any]]
 OPERATIONS: dict[str, Implementation] = {}
 """SageMaker's, by name; sandbox.operations imports the modules that fill it."""
