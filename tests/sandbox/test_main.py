@@ -182,29 +182,31 @@ def test_settings_of_somebodys_aws_account_change_nothing(tmp_path: Path) -> Non
     (tmp_path / "config").write_text("[default]\nendpoint_url = http://192.0.2.1\nregion = nowhere\n")
     environ = os.environ | {"AWS_PROFILE": "not-there", "AWS_CONFIG_FILE": str(tmp_path / "config")}
     process = spawn(tmp_path / "home", env=environ)
-    session = boto3.session.Session("a", "b", region_name="us-east-1")
-    url = process.stdout.readline().split()[-1]
-    s3, sagemaker = (session.client(name, endpoint_url=url) for name in ("s3", "sagemaker"))
-    s3.create_bucket(Bucket="out")
-    sagemaker.create_training_job(
-        TrainingJobName="job",
-        AlgorithmSpecification={
-            "TrainingImage": "image",
-            "TrainingInputMode": "File",
-            "ContainerEntrypoint": ["python3", "-c", "pass"],
-        },
-        RoleArn=ROLE,
-        OutputDataConfig={"S3OutputPath": "s3://out"},
-        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
-        StoppingCondition={"MaxRuntimeInSeconds": TIMEOUT_S},
-    )
-    deadline_s = time.monotonic() + TIMEOUT_S
     status = "InProgress"
-    while status == "InProgress" and time.monotonic() < deadline_s:
-        time.sleep(0.05)
-        status = sagemaker.describe_training_job(TrainingJobName="job")["TrainingJobStatus"]
-    process.terminate()
-    _, errors = process.communicate(timeout=TIMEOUT_S)
+    try:
+        session = boto3.session.Session("a", "b", region_name="us-east-1")
+        url = process.stdout.readline().split()[-1]
+        s3, sagemaker = (session.client(name, endpoint_url=url) for name in ("s3", "sagemaker"))
+        s3.create_bucket(Bucket="out")
+        sagemaker.create_training_job(
+            TrainingJobName="job",
+            AlgorithmSpecification={
+                "TrainingImage": "image",
+                "TrainingInputMode": "File",
+                "ContainerEntrypoint": ["python3", "-c", "pass"],
+            },
+            RoleArn=ROLE,
+            OutputDataConfig={"S3OutputPath": "s3://out"},
+            ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+            StoppingCondition={"MaxRuntimeInSeconds": TIMEOUT_S},
+        )
+        deadline_s = time.monotonic() + TIMEOUT_S
+        while status == "InProgress" and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+            status = sagemaker.describe_training_job(TrainingJobName="job")["TrainingJobStatus"]
+    finally:
+        process.terminate()
+        _, errors = process.communicate(timeout=TIMEOUT_S)
     assert status == "Completed", errors
     assert "Traceback" not in errors
 
