@@ -8,7 +8,6 @@ from typing import Any
 from sandbox import operations
 from sandbox.api import faults, service_model
 from sandbox.other_services import SERVICES
-from sandbox.scaling import api as scaling
 
 README = Path(__file__).with_name("README.md")
 _BEGIN, _END = "<!-- begin: python -m sandbox.docs -->", "<!-- end -->"
@@ -29,23 +28,23 @@ def updated(text: str) -> str:
 
 
 def _tables() -> str:
-    implemented, total = operations.SAGEMAKER, len(service_model.operation_names())
-    scaled, of_scaling = operations.SCALING, len(service_model.operation_names(scaling.SERVICE))
+    sagemaker, scaling = operations.SAGEMAKER, operations.AUTO_SCALING
+    total, of_scaling = (len(service_model.operation_names(each.name)) for each in (sagemaker, scaling))
     lines = [
-        f"{len(implemented)} of SageMaker's {total} operations; any other call is answered with a 400 that"
-        " names it.",
+        f"{len(sagemaker.operations)} of SageMaker's {total} operations; any other call is answered with a"
+        " 400 that names it.",
         "",
         "| operations | where |",
         "|---|---|",
-        *_rows(implemented),
+        *_rows(sagemaker.operations),
         f"| {', '.join(f'`{name}`' for name in RUNTIME)} (SageMaker Runtime) | [hosting/runtime.py]"
         "(hosting/runtime.py) |",
         "",
-        f"{len(scaled)} of Application Auto Scaling's {of_scaling} operations:",
+        f"{len(scaling.operations)} of Application Auto Scaling's {of_scaling} operations:",
         "",
         "| operations | where |",
         "|---|---|",
-        *_rows(scaled),
+        *_rows(scaling.operations),
         "",
         f"moto answers {', '.join(f'`{name}`' for name in SERVICES)}.",
         "",

@@ -6,7 +6,8 @@ sandbox, and no part imports the operations.
 
 from __future__ import annotations
 
-from sandbox.api import registry, tags
+from sandbox.api import tags
+from sandbox.api.registry import SAGEMAKER
 from sandbox.hosting import (
     components,
     endpoint_configs,
@@ -15,7 +16,7 @@ from sandbox.hosting import (
     models,
 )
 from sandbox.scaling import activities, policies, targets
-from sandbox.scaling import api as scaling
+from sandbox.scaling.api import AUTO_SCALING
 from sandbox.training import jobs
 
 MODULES = (
@@ -31,7 +32,4 @@ MODULES = (
     policies,
     activities,
 )
-SAGEMAKER = registry.OPERATIONS
-SCALING = scaling.OPERATIONS
-# Service in the header X-Amz-Target -> runs one of its operations.
-DISPATCH = {registry.TARGET: registry.dispatch, scaling.TARGET: scaling.dispatch}
+SERVICES = {service.target: service for service in (SAGEMAKER, AUTO_SCALING)}

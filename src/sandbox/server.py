@@ -42,7 +42,7 @@ class Application:
         try:
             if path.startswith("/_sandbox/"):
                 return _json(start_response, self._control(path.removeprefix("/_sandbox/"), environ))
-            if _target(environ)[0] in operations.DISPATCH:
+            if _target(environ)[0] in operations.SERVICES:
                 return _json(start_response, self._ours(environ))
             if path.startswith("/endpoints/") and signed_for(environ)[0] != "s3":  # no bucket of that name
                 self._context.recovered.wait()
@@ -69,7 +69,8 @@ class Application:
         self._context.recovered.wait()
         service, name = _target(environ)
         _, region = signed_for(environ)
-        return operations.DISPATCH[service](name, _body(environ), region=region, context=self._context)
+        request = _body(environ)
+        return operations.SERVICES[service].dispatch(name, request, region=region, context=self._context)
 
     def _other_service(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         deletes_logs = environ.get("HTTP_X_AMZ_TARGET", "").startswith(_DELETES_LOGS)

@@ -11,7 +11,7 @@ from sandbox.api import faults
 def test_the_readme_is_what_the_code_says() -> None:
     text = docs.README.read_text(encoding="utf-8")
     assert docs.updated(text) == text, "run: python -m sandbox.docs"
-    for name in (*operations.SAGEMAKER, *docs.RUNTIME, *faults.KINDS):
+    for name in (*operations.SAGEMAKER.operations, *docs.RUNTIME, *faults.KINDS):
         assert f"`{name}`" in text
 
 

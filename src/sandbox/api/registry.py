@@ -1,9 +1,9 @@
-"""Which operations of SageMaker are implemented, and how a call reaches its function."""
+"""Which operations of a service are implemented, and how a call reaches its function."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sandbox.api import service_model
@@ -13,12 +13,11 @@ if TYPE_CHECKING:
     from sandbox.context import Context
 
 ACCOUNT_ID = "000000000000"
-TARGET = "SageMaker"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One request to SageMaker.
+    """One request to a service of ours.
 
     Args:
         operation: Name, for example CreateTrainingJob.
@@ -55,46 +54,62 @@ def require(call: Call, kind: str, name: str, *, what: str) -> dict[str, Any]:
 
 
 Implementation = Callable[[Call], dict[str, Any]]
-OPERATIONS: dict[str, Implementation] = {}
-"""SageMaker's, by name; sandbox.operations imports the modules that fill it."""
-
-Register = Callable[[str], Callable[[Implementation], Implementation]]
 
 
-def registrar(operations: dict[str, Implementation]) -> Register:
-    """Return a decorator, @operation("CreateModel"), that adds functions to a service's operations."""
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """A service whose operations are functions of ours.
 
-    def operation(name: str) -> Callable[[Implementation], Implementation]:
+    Args:
+        name: botocore's, for example sagemaker.
+        title: What messages call it.
+        target: What stands before the operation in the header X-Amz-Target.
+        check: Raises what stands in the way of a call, after its request was checked and before it runs.
+        operations: By name; sandbox.operations imports the modules that fill it.
+    """
+
+    name: str
+    title: str
+    target: str
+    check: Callable[[Call], None]
+    operations: dict[str, Implementation] = field(default_factory=dict)
+
+    def operation(self, name: str) -> Callable[[Implementation], Implementation]:
+        """Return a decorator, @operation("CreateModel"), that adds a function to the operations."""
+
         def register(function: Implementation) -> Implementation:
-            assert name not in operations, f"{name} is implemented twice"
-            operations[name] = function
+            assert name not in self.operations, f"{name} is implemented twice"
+            self.operations[name] = function
             return function
 
         return register
 
-    return operation
+    def dispatch(self, name: str, request: Any, *, region: str, context: Context) -> dict[str, Any]:
+        """Run an operation and return its checked answer.
+
+        Raises:
+            AwsError: As AWS would; 400 UnknownOperationException for what is not implemented here, since SDKs
+                repeat a 5xx many times.
+        """
+        if name not in service_model.operation_names(self.name):
+            raise AwsError("UnknownOperationException", f"{self.title} has no operation {name}.")
+        function = self.operations.get(name)
+        if function is None:
+            raise AwsError(
+                "UnknownOperationException",
+                f"The sandbox does not implement {name} of {self.title}. What it implements is listed in"
+                " src/sandbox/README.md; use an AWS account (a mode other than sample) for the rest.",
+            )
+        request = service_model.check_request(name, request, self.name)
+        call = Call(operation=name, request=request, region=region, context=context)
+        self.check(call)
+        return service_model.check_answer(name, function(call), self.name)
 
 
-operation = registrar(OPERATIONS)
-
-
-def dispatch(name: str, request: Any, *, region: str, context: Context) -> dict[str, Any]:
-    """Run an operation and return its checked answer.
-
-    Raises:
-        AwsError: As AWS would; 400 UnknownOperationException for what is not implemented here, since SDKs
-            repeat a 5xx many times.
-    """
-    if name not in service_model.operation_names():
-        raise AwsError("UnknownOperationException", f"SageMaker has no operation {name}.")
-    function = OPERATIONS.get(name)
-    if function is None:
-        raise AwsError(
-            "UnknownOperationException",
-            f"The sandbox does not implement {name}. What it implements is listed in src/sandbox/README.md;"
-            " use an AWS account (a mode other than sample) for the rest.",
-        )
-    request = service_model.check_request(name, request)
-    context.faults.raise_for(name, region=region)
-    answer = function(Call(operation=name, request=request, region=region, context=context))
-    return service_model.check_answer(name, answer)
+SAGEMAKER = Service(
+    name="sagemaker",
+    title="SageMaker",
+    target="SageMaker",
+    check=lambda call: call.context.faults.raise_for(call.operation, region=call.region),
+)
+operation = SAGEMAKER.operation

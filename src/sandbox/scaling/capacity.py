@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox.api import registry
 from sandbox.api.errors import validation_error
+from sandbox.api.registry import SAGEMAKER
 
 if TYPE_CHECKING:
     from sandbox.context import Context
@@ -149,4 +149,4 @@ def scaled(resource_id: str, dimension: str) -> Scaled:
 
 
 def _call(context: Context, region: str, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-    return registry.dispatch(operation, request, region=region, context=context)
+    return SAGEMAKER.dispatch(operation, request, region=region, context=context)

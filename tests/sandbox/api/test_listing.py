@@ -130,7 +130,7 @@ def test_more_results_than_the_model_allows_are_refused(sandbox) -> None:
 
 
 def test_the_order_of_every_implemented_list_is_the_documented_one() -> None:
-    names = {name for name in operations.SAGEMAKER if name.startswith("List")} | listing.ASCENDING
+    names = {name for name in operations.SAGEMAKER.operations if name.startswith("List")} | listing.ASCENDING
     checked = 0
     for name in names:
         order = service_model.service_model().operation_model(name).input_shape.members.get("SortOrder")

@@ -8,8 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.sandbox.scaling.scaled_components import COPIES, Scaling, eventually
 
-from sandbox import operations
-from sandbox.scaling import api
+from sandbox.operations import AUTO_SCALING
 
 TRACKED = "SageMakerInferenceComponentInvocationsPerCopy"
 OF_VARIANTS = "SageMakerVariantInvocationsPerInstance"
@@ -270,8 +269,8 @@ def test_what_does_not_exist_is_said_in_awss_words(scaling: Scaling, component: 
 def test_every_other_operation_is_named_in_its_error_response(scaling: Scaling) -> None:
     from botocore.loaders import Loader
 
-    model = Loader().load_service_model(api.SERVICE, "service-2")
-    others = set(model["operations"]) - set(operations.SCALING)
+    model = Loader().load_service_model(AUTO_SCALING.name, "service-2")
+    others = set(model["operations"]) - set(AUTO_SCALING.operations)
     assert others == {
         "DeleteScheduledAction",
         "DescribeScheduledActions",
