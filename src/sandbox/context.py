@@ -9,6 +9,8 @@ from typing import Any
 from sandbox.api.faults import Faults
 from sandbox.storage.resources import Resources
 
+_READ_TIMEOUT_S = 600  # a slow disk may take minutes to keep a large object
+
 
 class Context:
     """Home, records, faults and clients of one running sandbox.
@@ -41,6 +43,7 @@ class Context:
                     endpoint_url=self.url,
                     config=Config(
                         max_pool_connections=32,
+                        read_timeout=_READ_TIMEOUT_S,
                         retries={"total_max_attempts": 2},
                         proxies={},
                         request_checksum_calculation="when_required",
