@@ -1,9 +1,13 @@
-"""Who may import whom. Notebooks stand on workshop; train, which is shipped alone, on nothing of ours."""
+"""Who may import whom, and that none imports itself through others.
+
+Notebooks stand on workshop; train, which is shipped alone, on nothing of ours.
+"""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -52,7 +56,7 @@ def part_of(module: str) -> str:
     return max((part for part in ALLOWED if is_within(module, part)), key=len)
 
 
-def offences(module: str, source: str) -> list[str]:
+def violations(module: str, source: str) -> list[str]:
     part, found = part_of(module), []
     for name in imports(ast.parse(source)):
         top = name.split(".")[0]
@@ -63,6 +67,44 @@ def offences(module: str, source: str) -> list[str]:
         if part in NEEDS_ONLY_PYTHON and top not in OURS and top not in STANDARD_LIBRARY:
             found.append(f"{module} imports {name}, beyond the standard library")
     return found
+
+
+class WithoutTypeChecking(ast.NodeTransformer):
+    """Leave out what only a type checker sees."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        self.generic_visit(node)
+        is_for_types = ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+        return node.orelse if is_for_types else node
+
+
+def module_of(name: str, modules: Mapping[str, object]) -> str | None:
+    """Return the module of ours that an imported name is, or is in; None for anybody else's."""
+    while name:
+        for found in (name, f"train.{name}"):  # train.py finds its own package beside itself
+            if found in modules:
+                return found
+        name = name.rpartition(".")[0]
+    return None
+
+
+def cycles(sources: Mapping[str, str]) -> list[str]:
+    """Return each cycle of imports as "a -> b -> a", wherever in the code an import stands."""
+    graph = {}
+    for module, source in sources.items():
+        names = imports(WithoutTypeChecking().visit(ast.parse(source)))
+        graph[module] = {found for name in names if (found := module_of(name, sources))} - {module}
+    found = []
+    while True:
+        try:
+            TopologicalSorter(graph).prepare()
+            return sorted(found)
+        except CycleError as error:
+            ring = error.args[1][:0:-1]  # closed, and each imported by the next: open it and turn it round
+            start = ring.index(min(ring))
+            ring = ring[start:] + ring[:start]
+            found.append(" -> ".join([*ring, ring[0]]))
+            graph[ring[-1]].remove(ring[0])
 
 
 def modules() -> dict[str, Path]:
@@ -83,8 +125,12 @@ def test_no_module_imports_against_the_direction() -> None:
     found = modules()
     assert len(found) >= 20, "the source folder was not found"
     assert [
-        line for module, path in found.items() for line in offences(module, path.read_text("utf-8"))
+        line for module, path in found.items() for line in violations(module, path.read_text("utf-8"))
     ] == []
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    assert cycles({module: path.read_text("utf-8") for module, path in modules().items()}) == []
 
 
 @pytest.mark.parametrize("path", list_notebooks(REPO_DIR / "notebook"), ids=lambda path: path.stem)
@@ -119,7 +165,7 @@ def test_a_notebook_imports_only_workshop_of_ours(path: Path) -> None:
     ],
 )
 def test_an_import_against_the_direction_is_found(module: str, source: str) -> None:
-    assert offences(module, source)
+    assert violations(module, source)
 
 
 @pytest.mark.parametrize(
@@ -133,4 +179,30 @@ def test_an_import_against_the_direction_is_found(module: str, source: str) -> N
     ],
 )
 def test_an_import_along_the_direction_is_left_alone(module: str, source: str) -> None:
-    assert offences(module, source) == []
+    assert violations(module, source) == []
+
+
+@pytest.mark.parametrize(
+    ("sources", "found"),
+    [
+        ({"a.x": "import b", "b": "import c.y", "c.y": "from a import x"}, ["a.x -> b -> c.y -> a.x"]),
+        (
+            {"a": "def f():\n    from b import g", "b": "import importlib\nimport_module('a')"},
+            ["a -> b -> a"],
+        ),
+        (
+            {"a": "import b", "b": "import a, c", "c": "import d", "d": "from c import f"},
+            ["a -> b -> a", "c -> d -> c"],
+        ),
+        (
+            {"train.tuning.a": "from tuning.b import f", "train.tuning.b": "from tuning import a"},
+            ["train.tuning.a -> train.tuning.b -> train.tuning.a"],
+        ),
+        ({"a": "if TYPE_CHECKING:\n    import c\nelse:\n    import b", "b": "import a"}, ["a -> b -> a"]),
+        ({"a": "if TYPE_CHECKING:\n    from b import B", "b": "import a"}, []),
+        ({"a": "import typing\nif typing.TYPE_CHECKING:\n    import b", "b": "import a"}, []),
+        ({"a": "import b, c", "b": "import c", "c": "import os"}, []),
+    ],
+)
+def test_a_cycle_is_found_and_named_in_order(sources: dict[str, str], found: list[str]) -> None:
+    assert cycles(sources) == found
