@@ -8,8 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from workshop.entries import DatasetState, Entry, EvaluationState, ModelState
-from workshop.entries_aws import ComponentsState, EndpointState, TrainingJobState
+from workshop.entries import (
+    ComponentsState,
+    DatasetState,
+    EndpointState,
+    Entry,
+    EvaluationState,
+    ModelState,
+    TrainingJobState,
+)
 from workshop.errors import WorkshopError
 from workshop.settings import Settings
 

@@ -78,7 +78,7 @@ def test_prompt_without_an_answer_has_no_summary() -> None:
 def test_import_needs_no_heavy_package() -> None:
     code = (
         "import sys, workshop.prompt, workshop.news.load, workshop.news.clean, workshop.news.duplicates, "
-        "workshop.news.shorten, workshop.news.split, workshop.news.write, workshop.news.read\n"
+        "workshop.news.shorten, workshop.news.split, workshop.news.dataset, workshop.news.dataset\n"
         "heavy = ('pandas', 'numpy', 'pyarrow', 'datasets', 'torch', 'transformers', 'jinja2')\n"
         "print([name for name in heavy if name in sys.modules])"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from workshop.aws.session import Aws
@@ -16,6 +18,10 @@ LOG_GROUP = "/aws/sagemaker/InferenceComponents/"
 _GO_ON = (
     "run the cell again to go on waiting, or the cells under Delete: the machines cost as long as they stand"
 )
+
+NAMESPACE = "AWS/SageMaker"
+
+Series = dict[str, dict[str, tuple[list[datetime], list[float]]]]
 
 
 def wait_for_component(aws: Aws, name: str, *, timeout_s: float) -> dict[str, Any]:
@@ -176,3 +182,48 @@ def _failure(aws: Aws, described: dict[str, Any]) -> WorkshopError | None:
         next_step="delete it with the cells under Delete, correct what the reason or the log names and "
         f"create it again; the whole log is in CloudWatch, {LOG_GROUP}{name}",
     )
+
+
+def metric_queries(
+    components: Sequence[str], statistics: Mapping[str, str], *, period_s: int
+) -> list[dict[str, Any]]:
+    """Return MetricDataQueries of GetMetricData: every metric of every component.
+
+    Args:
+        components: Their names.
+        statistics: Metric -> statistic, for example {"Invocations": "Sum"}.
+        period_s: Of one point, in seconds.
+
+    Source: SageMaker Developer Guide, "Amazon SageMaker AI inference component metrics": their dimension is
+    InferenceComponentName.
+    """
+    return [
+        {
+            "Id": f"m{number}_{index}",
+            "Label": f"{metric} {component}",
+            "MetricStat": {
+                "Metric": {
+                    "Namespace": NAMESPACE,
+                    "MetricName": metric,
+                    "Dimensions": [{"Name": "InferenceComponentName", "Value": component}],
+                },
+                "Period": period_s,
+                "Stat": statistic,
+            },
+        }
+        for number, (metric, statistic) in enumerate(statistics.items())
+        for index, component in enumerate(components)
+    ]
+
+
+def metric_series(results: Sequence[Mapping[str, Any]]) -> Series:
+    """Return MetricDataResults as metric -> component -> (times, values).
+
+    Args:
+        results: Of queries that `metric_queries` wrote.
+    """
+    series: Series = {}
+    for result in results:
+        metric, _, component = result["Label"].partition(" ")
+        series.setdefault(metric, {})[component] = (list(result["Timestamps"]), list(result["Values"]))
+    return series

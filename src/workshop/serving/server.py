@@ -19,8 +19,8 @@ import time
 from pathlib import Path
 
 from processes.group import ProcessGroup
+from workshop.docker import check_docker, remove_container
 from workshop.errors import WorkshopError
-from workshop.serving.docker import check_docker, remove_container
 from workshop.serving.engines import ENGINES
 from workshop.serving.plan import HOST, ServingPlan
 from workshop.view.command_text import hider

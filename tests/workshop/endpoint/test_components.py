@@ -15,18 +15,20 @@ from tests.workshop.components_on_sandbox import create_component, create_endpoi
 from workshop.aws.resources import is_there
 from workshop.aws.session import Aws
 from workshop.aws.waits import Wait
-from workshop.endpoint.component_metrics import Series, metric_queries, metric_series
 from workshop.endpoint.components import (
+    Series,
     component_log_lines,
     components_table,
     copies_of,
+    metric_queries,
+    metric_series,
     wait_for_component,
     wait_for_copies,
     wait_for_instances,
 )
 from workshop.endpoint.deletion import delete_components
 from workshop.endpoint.rollout_watch import CopiesWatch
-from workshop.endpoint.scalable_targets import COPIES, deregister_targets, registered_targets
+from workshop.endpoint.scaling import COPIES, deregister_targets, registered_targets
 from workshop.errors import WorkshopError
 from workshop.inference import TGI
 

@@ -14,7 +14,7 @@ import pytest
 from sample.news import generator, names
 from sample.news.topics import BY_NAME
 from workshop.errors import WorkshopError
-from workshop.news import hub
+from workshop.news import load as load_module
 from workshop.news.load import _split_seed, load
 from workshop.news.table import COLUMNS, SPLITS
 
@@ -167,7 +167,7 @@ def test_hub_out_of_reach_is_said_at_once_and_leaves_nothing(offline: str, tmp_p
 def on_hub(monkeypatch: pytest.MonkeyPatch, **splits: list[dict]) -> None:
     """Stand in for the hub, which tests cannot reach; the data set it gives is a real one."""
     made = datasets.DatasetDict({split: datasets.Dataset.from_list(rows) for split, rows in splits.items()})
-    monkeypatch.setattr(hub, "download", lambda name: made)
+    monkeypatch.setattr(load_module, "download", lambda name: made)
 
 
 def test_hub_data_set_keeps_its_splits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,13 +10,12 @@ import pytest
 
 from sample.news import generator
 from workshop.news.clean import clean
+from workshop.news.dataset import WrittenDataset, read_rows, write
 from workshop.news.duplicates import NEAR_DUPLICATE_JACCARD, find_leaks, without_leaks
 from workshop.news.load import load
-from workshop.news.read import read_rows
 from workshop.news.shorten import count_tokens, shorten
 from workshop.news.split import SIZES, take
 from workshop.news.table import SPLITS, News
-from workshop.news.write import WrittenDataset, write
 from workshop.prompt import article_of, summary_of
 
 

@@ -7,8 +7,7 @@ import pytest
 from sample.news import generator
 from workshop.errors import WorkshopError
 from workshop.news import shorten as module
-from workshop.news.checks import MIN_DOCUMENT_CHARS
-from workshop.news.clean import clean
+from workshop.news.clean import MIN_DOCUMENT_CHARS, clean
 from workshop.news.sentences import sentences
 from workshop.news.shorten import (
     NO_SENTENCE_FITS,

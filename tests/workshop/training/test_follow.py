@@ -173,7 +173,7 @@ def test_an_aws_that_ended_is_noticed(sample_aws: Aws, monkeypatch: pytest.Monke
 def test_long_logs_of_two_machines_are_read_page_by_page(account: Settings) -> None:
     """Moto keeps CloudWatch's pages; its training jobs complete at once and print nothing."""
     from workshop.aws.session import connect
-    from workshop.training.job_logs import TRAINING_LOG_GROUP, JobLogs
+    from workshop.training.follow import TRAINING_LOG_GROUP, JobLogs
 
     logs = connect(account).client("logs")
     reader = JobLogs(logs, "two", 2)
@@ -212,7 +212,7 @@ def test_long_logs_of_two_machines_are_read_page_by_page(account: Settings) -> N
 def test_lines_that_cloudwatch_shows_after_the_end_are_taken(account: Settings) -> None:
     """A training job of moto has completed at once; its last line comes later, as on AWS."""
     from workshop.aws.session import connect
-    from workshop.training.job_logs import TRAINING_LOG_GROUP
+    from workshop.training.follow import TRAINING_LOG_GROUP
 
     aws = connect(dataclasses.replace(account, poll_interval_s=0.05, role_arn=ROLE))
     name = start_job(aws, "")

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from workshop.aws.session import Aws
-from workshop.endpoint.alarms import wait_until_quiet
+from workshop.endpoint.scaling import wait_until_quiet
 from workshop.errors import WorkshopError
 
 

@@ -14,9 +14,9 @@ import pytest
 from tests.serve.server_process import BASE, REPO
 from tests.workshop.serving.conftest import READY_TIMEOUT_S
 
+from workshop.docker import check_docker
 from workshop.errors import WorkshopError
 from workshop.inference import TGI, Client
-from workshop.serving.docker import check_docker
 from workshop.serving.plan import ServingPlan, serving_plan
 from workshop.serving.server import start_server
 from workshop.settings import Settings

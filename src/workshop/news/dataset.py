@@ -1,25 +1,34 @@
-"""Write a data set so that there is always a whole one: the old until the new is complete."""
+"""Write a data set so that there is always a whole one, the old until the new is complete; read it back."""
 
+import ctypes
 import errno
 import fcntl
 import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from workshop.errors import WorkshopError
-from workshop.news.exchange import ASIDE, exchange
 from workshop.news.table import News
 from workshop.prompt import chat_messages
 
 _NO_PERMISSION = {errno.EACCES, errno.EPERM, errno.EROFS}
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+# Ends the name that the old folder has between two renames.
+ASIDE = "-old"
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2  # linux/fs.h
+_RENAME_SWAP = 2  # macOS sys/stdio.h
+# File systems and kernels that cannot exchange (NFS and so Amazon EFS, for one) answer with one of these.
+_UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,4 +172,72 @@ def _disk_errors(dataset_dir: Path) -> Iterator[None]:
             found=f"no space to write {dataset_dir} ({error.strerror}; {free_mb:,.0f} MB free on the disk)",
             expected="about 100 MB for the full data set; the old data set, if there was one, is unchanged",
             next_step="free some space, or set WORKSHOP_HOME to a folder on another disk; run the cell again",
+        ) from None
+
+
+def exchange(new: Path, old: Path) -> None:
+    """Rename `new` to `old`; where there was an `old`, it is at `new` afterwards.
+
+    `os.replace` cannot replace a folder that is not empty, and two renames would leave a moment without
+    any. Linux and macOS can exchange two names in one step. Only on a file system that cannot, the two
+    renames are done, the old one coming back if the second fails; after a kill between them it is beside,
+    under the new one's name and ASIDE.
+
+    Source: renameat2(2) with RENAME_EXCHANGE; renamex_np(2) with RENAME_SWAP.
+    """
+    if not old.exists():
+        new.rename(old)
+        return
+    try:
+        _exchange_names(new, old)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+        _exchange_by_renaming(new, old)
+
+
+def _exchange_names(new: Path, old: Path) -> None:
+    library = ctypes.CDLL(None, use_errno=True)
+    names = os.fsencode(new), os.fsencode(old)
+    try:
+        if sys.platform == "darwin":
+            result = library.renamex_np(*names, _RENAME_SWAP)
+        else:
+            result = library.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE)
+    except AttributeError:
+        raise OSError(errno.ENOSYS, "this C library cannot exchange names") from None
+    if result != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(old))
+
+
+def _exchange_by_renaming(new: Path, old: Path) -> None:
+    aside = new.with_name(new.name + ASIDE)
+    old.rename(aside)
+    try:
+        new.rename(old)
+    except BaseException:
+        aside.rename(old)
+        raise
+    aside.rename(new)
+
+
+def read_rows(dataset_dir: Path, split: str) -> list[dict[str, Any]]:
+    """Return the rows of a split: `id`, `category` and `messages` of each.
+
+    Args:
+        dataset_dir: the folder of one data set, `settings.data_dir / settings.dataset_name`.
+        split: "train", "validation" or "test".
+
+    Raises:
+        WorkshopError: the file is not there.
+    """
+    path = dataset_dir / split / f"{split}.jsonl"
+    try:
+        with path.open(encoding="utf-8") as file:
+            return [json.loads(line) for line in file]
+    except FileNotFoundError:
+        raise WorkshopError(
+            found=f"no file {path}",
+            expected="the rows that notebook 01 writes",
+            next_step="run 01-Prepare-Dataset-KR-News",
         ) from None

@@ -14,7 +14,7 @@ from workshop.aws.download import download_model
 from workshop.aws.session import Aws, connect
 from workshop.errors import WorkshopError
 from workshop.settings import Settings
-from workshop.training.job import InLocalMode, training_place
+from workshop.training.backend import InLocalMode, training_place
 from workshop.training.local_mode import remove_folder
 
 MODEL_FILES = ("config.json", "model.safetensors", "adapter/adapter_model.safetensors")

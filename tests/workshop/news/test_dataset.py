@@ -14,10 +14,9 @@ from pathlib import Path
 import pytest
 
 from workshop.errors import WorkshopError
-from workshop.news import exchange
+from workshop.news import dataset as dataset_module
 from workshop.news.clean import clean
-from workshop.news.read import read_rows
-from workshop.news.write import write
+from workshop.news.dataset import read_rows, write
 from workshop.prompt import REQUEST, SYSTEM, article_of, summary_of
 
 from .conftest import ARTICLE, SUMMARY, MakeNews, article, row
@@ -30,7 +29,7 @@ from pathlib import Path
 import pandas as pd
 from workshop.errors import WorkshopError
 from workshop.news.table import COLUMNS, News, SPLITS
-from workshop.news.write import write
+from workshop.news.dataset import write
 
 def version(number):
     rows = [dict.fromkeys(COLUMNS, "") | {"document": f"{number} 기사", "summary": f"{number} 요약"}] * 400
@@ -221,7 +220,7 @@ def without_exchange(new: Path, old: Path) -> None:
 
 def test_file_system_without_exchange_is_served_by_renaming(news, tmp_path: Path, monkeypatch) -> None:
     # Stands in for a network file system, which a test cannot mount.
-    monkeypatch.setattr(exchange, "_exchange_names", without_exchange)
+    monkeypatch.setattr(dataset_module, "_exchange_names", without_exchange)
     write(news, tmp_path / "full")
     (tmp_path / "full" / "old").touch()
     assert write(news, tmp_path / "full").sha256 == files_of(tmp_path / "full")
@@ -231,7 +230,7 @@ def test_file_system_without_exchange_is_served_by_renaming(news, tmp_path: Path
 def test_kill_between_two_renames_loses_nothing(news, make_news, tmp_path: Path) -> None:
     # What such a kill leaves, on a file system without exchange; then the next writing fails as well.
     before = write(news, tmp_path / "full").sha256
-    (tmp_path / "full").rename(tmp_path / f".full.new-abc{exchange.ASIDE}")
+    (tmp_path / "full").rename(tmp_path / f".full.new-abc{dataset_module.ASIDE}")
     (tmp_path / ".full.new-abc").mkdir()
     assert "no space" in run_writer(str(tmp_path / "full"), "limited", "2")
     assert files_of(tmp_path / "full") == before
@@ -242,7 +241,7 @@ def test_second_rename_that_fails_brings_the_old_one_back(tmp_path: Path) -> Non
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "file").touch()
     with pytest.raises(FileNotFoundError):
-        exchange._exchange_by_renaming(tmp_path / "missing", tmp_path / "old")
+        dataset_module._exchange_by_renaming(tmp_path / "missing", tmp_path / "old")
     assert (tmp_path / "old" / "file").exists()
 
 

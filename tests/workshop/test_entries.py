@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from workshop.entries import now_utc
-from workshop.entries_aws import ComponentsState, EndpointState, TrainingJobState
+from workshop.entries import ComponentsState, EndpointState, TrainingJobState, now_utc
 from workshop.errors import WorkshopError
 from workshop.settings import Settings
 from workshop.state import State
