@@ -1,64 +1,133 @@
-"""What serving in a container needs on this machine, looked for before anything starts; and its removal."""
+"""Docker on this machine: what is missing for a container is named before anything starts."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import subprocess
+from dataclasses import dataclass
 
 from workshop.errors import WorkshopError
 
 _ASK_TIMEOUT_S = 60
 _REMOVE_TIMEOUT_S = 300
-_NEXT_STEP = "set serve_with: process in workshop.yaml, or "
 # Any of them makes `docker run --gpus` work, whether or not a runtime is registered.
 _GPU_HOOKS = ("nvidia-container-runtime-hook", "nvidia-container-runtime", "nvidia-ctk")
 _REGISTRY = re.compile(r"(\d+\.dkr\.ecr\.([\w-]+)\.amazonaws\.com)/")
 
 
-def check_docker(image: str) -> None:
+@dataclass(frozen=True, kw_only=True)
+class DockerUse:
+    """The setting that asks for Docker; errors name it, and the one that does without.
+
+    Args:
+        setting: Line of workshop.yaml, for example "serve_with: container".
+        without: The line to write instead.
+        purpose: What runs in it, after "Docker, which ...".
+    """
+
+    setting: str
+    without: str
+    purpose: str
+
+    def error(self, *, found: str, expected: str, way_out: str) -> WorkshopError:
+        """Return the error for something that is missing.
+
+        Args:
+            found: After "SETTING, and ...".
+            expected: What should be there.
+            way_out: What to do to go on with Docker.
+        """
+        return WorkshopError(
+            found=f"{self.setting}, and {found}",
+            expected=expected,
+            next_step=f"set {self.without} in workshop.yaml, or {way_out}",
+        )
+
+
+SERVING = DockerUse(
+    setting="serve_with: container",
+    without="serve_with: process",
+    purpose="the serving image runs in",
+)
+
+
+def check_docker(use: DockerUse) -> str:
+    """Look for the program and its daemon.
+
+    Returns:
+        The daemon's runtimes, as JSON.
+
+    Raises:
+        WorkshopError: One of them is missing.
+    """
+    if shutil.which("docker") is None:
+        raise use.error(
+            found="no program `docker` on this machine",
+            expected=f"Docker, which {use.purpose}",
+            way_out="install Docker (setup/README.md) and run the cell again",
+        )
+    runtimes = output_of("docker", "info", "--format", "{{json .Runtimes}}")
+    if runtimes is None:
+        raise use.error(
+            found="a Docker that does not answer (`docker info` fails)",
+            expected="a running Docker daemon that this user may use",
+            way_out="start it (Linux: sudo systemctl start docker) and run the cell again",
+        )
+    return runtimes
+
+
+def check_serving_container(image: str) -> None:
     """Look for everything that `docker run --gpus all IMAGE` needs.
 
     Raises:
         WorkshopError: Naming what is missing.
     """
-    if shutil.which("docker") is None:
-        raise WorkshopError(
-            found="serve_with: container, and no program `docker` on this machine",
-            expected="Docker, which the serving image runs in",
-            next_step=_NEXT_STEP + "install Docker (setup/README.md) and run the cell again",
-        )
-    runtimes = _output("docker", "info", "--format", "{{json .Runtimes}}")
-    if runtimes is None:
-        raise WorkshopError(
-            found="serve_with: container, and a Docker that does not answer (`docker info` fails)",
-            expected="a running Docker daemon that this user may use",
-            next_step=_NEXT_STEP + "start it (Linux: sudo systemctl start docker) and run the cell again",
-        )
-    if _output("nvidia-smi") is None:
-        raise WorkshopError(
-            found="serve_with: container, and no NVIDIA GPU that answers (`nvidia-smi` fails)",
+    runtimes = check_docker(SERVING)
+    if not has_gpu():
+        raise SERVING.error(
+            found="no NVIDIA GPU that answers (`nvidia-smi` fails)",
             expected="a GPU: the serving images run on nothing else",
-            next_step=_NEXT_STEP
-            + "use a machine with a GPU, or endpoint_num_gpus of them: an ml.g5.12xlarge",
+            way_out="use a machine with a GPU, or endpoint_num_gpus of them: an ml.g5.12xlarge",
         )
     if "nvidia" not in runtimes and not any(map(shutil.which, _GPU_HOOKS)):
-        raise WorkshopError(
-            found="serve_with: container, and a Docker that cannot hand GPUs to containers",
+        raise SERVING.error(
+            found="a Docker that cannot hand GPUs to containers",
             expected="the NVIDIA Container Toolkit",
-            next_step=_NEXT_STEP + "install nvidia-container-toolkit, restart Docker and run the cell again",
+            way_out="install nvidia-container-toolkit, restart Docker and run the cell again",
         )
-    if _output("docker", "image", "inspect", image) is None:
-        raise WorkshopError(
-            found=f"serve_with: container, and no image {image} on this machine",
+    if not has_image(image):
+        raise SERVING.error(
+            found=f"no image {image} on this machine",
             expected="the image; it is several GB, so it is fetched by itself",
-            next_step=_NEXT_STEP + _fetch(image),
+            way_out=_fetch(image),
         )
+
+
+def has_gpu() -> bool:
+    """Tell whether an NVIDIA GPU answers on this machine."""
+    return output_of("nvidia-smi") is not None
+
+
+def has_image(image: str) -> bool:
+    """Tell whether an image is on this machine already."""
+    return output_of("docker", "image", "inspect", image) is not None
 
 
 def remove_container(name: str) -> None:
     """Remove a container, whether it runs or not; one that is not there is none to remove."""
-    _output("docker", "rm", "--force", name, timeout_s=_REMOVE_TIMEOUT_S)
+    output_of("docker", "rm", "--force", name, timeout_s=_REMOVE_TIMEOUT_S)
+
+
+def output_of(*command: str, timeout_s: float = _ASK_TIMEOUT_S) -> str | None:
+    """Run a command and return what it wrote, or None when it did not end well."""
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.decode("utf-8", errors="replace") if done.returncode == 0 else None
 
 
 def _fetch(image: str) -> str:
@@ -69,14 +138,3 @@ def _fetch(image: str) -> str:
         f"fetch it: aws ecr get-login-password --region {match[2]} | "
         f"docker login --username AWS --password-stdin {match[1]}; docker pull {image}"
     )
-
-
-def _output(*command: str, timeout_s: float = _ASK_TIMEOUT_S) -> str | None:
-    """Run a command and return what it wrote, or None when it did not end well."""
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False, text=True
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None

@@ -14,7 +14,7 @@ from workshop.settings import Settings
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from workshop.training.follow import FollowedJob
+    from workshop.training.job import FollowedJob
 
 SPLITS = ("train", "validation", "test")
 DATASET_NAMES = ("small", "full")

@@ -14,7 +14,7 @@ import pytest
 from tests.serve.server_process import BASE, REPO
 from tests.workshop.serving.conftest import READY_TIMEOUT_S
 
-from workshop.docker import check_docker
+from workshop.docker import check_serving_container
 from workshop.errors import WorkshopError
 from workshop.inference import TGI, Client
 from workshop.serving.plan import ServingPlan, serving_plan
@@ -78,7 +78,7 @@ def test_what_a_container_lacks_is_named(
     if docker:
         program(programs, "docker", docker)
     with pytest.raises(WorkshopError) as caught:
-        check_docker(IMAGE)
+        check_serving_container(IMAGE)
     for part in [*parts, "serve_with: container", "serve_with: process"]:
         assert part in str(caught.value)
 
@@ -89,7 +89,7 @@ def test_a_machine_with_a_gpu_is_good(programs: Path, hook: str | None) -> None:
     program(programs, "docker", "echo runc" if hook else "echo nvidia")
     if hook:
         program(programs, hook)
-    check_docker(IMAGE)
+    check_serving_container(IMAGE)
 
 
 def test_nothing_starts_without_docker(plan: ServingPlan, programs: Path, tmp_path: Path) -> None:

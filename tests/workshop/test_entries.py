@@ -11,7 +11,7 @@ from workshop.entries import ComponentsState, EndpointState, TrainingJobState, n
 from workshop.errors import WorkshopError
 from workshop.settings import Settings
 from workshop.state import State
-from workshop.training.follow import FollowedJob
+from workshop.training.job import FollowedJob
 
 NOTEBOOK = "03-SageMaker-Training"
 

@@ -1,4 +1,4 @@
-"""Wait for inference components: until they serve, have so many copies, or have let machines go."""
+"""Inference components: wait until they serve or are scaled; show what they are, log and measure."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from workshop.aws.session import Aws
 from workshop.aws.waits import Wait
-from workshop.endpoint.endpoints import NUM_LOG_LINES, last_lines_of
+from workshop.endpoint.endpoints import last_lines_of
 from workshop.errors import WorkshopError
+from workshop.view.process_output import NUM_ERROR_LINES, last_lines
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 LOG_GROUP = "/aws/sagemaker/InferenceComponents/"
-_GO_ON = (
-    "run the cell again to go on waiting, or the cells under Delete: the machines cost as long as they stand"
-)
-
 NAMESPACE = "AWS/SageMaker"
 
 Series = dict[str, dict[str, tuple[list[datetime], list[float]]]]
@@ -30,22 +27,20 @@ def wait_for_component(aws: Aws, name: str, *, timeout_s: float) -> dict[str, An
     Args:
         aws: Where it is.
         name: Inference component.
-        timeout_s: After this many seconds the wait ends; the component goes on.
+        timeout_s: After this many seconds the wait ends; the component stays as it is.
 
     Returns:
-        What DescribeInferenceComponent says of it. After an update that failed this is the old
+        Its DescribeInferenceComponent. After an update that failed this is the old
         specification again: compare its ModelName.
 
     Raises:
-        WorkshopError: It failed (with the last lines of its containers), or the time is over.
+        WorkshopError: It failed (with the last lines of its containers), or the wait timed out.
     """
-    return _wait(
-        aws, name, timeout_s=timeout_s, expected="InService (endpoint_timeout_s in workshop.yaml)"
-    ).until(
+    return _wait(aws, name, "InService", timeout_s=timeout_s, setting="endpoint_timeout_s").until(
         lambda: _described(aws, name),
-        is_done=lambda seen: seen["InferenceComponentStatus"] == "InService" and _has_its_copies(seen),
+        is_done=lambda one: one["InferenceComponentStatus"] == "InService" and _has_its_copies(one),
         text=_text,
-        failure=lambda seen: _failure(aws, seen),
+        failure=lambda one: _failure(aws, one),
     )
 
 
@@ -59,23 +54,21 @@ def wait_for_copies(aws: Aws, name: str, num_copies: int, *, timeout_s: float) -
         timeout_s: As in `wait_for_component`.
 
     Returns:
-        What DescribeInferenceComponent says of it.
+        Its DescribeInferenceComponent.
 
     Raises:
-        WorkshopError: The component failed, or the time is over.
+        WorkshopError: The component failed, or the wait timed out.
     """
-    return _wait(
-        aws, name, timeout_s=timeout_s, expected=f"{num_copies} copies (scaling_timeout_s in workshop.yaml)"
-    ).until(
+    return _wait(aws, name, f"{num_copies} copies", timeout_s=timeout_s, setting="scaling_timeout_s").until(
         lambda: _described(aws, name),
-        is_done=lambda seen: copies_of(seen) == (num_copies, num_copies),
+        is_done=lambda one: copies_of(one) == (num_copies, num_copies),
         text=_text,
-        failure=lambda seen: _failure(aws, seen),
+        failure=lambda one: _failure(aws, one),
     )
 
 
 def wait_for_instances(aws: Aws, endpoint_name: str, num_instances: int, *, timeout_s: float) -> None:
-    """Show how many machines an endpoint has until there are so many.
+    """Show how many instances an endpoint has until there are so many.
 
     Args:
         aws: Where it is.
@@ -84,14 +77,14 @@ def wait_for_instances(aws: Aws, endpoint_name: str, num_instances: int, *, time
         timeout_s: As in `wait_for_component`.
 
     Raises:
-        WorkshopError: The time is over.
+        WorkshopError: The wait timed out.
     """
     sagemaker = aws.client("sagemaker")
-    expected = f"{num_instances} instances (scaling_timeout_s in workshop.yaml)"
-    _wait(aws, endpoint_name, timeout_s=timeout_s, expected=expected).until(
+    expected = f"{num_instances} instances"
+    _wait(aws, endpoint_name, expected, timeout_s=timeout_s, setting="scaling_timeout_s").until(
         lambda: instances_of(sagemaker.describe_endpoint(EndpointName=endpoint_name)),
-        is_done=lambda seen: seen == num_instances,
-        text=lambda seen: f"{seen} instances",
+        is_done=lambda current: current == num_instances,
+        text=lambda current: f"{current} instances",
     )
 
 
@@ -102,7 +95,7 @@ def copies_of(described: dict[str, Any]) -> tuple[int, int]:
 
 
 def instances_of(described: dict[str, Any]) -> int:
-    """Return how many machines the variants of an endpoint have together."""
+    """Return how many instances the variants of an endpoint have together."""
     return sum(variant.get("CurrentInstanceCount", 0) for variant in described.get("ProductionVariants", ()))
 
 
@@ -145,14 +138,21 @@ def _row(described: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def component_log_lines(aws: Aws, name: str, num_lines: int = NUM_LOG_LINES) -> list[str]:
+def component_log_lines(aws: Aws, name: str, num_lines: int = NUM_ERROR_LINES) -> list[str]:
     """Return what a component's containers wrote last; nothing when there is no log yet."""
     return last_lines_of(aws, LOG_GROUP + name, num_lines)
 
 
-def _wait(aws: Aws, title: str, *, timeout_s: float, expected: str) -> Wait:
-    interval_s = aws.settings.poll_interval_s
-    return Wait(title=title, timeout_s=timeout_s, interval_s=interval_s, expected=expected, next_step=_GO_ON)
+def _wait(aws: Aws, title: str, expected: str, *, timeout_s: float, setting: str) -> Wait:
+    return Wait(
+        title=title,
+        timeout_s=timeout_s,
+        setting=setting,
+        interval_s=aws.settings.poll_interval_s,
+        expected=expected,
+        next_step="run the cell again to continue waiting, or the cells under Delete: the instances cost "
+        "as long as they exist",
+    )
 
 
 def _described(aws: Aws, name: str) -> dict[str, Any]:
@@ -174,11 +174,10 @@ def _failure(aws: Aws, described: dict[str, Any]) -> WorkshopError | None:
     if described["InferenceComponentStatus"] != "Failed":
         return None
     name = described["InferenceComponentName"]
-    last = "".join(f"\n  | {line}" for line in component_log_lines(aws, name)) or " none"
     return WorkshopError(
         found=f"the inference component {name} failed: {described.get('FailureReason', 'no reason given')}\n"
-        f"the last lines of its log:{last}",
-        expected="a copy whose container answers /ping, on a machine with room for it",
+        f"the last lines of its log:{last_lines(component_log_lines(aws, name))}",
+        expected="a copy whose container answers /ping, on an instance with room for it",
         next_step="delete it with the cells under Delete, correct what the reason or the log names and "
         f"create it again; the whole log is in CloudWatch, {LOG_GROUP}{name}",
     )

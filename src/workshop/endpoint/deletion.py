@@ -76,8 +76,8 @@ def _delete(aws: Aws, name: str, timeout_s: float) -> None:
     """Ask for the deletion until AWS accepts it."""
     _wait(aws, f"DeleteInferenceComponent {name}", timeout_s).until(
         lambda: _try_to_delete(aws.client("sagemaker"), name),
-        is_done=lambda refusal: not refusal,
-        text=lambda refusal: f"not yet: {refusal}" if refusal else "accepted",
+        is_done=lambda reason: not reason,
+        text=lambda reason: f"not yet: {reason}" if reason else "accepted",
     )
 
 
@@ -100,8 +100,8 @@ def _try_to_delete(sagemaker: Any, name: str) -> str:
 def _wait_until_gone(aws: Aws, name: str, timeout_s: float) -> None:
     _wait(aws, name, timeout_s).until(
         lambda: _described(aws.client("sagemaker"), name),
-        is_done=lambda seen: seen is None,
-        text=lambda seen: "gone" if seen is None else seen["InferenceComponentStatus"],
+        is_done=lambda described: described is None,
+        text=lambda described: "gone" if described is None else described["InferenceComponentStatus"],
     )
 
 
@@ -110,9 +110,10 @@ def _wait(aws: Aws, title: str, timeout_s: float) -> Wait:
         title=title,
         timeout_s=timeout_s,
         interval_s=aws.settings.poll_interval_s,
-        expected="the end of the component (endpoint_timeout_s in workshop.yaml)",
+        setting="endpoint_timeout_s",
+        expected="the end of the component",
         next_step="run the cell again; if it stays, look at it in the SageMaker console or ask AWS Support: "
-        "the endpoint cannot be deleted before, and its machines cost as long as they stand",
+        "the endpoint cannot be deleted before, and its instances cost as long as they exist",
     )
 
 

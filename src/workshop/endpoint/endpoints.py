@@ -1,16 +1,16 @@
-"""Wait for an endpoint, and say why when it does not come."""
+"""Endpoints: wait until one is in service, and read its log; a failure shows its reason."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from workshop.aws.session import Aws
+from workshop.aws.waits import Wait
 from workshop.errors import WorkshopError
-from workshop.view.live import make_view
+from workshop.view.process_output import NUM_ERROR_LINES, last_lines
 
 LOG_GROUP = "/aws/sagemaker/Endpoints/"
-NUM_LOG_LINES = 15
+_FAILED = ("Failed", "OutOfService", "UpdateRollbackFailed")
 
 
 def wait_until_in_service(aws: Aws, endpoint_name: str, *, timeout_s: float) -> dict[str, Any]:
@@ -19,57 +19,50 @@ def wait_until_in_service(aws: Aws, endpoint_name: str, *, timeout_s: float) -> 
     Args:
         aws: Where it is.
         endpoint_name: Endpoint.
-        timeout_s: After this many seconds the wait ends; the endpoint goes on, and goes on costing.
+        timeout_s: After this many seconds the wait ends; the endpoint stays, and costs.
 
     Returns:
-        What DescribeEndpoint says of it.
+        Its DescribeEndpoint.
 
     Raises:
-        WorkshopError: It failed (with the last lines of its containers), or the time is over.
+        WorkshopError: It failed (with the last lines of its containers), or the wait timed out.
     """
-    sagemaker = aws.client("sagemaker")
-    view, started_s, shown = make_view(endpoint_name), time.monotonic(), ""
-    while True:
-        described = sagemaker.describe_endpoint(EndpointName=endpoint_name)
-        status, lasted_s = described["EndpointStatus"], time.monotonic() - started_s
-        if status != shown:
-            view.status(shown := status)
-        view.tick()
-        if status == "InService":
-            view.end("done", f"{endpoint_name} · InService after {lasted_s:.1f} s")
-            return described
-        if status in ("Failed", "OutOfService", "UpdateRollbackFailed"):
-            view.end("failed", f"{endpoint_name} · {status}")
-            raise _failure(aws, described)
-        if lasted_s > timeout_s:
-            view.end("failed", f"{endpoint_name} · {status} after {lasted_s:.0f} s")
-            raise WorkshopError(
-                found=f"the endpoint {endpoint_name} is {status} after {lasted_s:.0f} s",
-                expected=f"InService within {timeout_s:.0f} s (endpoint_timeout_s in workshop.yaml)",
-                next_step="run the cell again to go on waiting, or the cells under Cleanup to delete it: "
-                "it costs money as long as it is there",
-            )
-        time.sleep(aws.settings.poll_interval_s)
+    return Wait(
+        title=endpoint_name,
+        subject=f"the endpoint {endpoint_name} is",
+        timeout_s=timeout_s,
+        setting="endpoint_timeout_s",
+        interval_s=aws.settings.poll_interval_s,
+        expected="InService",
+        next_step="run the cell again to continue waiting, or the cells under Cleanup to delete it: "
+        "it costs money as long as it is there",
+    ).until(
+        lambda: aws.client("sagemaker").describe_endpoint(EndpointName=endpoint_name),
+        is_done=lambda described: described["EndpointStatus"] == "InService",
+        text=lambda described: described["EndpointStatus"],
+        failure=lambda described: _failure(aws, described),
+    )
 
 
-def _failure(aws: Aws, described: dict[str, Any]) -> WorkshopError:
+def _failure(aws: Aws, described: dict[str, Any]) -> WorkshopError | None:
+    if described["EndpointStatus"] not in _FAILED:
+        return None
     name = described["EndpointName"]
-    last = "".join(f"\n  | {line}" for line in last_log_lines(aws, name)) or " none"
     return WorkshopError(
         found=f"the endpoint {name} failed: {described.get('FailureReason', 'no reason given')}\n"
-        f"the last lines of its log:{last}",
+        f"the last lines of its log:{last_lines(last_log_lines(aws, name))}",
         expected="a container that answers /ping",
         next_step="delete it with the cells under Cleanup, correct what the reason or the log names "
         f"and create it again; the whole log is in CloudWatch, {LOG_GROUP}{name}",
     )
 
 
-def last_log_lines(aws: Aws, endpoint_name: str, num_lines: int = NUM_LOG_LINES) -> list[str]:
+def last_log_lines(aws: Aws, endpoint_name: str, num_lines: int = NUM_ERROR_LINES) -> list[str]:
     """Return what an endpoint's containers wrote last; nothing when there is no log yet."""
     return last_lines_of(aws, LOG_GROUP + endpoint_name, num_lines)
 
 
-def last_lines_of(aws: Aws, log_group: str, num_lines: int = NUM_LOG_LINES) -> list[str]:
+def last_lines_of(aws: Aws, log_group: str, num_lines: int = NUM_ERROR_LINES) -> list[str]:
     """Return the last lines of a log group, all streams together; nothing when it is not there."""
     logs = aws.client("logs")
     try:

@@ -1,4 +1,4 @@
-"""Wait for an alarm of CloudWatch."""
+"""Automatic scaling of inference components: their scalable targets, and the alarms behind them."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ def wait_until_quiet(aws: Aws, alarm_name: str, *, timeout_s: float) -> str:
         Its state: "OK" or "INSUFFICIENT_DATA".
 
     Raises:
-        WorkshopError: There is no such alarm, or the time is over.
+        WorkshopError: There is no such alarm, or the wait timed out.
     """
     return Wait(
         title=alarm_name,
         timeout_s=timeout_s,
         interval_s=aws.settings.poll_interval_s,
-        expected="another state than ALARM (scaling_timeout_s in workshop.yaml)",
-        next_step="run the cell again to go on waiting, or look at the alarm in the CloudWatch console",
+        setting="scaling_timeout_s",
+        expected="another state than ALARM",
+        next_step="run the cell again to continue waiting, or look at the alarm in the CloudWatch console",
     ).until(lambda: _state(aws, alarm_name), is_done=lambda state: state != "ALARM", text=str)
 
 

@@ -19,18 +19,17 @@ import time
 from pathlib import Path
 
 from processes.group import ProcessGroup
-from workshop.docker import check_docker, remove_container
+from workshop.docker import check_serving_container, remove_container
 from workshop.errors import WorkshopError
 from workshop.serving.engines import ENGINES
 from workshop.serving.plan import HOST, ServingPlan
 from workshop.view.command_text import hider
 from workshop.view.live import NotebookView, PlainView, make_view
-from workshop.view.process_output import Reader
+from workshop.view.process_output import NUM_ERROR_LINES, Reader, last_lines
 
 GRACE_S = 30.0
 """Between SIGTERM and SIGKILL, as on SageMaker."""
 
-NUM_ERROR_LINES = 15
 _POLL_S = 0.2
 _PING_TIMEOUT_S = 5.0
 _DRAIN_S = 60.0  # its output ends when its processes have ended: at once
@@ -145,9 +144,8 @@ class Server:
             connection.close()
 
     def _failure(self, ending: str, expected: str) -> ServingError:
-        last = "".join(f"\n  | {line}" for line in self.log_lines()) or " none"
         return ServingError(
-            found=f"{_title(self.plan)} {ending}; its last lines:{last}",
+            found=f"{_title(self.plan)} {ending}; its last lines:{last_lines(self.log_lines())}",
             expected=expected,
             next_step=f"correct what its last lines name; everything it printed is in {self.log_path}",
         )
@@ -173,7 +171,7 @@ def start_server(
     if log_path in _running:
         _running[log_path].stop()
     if plan.container_name:
-        check_docker(plan.image)
+        check_serving_container(plan.image)
         remove_container(plan.container_name)  # of a kernel that was killed
     print(plan.command_text, flush=True)
     title = _title(plan)

@@ -11,18 +11,18 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workshop.aws.local import no_answer
 from workshop.aws.session import Aws
 from workshop.errors import WorkshopError
+from workshop.training.job import FollowedJob, new_log_path
+from workshop.training.local_mode import is_local_run, local_result
 from workshop.view.command_text import hider
 from workshop.view.live import make_view
-from workshop.view.process_output import Reader
+from workshop.view.process_output import Reader, last_lines
 
-NUM_ERROR_LINES = 15
 _PATIENCE = 60
 """So many polls in a row may find no connection: 15 s on this machine, 10 min on AWS."""
 
@@ -33,37 +33,6 @@ _ENDED = ("Completed", "Failed", "Stopped")
 _OVER_TIME = ("MaxRuntimeExceeded", "MaxWaitTimeExceeded")
 
 TRAINING_LOG_GROUP = "/aws/sagemaker/TrainingJobs"
-
-
-@dataclass(frozen=True, kw_only=True)
-class FollowedJob:
-    """What is known of a training job that has ended.
-
-    Attributes:
-        job_name: Training job.
-        arn: Of the job.
-        status: "Completed", or "Stopped" when somebody stopped it.
-        seconds: Training time as AWS counts it.
-        billable_seconds: What AWS charges, for each machine.
-        status_seconds: Seconds by secondary status, for example {"Downloading": 4.2}.
-        records: The progress lines, in order.
-        phases: Seconds by part of the script's run.
-        lines: The last lines of the log that were no progress lines.
-        model_uri: S3 address of what it left; "" when there is nothing.
-        log_path: Everything that it printed.
-    """
-
-    job_name: str
-    arn: str
-    status: str
-    seconds: float
-    billable_seconds: float
-    status_seconds: dict[str, float]
-    records: list[dict[str, float]]
-    phases: dict[str, float]
-    lines: list[str]
-    model_uri: str
-    log_path: Path
 
 
 def follow(aws: Aws, job_name: str, timeout_s: float) -> FollowedJob:
@@ -79,8 +48,9 @@ def follow(aws: Aws, job_name: str, timeout_s: float) -> FollowedJob:
             does not answer.
         KeyboardInterrupt: The cell was interrupted; the job goes on.
     """
-    log_path = aws.settings.home / "jobs" / f"{job_name}.log"
-    log_path.parent.mkdir(parents=True, exist_ok=True)
+    if is_local_run(job_name):
+        return local_result(aws, job_name)
+    log_path = new_log_path(aws.settings.home, job_name)
     with log_path.open("w", encoding="utf-8", errors="backslashreplace") as log:
         reader = Reader(log, hider(os.environ), make_view(job_name))
         follower = _Follower(aws, job_name, reader)
@@ -222,7 +192,6 @@ def _checked(job: dict[str, Any], reader: Reader, log_path: Path) -> FollowedJob
 
 
 def _failure(job: dict[str, Any], followed: FollowedJob) -> WorkshopError:
-    last = "".join(f"\n  | {line}" for line in followed.lines[-NUM_ERROR_LINES:]) or " none"
     if job["SecondaryStatus"] in _OVER_TIME:
         limit_s = job.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", 0)
         found = f"ran longer than its {limit_s:,} s and was stopped by AWS"
@@ -234,7 +203,7 @@ def _failure(job: dict[str, Any], followed: FollowedJob) -> WorkshopError:
         advice = "correct what its last lines name and start it again"
     look = f"aws logs tail {TRAINING_LOG_GROUP} --log-stream-name-prefix {followed.job_name}/ --since 1d"
     return WorkshopError(
-        found=f"the job {followed.job_name} {found}\nits last lines:{last}",
+        found=f"the job {followed.job_name} {found}\nits last lines:{last_lines(followed.lines)}",
         expected="a job that ends as Completed",
         next_step=f"{advice}; its whole log: {followed.log_path} (again from AWS: {look})",
     )

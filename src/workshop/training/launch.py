@@ -19,9 +19,8 @@ from processes.group import ProcessGroup
 from workshop.errors import WorkshopError
 from workshop.view.command_text import command_text, hider, short_name
 from workshop.view.live import NotebookView, PlainView, make_view
-from workshop.view.process_output import Events, Reader
+from workshop.view.process_output import Events, Reader, last_lines
 
-NUM_ERROR_LINES = 15
 GRACE_S = 30.0
 """Seconds between SIGTERM and SIGKILL: enough to save a checkpoint."""
 
@@ -132,9 +131,8 @@ def _checked(result: LaunchResult, view: PlainView | NotebookView, late_s: float
         ending, expected = f"ended with exit status {result.returncode}", "exit status 0"
         advice = "correct what its last lines name"
     view.end("failed", f"{name} · {ending} · log: {result.log_path}")
-    last = "".join(f"\n  | {line}" for line in result.lines[-NUM_ERROR_LINES:]) or " none"
     raise LaunchError(
-        found=f"{name} {ending}; its last lines:{last}",
+        found=f"{name} {ending}; its last lines:{last_lines(result.lines)}",
         expected=expected,
         next_step=f"{advice}; everything it printed is in {result.log_path}",
     )

@@ -1,122 +1,172 @@
-"""What SageMaker Local Mode needs on this machine, and what it leaves: Docker, containers, root's files."""
+"""A training in SageMaker Local Mode: containers on this machine, with what the SDK leaves undone.
+
+Local Mode has no job on AWS: nothing describes it, and its log is only printed. A run gets what a job has: a
+name, a log, a display of its progress, and its model in S3. The folder keeps the last run, no other.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
+import os
 import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import redirect_stdout, suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from subprocess import CalledProcessError
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from workshop.aws.transfer import Transfers, stored, stored_sha256, upload_file
+from workshop.docker import DockerUse, check_docker, has_gpu, has_image, output_of
 from workshop.errors import WorkshopError
+from workshop.settings import Settings
+from workshop.training.job import FollowedJob, new_log_path
+from workshop.view.command_text import hider
+from workshop.view.live import make_view
+from workshop.view.process_output import Reader, last_lines
 
 if TYPE_CHECKING:
     from workshop.aws.session import Aws
-    from workshop.view.process_output import Reader
 
 COMPOSE_NAME = "docker-compose.yaml"
 """The file that the SDK writes; the account's keys are in it."""
 
-_ASK_TIMEOUT_S = 60
+DOCKER_USE = DockerUse(
+    setting="use_local_mode: true",
+    without="use_local_mode: false",
+    purpose="SageMaker Local Mode runs its training container in",
+)
 _WORK_TIMEOUT_S = 600
+_RUN_NAME = re.compile(r".+-local-\d{8}-\d{6}")
 # "algo-1-1  | progress {...}"
 _CONTAINER_NAME = re.compile(r"^(\x1b\[[\d;]*m)?\S+\s+\|(\x1b\[[\d;]*m)? ?")
-_NEXT_STEP = "set use_local_mode: false in workshop.yaml, or "
 
 
-def check_docker() -> None:
+def container_root(settings: Settings) -> Path:
+    """Return the folder in which Local Mode keeps its files; each run empties it."""
+    return (settings.home / "local-mode").absolute()
+
+
+def is_local_run(job_name: str) -> bool:
+    """Tell from its name whether a training ran in Local Mode."""
+    return _RUN_NAME.fullmatch(job_name) is not None
+
+
+def gpu_or_cpu() -> str:
+    """Return the instance type of Local Mode: the SDK asks Docker for GPUs for local_gpu only."""
+    return "local_gpu" if has_gpu() else "local_cpu"
+
+
+def check_local_mode() -> None:
     """Look for everything that Local Mode needs, before anything is started.
 
     Raises:
         WorkshopError: Naming what is missing.
     """
-    if shutil.which("docker") is None:
-        raise WorkshopError(
-            found="use_local_mode: true, and no program `docker` on this machine",
-            expected="Docker, which SageMaker Local Mode runs its training container in",
-            next_step=_NEXT_STEP + "install Docker (setup/README.md) and run the cell again",
-        )
-    if not _answers("docker", "info"):
-        raise WorkshopError(
-            found="use_local_mode: true, and a Docker that does not answer (`docker info` fails)",
-            expected="a running Docker daemon that this user may use",
-            next_step=_NEXT_STEP + "start it (Linux: sudo systemctl start docker) and run the cell again",
-        )
+    check_docker(DOCKER_USE)
     if not _compose():
-        raise WorkshopError(
-            found="use_local_mode: true, and no Docker Compose (`docker compose version` fails)",
+        raise DOCKER_USE.error(
+            found="no Docker Compose (`docker compose version` fails)",
             expected="Docker Compose 2, which the SageMaker SDK starts the container with",
-            next_step=_NEXT_STEP + "install the package docker-compose-plugin and run the cell again",
+            way_out="install the package docker-compose-plugin and run the cell again",
         )
 
 
-def check_image(image: str) -> None:
-    """Make sure that a container image need not be fetched: the keys of sample mode open no registry.
+@dataclass(frozen=True, kw_only=True)
+class LocalModeBackend:
+    """Training in containers on this machine.
+
+    Args:
+        instance_type: local_gpu or local_cpu.
+        container_root: Folder in which Local Mode keeps its files; each run empties it.
+        may_fetch_image: False where there are no keys to fetch one with.
+        training_mode: Name in `sagemaker.train.model_trainer.Mode`.
+        is_blocking: True: the SDK removes a run's files when `ModelTrainer.train` returns, whether it has
+            ended or not.
+    """
+
+    instance_type: str
+    container_root: Path
+    may_fetch_image: bool = True
+    training_mode: str = "LOCAL_CONTAINER"
+    is_blocking: bool = True
+
+    @contextmanager
+    def start_run(self, trainer: Any) -> Iterator[None]:
+        """Show what a run prints, keep what it leaves, and remove what nobody needs.
+
+        Afterwards `trainer._latest_training_job.training_job_name` is the run's name, as after a job.
+
+        Raises:
+            WorkshopError: The training failed, its image is missing, or an older run's files cannot be
+                removed.
+        """
+        root, image = self.container_root, trainer.training_image
+        trainer._latest_training_job = None  # of an earlier run
+        if not self.may_fetch_image:
+            _check_image(image)
+        _remove_containers(root)  # they run on when a kernel is killed
+        remove_folder(root, image)
+        root.mkdir(parents=True)
+        # The source folder is mounted into the container, whose root would leave compiled files in it.
+        trainer.environment = {**(trainer.environment or {}), "PYTHONDONTWRITEBYTECODE": "1"}
+        name = f"{trainer.base_job_name}-local-{time.strftime('%Y%m%d-%H%M%S')}"
+        start_s = time.monotonic()
+        with _shown(name, _log_path(root)):
+            try:
+                yield
+                _check_ended(root)
+            finally:
+                _keep_log(root)
+                _remove_containers(root)
+        for copy in ("model", "compressed_artifacts"):  # of what is in artifacts/model
+            remove_folder(root / copy, image)
+        run = {"job_name": name, "seconds": round(time.monotonic() - start_s, 1)}
+        _run_path(root).write_text(json.dumps(run), encoding="utf-8")
+        trainer._latest_training_job = SimpleNamespace(training_job_name=name)
+
+
+def local_result(aws: Aws, job_name: str) -> FollowedJob:
+    """Read a run's log, bring its model to S3 as a job would have, and return what the log says.
 
     Raises:
-        WorkshopError: It is not on this machine.
+        WorkshopError: That run did not end well here, or another one came after it.
     """
-    if not _answers("docker", "image", "inspect", image):
+    root = container_root(aws.settings)
+    run = _finished_run(root)
+    if run["job_name"] != job_name:
         raise WorkshopError(
-            found=f"use_local_mode: true in sample mode, and no image {image} on this machine",
-            expected="the training image; sample mode has no keys of yours to fetch it from AWS with",
-            next_step=_NEXT_STEP + "fetch it with your own keys (docker pull, after docker login)",
+            found=f"the run {run['job_name']} in {root}, not {job_name}",
+            expected="the last run of Local Mode, the only one that it keeps",
+            next_step="run the cells that start the training and record its name",
         )
-
-
-def gpu_or_cpu() -> str:
-    """Return the instance type of Local Mode: the SDK asks Docker for GPUs for local_gpu only."""
-    return "local_gpu" if _answers("nvidia-smi") else "local_cpu"
-
-
-def check_ended(folder: Path) -> None:
-    """Make sure that a run came to its end: the SDK takes an interrupt for one, and raises nothing.
-
-    One container that ended well is enough: Compose stops the others after it.
-
-    Raises:
-        RuntimeError: As the SDK raises for a script that failed.
-
-    Source: sagemaker-core 2.27, `_stream_output` (130 is no error) and the `return` in the `finally` of
-    `_telemetry_emitter`.
-    """
-    told = _output([*_compose(), "-f", str(folder / COMPOSE_NAME), "ps", "--all", "--quiet"], _ASK_TIMEOUT_S)
-    ids = (told or b"").decode().split()
-    state = "{{.State.Status}} {{.State.ExitCode}}"
-    told = _output(["docker", "inspect", "--format", state, *ids], _ASK_TIMEOUT_S) if ids else None
-    states = (told or b"").decode().splitlines()
-    if "exited 0" not in states:
-        raise RuntimeError(f"stopped before its end ({', '.join(states) or 'no container is left'})")
-
-
-def keep_log(folder: Path, log_path: Path) -> None:
-    """Replace the log by Docker's own: the SDK stops reading when Compose ends, and drops what was left.
-
-    The log stays as it is when Docker does not tell.
-
-    Source: sagemaker-core 2.27, `_stream_output`.
-    """
-    logs = [*_compose(), "-f", str(folder / COMPOSE_NAME), "logs", "--no-color", "--no-log-prefix"]
-    if whole := _output(logs, _WORK_TIMEOUT_S):
-        log_path.write_bytes(whole.replace(b"\x1b[2K", b""))  # Compose 2 clears each line before it
-
-
-def remove_containers(folder: Path) -> None:
-    """Remove a run's containers and network, which the SDK leaves, and the file with the account's keys.
-
-    A stopped container holds its checkpoints: as much disk as the model, or several times that.
-    """
-    compose_file = folder / COMPOSE_NAME
-    if compose_file.is_file():
-        down = [*_compose(), "-f", str(compose_file), "down", "--volumes", "--timeout", "2"]
-        _output(down, _WORK_TIMEOUT_S)
-        compose_file.unlink()
+    log_path = new_log_path(aws.settings.home, job_name)
+    text = _log_path(root).read_text(encoding="utf-8", errors="replace")
+    with log_path.open("w", encoding="utf-8") as shown:
+        reader = Reader(shown, hider(os.environ), make_view(job_name))
+        reader.feed(text.encode())
+        reader.close()
+        ending = f"done · {run['seconds']:.0f} s in a container on this machine"
+        reader.view.end("done", f"{job_name} · {ending} · log: {log_path}")
+    return FollowedJob(
+        job_name=job_name,
+        arn="",
+        status="Completed",
+        seconds=run["seconds"],
+        billable_seconds=0.0,
+        status_seconds={"Local Mode": run["seconds"]},
+        records=reader.records,
+        phases=reader.phases,
+        lines=list(reader.lines),
+        model_uri=_upload_result(aws, root / "artifacts" / "model", job_name),
+        log_path=log_path,
+    )
 
 
 def remove_folder(folder: Path, image: str) -> None:
@@ -134,7 +184,7 @@ def remove_folder(folder: Path, image: str) -> None:
         return
     except PermissionError:
         options = ("--rm", "--pull=never", "--network=none", "--entrypoint=chmod", f"--volume={folder}:/left")
-        _output(["docker", "run", *options, image, "-R", "a+rwX", "/left"], _WORK_TIMEOUT_S)
+        output_of("docker", "run", *options, image, "-R", "a+rwX", "/left", timeout_s=_WORK_TIMEOUT_S)
     try:
         _remove(folder)
     except PermissionError as error:
@@ -145,7 +195,143 @@ def remove_folder(folder: Path, image: str) -> None:
         ) from None
 
 
-def upload_result(aws: Aws, folder: Path, job_name: str) -> str:
+def _log_path(root: Path) -> Path:
+    """Return where what the containers printed is kept."""
+    return root / "training.log"
+
+
+def _run_path(root: Path) -> Path:
+    """Return the file that is written at the end of a run that went well."""
+    return root / "run.json"
+
+
+def _finished_run(root: Path) -> dict[str, Any]:
+    try:
+        return json.loads(_run_path(root).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise WorkshopError(
+            found=f"no finished Local Mode training in {root}",
+            expected="its log and its model",
+            next_step="run the cell that starts the training",
+        ) from None
+
+
+@contextmanager
+def _shown(name: str, log_path: Path) -> Iterator[None]:
+    """Show what is printed as a job's log is shown; turn the SDK's errors into a person's."""
+    with log_path.open("w", encoding="utf-8") as log:
+        reader = Reader(log, hider(os.environ), make_view(name))
+        try:
+            with redirect_stdout(_LiveOutput(reader)):
+                yield
+        except (RuntimeError, CalledProcessError) as error:  # of Compose, of docker pull
+            reader.view.end("failed", f"{name} · failed · log: {log_path}")
+            raise _failure(name, log_path, error) from None
+        except BaseException:
+            reader.view.end("stopped", f"{name} · stopped")
+            raise
+    reader.view.end("done", f"{name} · done")
+
+
+class _LiveOutput(io.TextIOBase):
+    """Takes the place of stdout while the SDK prints what the containers print.
+
+    Args:
+        reader: Gets the lines, without the container's name that Compose puts before each.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader, self._stdout, self._rest = reader, sys.stdout, ""
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).split("\n")
+        with redirect_stdout(self._stdout):  # the display may be plain lines
+            for line in lines:
+                self._reader.feed(_CONTAINER_NAME.sub("", line).encode("utf-8", errors="replace") + b"\n")
+            self._reader.view.tick()
+        return len(text)
+
+
+def _failure(name: str, log_path: Path, error: Exception) -> WorkshopError:
+    lines = log_path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return WorkshopError(
+        found=f"the run {name} failed: {error}\nits last lines:{last_lines(lines)}",
+        expected="containers that end with exit status 0",
+        next_step=f"correct what its last lines name and start it again; its whole log: {log_path}",
+    )
+
+
+def _check_image(image: str) -> None:
+    """Make sure that a container image need not be fetched: the keys of sample mode open no registry."""
+    if not has_image(image):
+        raise WorkshopError(
+            found=f"use_local_mode: true in sample mode, and no image {image} on this machine",
+            expected="the training image; sample mode has no keys of yours to fetch it from AWS with",
+            next_step=f"set {DOCKER_USE.without} in workshop.yaml, or fetch it with your own keys "
+            "(docker pull, after docker login)",
+        )
+
+
+def _check_ended(root: Path) -> None:
+    """Make sure that a run came to its end: the SDK takes an interrupt for one, and raises nothing.
+
+    One container that ended well is enough: Compose stops the others after it.
+
+    Raises:
+        RuntimeError: As the SDK raises for a script that failed.
+
+    Source: sagemaker-core 2.27, `_stream_output` (130 is no error) and the `return` in the `finally` of
+    `_telemetry_emitter`.
+    """
+    ids = (output_of(*_compose(), "-f", str(root / COMPOSE_NAME), "ps", "--all", "--quiet") or "").split()
+    state = "{{.State.Status}} {{.State.ExitCode}}"
+    inspected = output_of("docker", "inspect", "--format", state, *ids) if ids else None
+    states = (inspected or "").splitlines()
+    if "exited 0" not in states:
+        raise RuntimeError(f"stopped before its end ({', '.join(states) or 'no container is left'})")
+
+
+def _keep_log(root: Path) -> None:
+    """Replace the log by Docker's own: the SDK stops reading when Compose ends, and drops what was left.
+
+    The log stays as it is when Docker returns none.
+
+    Source: sagemaker-core 2.27, `_stream_output`.
+    """
+    logs = (*_compose(), "-f", str(root / COMPOSE_NAME), "logs", "--no-color", "--no-log-prefix")
+    if whole := output_of(*logs, timeout_s=_WORK_TIMEOUT_S):
+        whole = whole.replace("\x1b[2K", "")  # Compose 2 clears each line before it
+        _log_path(root).write_text(whole, encoding="utf-8")
+
+
+def _remove_containers(root: Path) -> None:
+    """Remove a run's containers and network, which the SDK leaves, and the file with the account's keys.
+
+    A stopped container holds its checkpoints: as much disk as the model, or several times that.
+    """
+    compose_file = root / COMPOSE_NAME
+    if compose_file.is_file():
+        down = (*_compose(), "-f", str(compose_file), "down", "--volumes", "--timeout", "2")
+        output_of(*down, timeout_s=_WORK_TIMEOUT_S)
+        compose_file.unlink()
+
+
+def _compose() -> list[str]:
+    """Return the command that the SDK takes, or nothing: version 2 or later, else the old program.
+
+    Source: sagemaker-train 1.27, `_LocalContainer._get_compose_cmd_prefix`.
+    """
+    if output_of("docker", "compose", "version") is not None:
+        return ["docker", "compose"]
+    return ["docker-compose"] if shutil.which("docker-compose") else []
+
+
+def _remove(folder: Path) -> None:
+    with suppress(FileNotFoundError):
+        shutil.rmtree(folder)
+
+
+def _upload_result(aws: Aws, folder: Path, job_name: str) -> str:
     """Bring a model to where a training job leaves its own; files that are there with the same hash stay.
 
     Returns:
@@ -164,52 +350,3 @@ def upload_result(aws: Aws, folder: Path, job_name: str) -> str:
             else:
                 upload_file(s3, path, aws.bucket, key, sha256, shown)
     return f"s3://{aws.bucket}/{prefix}"
-
-
-def _compose() -> list[str]:
-    """Return the command that the SDK takes, or nothing: version 2 or later, else the old program.
-
-    Source: sagemaker-train 1.27, `_LocalContainer._get_compose_cmd_prefix`.
-    """
-    if _answers("docker", "compose", "version"):
-        return ["docker", "compose"]
-    return ["docker-compose"] if shutil.which("docker-compose") else []
-
-
-def _remove(folder: Path) -> None:
-    with suppress(FileNotFoundError):
-        shutil.rmtree(folder)
-
-
-def _answers(*command: str) -> bool:
-    return _output(command, _ASK_TIMEOUT_S) is not None
-
-
-def _output(command: Sequence[str], timeout_s: float) -> bytes | None:
-    """Run a command and return what it wrote, or None when it did not end well."""
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
-
-
-class LiveOutput(io.TextIOBase):
-    """Stands for stdout while the SDK prints what the containers print: shows it as a job's log is shown.
-
-    Args:
-        reader: Gets the lines, without the container's name that Compose puts before each.
-    """
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader, self._stdout, self._rest = reader, sys.stdout, ""
-
-    def write(self, text: str) -> int:
-        *lines, self._rest = (self._rest + text).split("\n")
-        with redirect_stdout(self._stdout):  # the display may be plain lines
-            for line in lines:
-                self._reader.feed(_CONTAINER_NAME.sub("", line).encode("utf-8", errors="replace") + b"\n")
-            self._reader.view.tick()
-        return len(text)

@@ -7,17 +7,25 @@ import selectors
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import IO
 
 from processes.group import ProcessGroup
 from workshop.view.live import NotebookView, PlainView
 
 NUM_KEPT_LINES = 200
+NUM_ERROR_LINES = 15
+"""Of a log, shown in the error of what wrote it."""
+
 _BLOCK_BYTES = 65_536
 _MESSAGE = re.compile(r"(progress|phase) (?=\{)")
 # A carriage return alone ends a line too (progress bars), unless its newline is in the next block.
 _LINE_END = re.compile(rb"\r?\n|\r(?=[^\n])")
+
+
+def last_lines(lines: Iterable[str]) -> str:
+    """Return the last lines of a log as an error shows them, after "its last lines:"."""
+    return "".join(f"\n  | {line}" for line in list(lines)[-NUM_ERROR_LINES:]) or " none"
 
 
 class Reader:

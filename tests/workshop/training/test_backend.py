@@ -14,8 +14,9 @@ from workshop.aws.download import download_model
 from workshop.aws.session import Aws, connect
 from workshop.errors import WorkshopError
 from workshop.settings import Settings
-from workshop.training.backend import InLocalMode, training_place
-from workshop.training.local_mode import remove_folder
+from workshop.training.backend import training_backend
+from workshop.training.follow import follow
+from workshop.training.local_mode import LocalModeBackend, container_root, is_local_run, remove_folder
 
 MODEL_FILES = ("config.json", "model.safetensors", "adapter/adapter_model.safetensors")
 
@@ -36,13 +37,13 @@ def program(folder: Path, name: str, script: str) -> None:
 
 
 def test_a_training_job_needs_no_docker(settings: Settings, programs: Path) -> None:
-    place = training_place(settings, use_local_mode=False)
-    assert place.mode == "SAGEMAKER_TRAINING_JOB"
-    assert place.instance_type == settings.training_instance_type
-    with place.recorded(None):
+    backend = training_backend(settings, use_local_mode=False)
+    assert backend.training_mode == "SAGEMAKER_TRAINING_JOB"
+    assert backend.instance_type == settings.training_instance_type
+    with backend.start_run(None):
         print("shown")
-    assert not place.waits
-    assert not place.container_root.exists()
+    assert not backend.is_blocking
+    assert not backend.container_root.exists()
 
 
 @pytest.mark.parametrize(
@@ -59,30 +60,31 @@ def test_what_local_mode_lacks_is_named(
     if script:
         program(programs, "docker", script)
     with pytest.raises(WorkshopError, match=missing) as caught:
-        training_place(settings, use_local_mode=True)
+        training_backend(settings, use_local_mode=True)
     assert "use_local_mode: false" in caught.value.next_step
 
 
 def test_local_mode_asks_for_gpus_where_there_are_some(settings: Settings, programs: Path) -> None:
     program(programs, "docker", "exit 0")
-    assert training_place(settings, use_local_mode=True).instance_type == "local_cpu"
+    assert training_backend(settings, use_local_mode=True).instance_type == "local_cpu"
     program(programs, "nvidia-smi", "exit 0")
-    place = training_place(settings, use_local_mode=True)
-    assert (place.mode, place.instance_type) == ("LOCAL_CONTAINER", "local_gpu")
+    backend = training_backend(settings, use_local_mode=True)
+    assert (backend.training_mode, backend.instance_type) == ("LOCAL_CONTAINER", "local_gpu")
 
 
 class Run:
     """A run of Local Mode without its containers: what the SDK writes and prints, and a docker that tells.
 
     Args:
-        tmp_path: For everything.
+        root: Folder in which Local Mode keeps its files.
+        tmp_path: For what docker answers.
         programs: Folder on PATH that gets the program docker.
     """
 
-    def __init__(self, tmp_path: Path, programs: Path) -> None:
-        self.root, self._log, self._states = tmp_path / "root", tmp_path / "log", tmp_path / "states"
+    def __init__(self, root: Path, tmp_path: Path, programs: Path) -> None:
+        self.root, self._log, self._states = root, tmp_path / "log", tmp_path / "states"
         self._calls = tmp_path / "calls"
-        self.place = InLocalMode(instance_type="local_cpu", instance_count=1, container_root=self.root)
+        self.backend = LocalModeBackend(instance_type="local_cpu", container_root=self.root)
         self.trainer = SimpleNamespace(base_job_name="news", training_image="image:1", environment=None)
         self.docker_tells("progress {}\n", "exited 0")
         program(
@@ -121,14 +123,19 @@ class Run:
 
     def whole(self) -> str:
         """Run it to its end; return its name."""
-        with self.place.recorded(self.trainer):
+        with self.backend.start_run(self.trainer):
             self.train(files=MODEL_FILES)
-        return self.place.job_name(self.trainer)
+        return self.job_name
+
+    @property
+    def job_name(self) -> str:
+        """Read it as the SDK's documentation and the notebook do."""
+        return self.trainer._latest_training_job.training_job_name
 
 
 @pytest.fixture
-def run(tmp_path: Path, programs: Path) -> Run:
-    return Run(tmp_path, programs)
+def run(account: Settings, tmp_path: Path, programs: Path) -> Run:
+    return Run(container_root(account), tmp_path, programs)
 
 
 @pytest.fixture
@@ -137,7 +144,7 @@ def aws(account: Settings) -> Aws:
 
 
 def test_the_containers_lines_are_shown_while_it_runs(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    with run.place.recorded(run.trainer):
+    with run.backend.start_run(run.trainer):
         run.train("algo-1  | progress {}", "\x1b[36malgo-1-x1 |\x1b[0m a | b", "no newline yet")
         shown = capsys.readouterr().out
     assert shown == "progress {}\na | b\nno newline yet\n"
@@ -146,9 +153,9 @@ def test_the_containers_lines_are_shown_while_it_runs(run: Run, capsys: pytest.C
 def test_the_log_is_dockers_because_the_sdk_drops_its_end(run: Run, aws: Aws) -> None:
     lines = ('\x1b[2Kprogress {"step": 1, "loss": 5.5}', 'progress {"step": 2, "loss": 4.5}', "a | b")
     run.docker_tells("\n".join(lines) + "\n", "exited 0")
-    with run.place.recorded(run.trainer):
+    with run.backend.start_run(run.trainer):
         run.train("algo-1  | " + lines[1])
-    job = run.place.follow(aws, run.place.job_name(run.trainer), timeout_s=1)
+    job = follow(aws, run.job_name, timeout_s=1)
     assert [record["loss"] for record in job.records] == [5.5, 4.5]
     assert job.lines == ["a | b"]
     assert (job.status, job.billable_seconds) == ("Completed", 0.0)
@@ -157,20 +164,20 @@ def test_the_log_is_dockers_because_the_sdk_drops_its_end(run: Run, aws: Aws) ->
 
 def test_without_dockers_log_the_shown_lines_stay(run: Run, aws: Aws) -> None:
     run.docker_tells("", "exited 0")
-    with run.place.recorded(run.trainer):
+    with run.backend.start_run(run.trainer):
         run.train('algo-1  | progress {"loss": 5.5}')
-    job = run.place.follow(aws, run.place.job_name(run.trainer), timeout_s=1)
+    job = follow(aws, run.job_name, timeout_s=1)
     assert job.records == [{"loss": 5.5}]
 
 
 def test_a_result_is_in_s3_as_a_jobs_is(run: Run, aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
     name = run.whole()
-    job = run.place.follow(aws, name, timeout_s=1)
+    job = follow(aws, name, timeout_s=1)
     assert job.model_uri == aws.uri("training", name, "output", "model") + "/"
     folder = download_model(aws, job.model_uri, run.root.parent / "model")
     assert all((folder / name).is_file() for name in MODEL_FILES)
     capsys.readouterr()
-    assert run.place.follow(aws, name, timeout_s=1) == job
+    assert follow(aws, name, timeout_s=1) == job
     assert capsys.readouterr().out.count("already there") == len(MODEL_FILES)
 
 
@@ -183,35 +190,36 @@ def test_containers_keys_and_copies_are_gone_afterwards(run: Run) -> None:
 
 def test_a_run_starts_with_an_empty_folder(run: Run) -> None:
     run.whole()
-    with run.place.recorded(run.trainer):
+    with run.backend.start_run(run.trainer):
         assert [path.name for path in run.root.iterdir()] == ["training.log"]
         run.train()
 
 
 def test_containers_of_a_killed_kernel_are_removed_first(run: Run) -> None:
-    run.root.mkdir()
+    run.root.mkdir(parents=True)
     (run.root / "docker-compose.yaml").touch()
-    with run.place.recorded(run.trainer):
+    with run.backend.start_run(run.trainer):
         assert " down " in run.calls
         run.train()
 
 
 def test_a_failed_run_shows_its_last_lines_and_leaves_no_job(run: Run, aws: Aws) -> None:
-    run.whole()
+    name = run.whole()
     run.docker_tells("ValueError: no data\n", "exited 3")
     error = RuntimeError("Process exited with code: 3")
     last = r"code: 3\nits last lines:\n  \| ValueError: no data"
-    with pytest.raises(WorkshopError, match=last), run.place.recorded(run.trainer):
+    with pytest.raises(WorkshopError, match=last), run.backend.start_run(run.trainer):
         run.train(error=error)
     assert not (run.root / "docker-compose.yaml").exists()
     with pytest.raises(WorkshopError, match="no finished"):
-        run.place.job_name(run.trainer)
+        follow(aws, name, timeout_s=1)
+    assert run.trainer._latest_training_job is None
 
 
 @pytest.mark.parametrize("states", ["running 0", "exited 137", ""])
 def test_an_interrupt_that_the_sdk_swallows_is_no_success(run: Run, states: str) -> None:
     run.docker_tells("progress {}\n", states)
-    with pytest.raises(WorkshopError, match="stopped before its end"), run.place.recorded(run.trainer):
+    with pytest.raises(WorkshopError, match="stopped before its end"), run.backend.start_run(run.trainer):
         run.train()
     assert not (run.root / "run.json").exists()
 
@@ -222,7 +230,7 @@ def test_a_host_that_compose_stopped_after_the_first_is_no_failure(run: Run) -> 
 
 
 def test_an_interrupt_removes_the_containers(run: Run) -> None:
-    with pytest.raises(KeyboardInterrupt), run.place.recorded(run.trainer):
+    with pytest.raises(KeyboardInterrupt), run.backend.start_run(run.trainer):
         run.train(error=KeyboardInterrupt())
     assert " down " in run.calls
 
@@ -230,21 +238,24 @@ def test_an_interrupt_removes_the_containers(run: Run) -> None:
 def test_only_the_last_run_can_be_followed(run: Run, aws: Aws) -> None:
     run.whole()
     with pytest.raises(WorkshopError, match="not news-local-20200101-000000"):
-        run.place.follow(aws, "news-local-20200101-000000", timeout_s=1)
+        follow(aws, "news-local-20200101-000000", timeout_s=1)
 
 
 def test_following_without_a_run_names_the_cell(run: Run, aws: Aws) -> None:
     with pytest.raises(WorkshopError, match="starts the training"):
-        run.place.follow(aws, "news", timeout_s=1)
+        follow(aws, "news-local-20200101-000000", timeout_s=1)
 
 
 def test_sample_mode_never_fetches_an_image(settings: Settings, run: Run, programs: Path) -> None:
-    place = training_place(settings, use_local_mode=True)
+    backend = training_backend(settings, use_local_mode=True)
     program(programs, "docker", '[ "$1" != image ]')
-    with pytest.raises(WorkshopError, match="no image image:1 on this machine"), place.recorded(run.trainer):
+    with (
+        pytest.raises(WorkshopError, match="no image image:1 on this machine"),
+        backend.start_run(run.trainer),
+    ):
         pytest.fail("started")
     debug = dataclasses.replace(settings, mode="debug")
-    assert training_place(debug, use_local_mode=True).may_fetch_image
+    assert training_backend(debug, use_local_mode=True).may_fetch_image
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may remove everything")
@@ -259,3 +270,21 @@ def test_what_root_left_is_removed_through_a_container(tmp_path: Path, programs:
     program(programs, "docker", f"/bin/chmod -R a+rwX {folder}")
     remove_folder(folder.parent, "image:1")
     assert not folder.parent.exists()
+
+
+def test_a_job_of_sagemaker_is_no_local_run() -> None:
+    from sagemaker.train.utils import _get_unique_name
+
+    assert is_local_run("news-train-local-20261129-031500")
+    assert not is_local_run(_get_unique_name("news-train"))
+    assert not is_local_run(_get_unique_name("news-local"))
+
+
+def test_model_trainer_takes_the_name_of_a_local_run() -> None:
+    from sagemaker.train import ModelTrainer
+    from sagemaker.train.model_trainer import Mode
+
+    trainer = ModelTrainer(training_mode=Mode.LOCAL_CONTAINER, training_image="image:1", base_job_name="news")
+    assert trainer._latest_training_job is None
+    trainer._latest_training_job = SimpleNamespace(training_job_name="news-local-20261129-031500")
+    assert trainer._latest_training_job.training_job_name == "news-local-20261129-031500"

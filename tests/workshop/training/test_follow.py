@@ -17,7 +17,8 @@ import pytest
 from workshop.aws.session import Aws
 from workshop.errors import WorkshopError
 from workshop.settings import Settings
-from workshop.training.follow import FollowedJob, follow
+from workshop.training.follow import follow
+from workshop.training.job import FollowedJob
 
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/huggingface-pytorch-training:2.9.0-transformers5.3.0-gpu-py312-cu130-ubuntu22.04"  # noqa: E501
 ROLE = "arn:aws:iam::123456789012:role/news"
