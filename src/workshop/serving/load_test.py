@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from workshop.errors import WorkshopError
 from workshop.inference import Client, InferenceError
+from workshop.inference.answers import AnswerStream
 from workshop.prompt import Message
+from workshop.serving.closed_loop import ClosedLoop
 from workshop.view.live import make_view
 
 if TYPE_CHECKING:
@@ -133,7 +135,7 @@ def load_test(
     less often: what is measured is what so many patient users see. How many have ended is shown meanwhile.
 
     Args:
-        client: With max_retries=0 a refusal counts as an error; else the wait counts as the user's.
+        client: With max_retries=0 an error response counts as an error; else the wait counts as the user's.
         prompts: Texts or messages; taken in turn.
         num_users: In parallel, 1 or more; no more than requests are started.
         num_requests: Of all users together, 1 or more.
@@ -151,30 +153,49 @@ def load_test(
             next_step="correct num_load_users and num_load_requests in workshop.yaml, or the prompts",
         )
     client.dialect.body(prompts[0], stream=True, **parameters)  # a wrong parameter is said once, and here
-    users = _Users(client, prompts, num_requests, parameters, progress)
-    threads = [
-        threading.Thread(target=users.work, args=(user,), name=f"load user {user}", daemon=True)
-        for user in range(min(num_users, num_requests))
-    ]
+    started_s = time.perf_counter()
+
+    def send(index: int, user: int) -> LoadRequest:
+        sent_s = time.perf_counter()
+        stream = client.stream(prompts[index % len(prompts)], **parameters)
+        error, num_tokens = _read(stream, users.has_to_stop)
+        times = stream.token_times_s
+        return LoadRequest(
+            index=index,
+            user=user,
+            started_s=sent_s - started_s,
+            seconds=time.perf_counter() - sent_s,
+            first_token_s=times[0] if times else None,
+            gaps_s=tuple(later - earlier for earlier, later in itertools.pairwise(times)),
+            num_tokens=num_tokens,
+            error=error,
+        )
+
+    users = ClosedLoop(
+        send,
+        num_users=min(num_users, num_requests),
+        name="load user",
+        num_requests=num_requests,
+        on_result=progress and (lambda num_ended: progress(num_ended, num_requests)),
+    )
     view, name = make_view("load test"), f"load test, users: {num_users}"
-    for thread in threads:
-        thread.start()
+    users.start()
     try:
-        for thread in threads:
-            while thread.is_alive():  # a join without a timeout may sleep through an interrupt
-                thread.join(_JOIN_S)
-                num_ended = len(users.requests)
-                view.share(num_ended / num_requests, f"{num_ended} of {num_requests} requests have ended")
-                view.tick()
+        is_running = True
+        while is_running:  # a join without a timeout may sleep through an interrupt
+            is_running = users.join(_JOIN_S) > 0
+            num_ended = len(users.results)
+            view.share(num_ended / num_requests, f"{num_ended} of {num_requests} requests have ended")
+            view.tick()
         if users.failure is not None:
             raise users.failure
     except BaseException:
         users.has_to_stop.set()
         view.end("stopped", f"{name} · stopped")
         raise
-    wall_s = max(request.started_s + request.seconds for request in users.requests)
+    wall_s = max(request.started_s + request.seconds for request in users.results)
     view.end("done", f"{name} · {num_requests} requests in {wall_s:.1f} s")
-    requests = tuple(sorted(users.requests, key=lambda request: request.index))
+    requests = tuple(sorted(users.results, key=lambda request: request.index))
     return LoadResult(num_users=num_users, requests=requests, wall_s=wall_s)
 
 
@@ -185,67 +206,16 @@ def load_table(results: Sequence[LoadResult]) -> DataFrame:
     return pd.DataFrame([result.row() for result in results]).set_index("users")
 
 
-class _Users:
-    """What the users share: the next request's number, and what has ended."""
-
-    def __init__(
-        self,
-        client: Client,
-        prompts: Sequence[str | Sequence[Message]],
-        num_requests: int,
-        parameters: dict[str, Any],
-        progress: Callable[[int, int], None] | None,
-    ) -> None:
-        self.requests: list[LoadRequest] = []
-        self.failure: BaseException | None = None
-        self.has_to_stop = threading.Event()
-        self._client, self._prompts, self._parameters = client, prompts, parameters
-        self._num_requests, self._progress = num_requests, progress
-        self._numbers = itertools.count()
-        self._lock = threading.Lock()
-        self._started_s = time.perf_counter()
-
-    def work(self, user: int) -> None:
-        """Send requests until all are taken."""
-        try:
-            while not self.has_to_stop.is_set():
-                with self._lock:
-                    index = next(self._numbers)
-                if index >= self._num_requests:
-                    return
-                request = self._ask(index, user)
-                with self._lock:
-                    self.requests.append(request)
-                    if self._progress is not None:
-                        self._progress(len(self.requests), self._num_requests)
-        except BaseException as failure:  # raised again where the threads are waited for
-            self.failure = failure
-            self.has_to_stop.set()
-
-    def _ask(self, index: int, user: int) -> LoadRequest:
-        prompt, error, num_tokens = self._prompts[index % len(self._prompts)], "", 0
-        sent_s = time.perf_counter()
-        stream = self._client.stream(prompt, **self._parameters)
-        try:
-            for _ in stream:
-                if self.has_to_stop.is_set():
-                    stream.close()
-                    break
-            else:
-                num_tokens = stream.answer.num_generated_tokens or 0
-        except InferenceError as refused:
-            error = refused.found.splitlines()[0]
-        times = stream.token_times_s
-        return LoadRequest(
-            index=index,
-            user=user,
-            started_s=sent_s - self._started_s,
-            seconds=time.perf_counter() - sent_s,
-            first_token_s=times[0] if times else None,
-            gaps_s=tuple(later - earlier for earlier, later in itertools.pairwise(times)),
-            num_tokens=num_tokens,
-            error=error,
-        )
+def _read(stream: AnswerStream, has_to_stop: threading.Event) -> tuple[str, int]:
+    """Read an answer to its end; return what went wrong, or "", and the number of tokens."""
+    try:
+        for _ in stream:
+            if has_to_stop.is_set():
+                stream.close()
+                return "", 0
+    except InferenceError as error:
+        return error.found.splitlines()[0], 0
+    return "", stream.answer.num_generated_tokens or 0
 
 
 def _percentile(values: Sequence[float], percentile: float) -> float:

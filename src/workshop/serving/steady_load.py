@@ -8,8 +8,6 @@ load.result.num_failed          # 0 when nobody noticed
 
 from __future__ import annotations
 
-import itertools
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -18,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from workshop.errors import WorkshopError
+from workshop.serving.closed_loop import ClosedLoop
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -27,7 +26,7 @@ _END_TIMEOUT_S = 600.0
 """For the requests under way at the end; SageMaker breaks one off after 60 s."""
 
 _PAUSE_AFTER_FAILURE_S = 0.05
-"""A refusal comes at once: without a pause the users would do nothing but be refused."""
+"""An error response comes at once: without a pause the users would only collect errors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,45 +118,34 @@ class SteadyLoad:
                 next_step="correct num_load_users in workshop.yaml, or the questions",
             )
         self._ask, self._questions, self._label = ask, questions, label
-        self._numbers, self._has_ended = itertools.count(), threading.Event()
-        self._requests: list[SteadyRequest] = []
-        self._threads = [
-            threading.Thread(target=self._work, name=f"steady user {user}", daemon=True)
-            for user in range(num_users)
-        ]
+        self._users = ClosedLoop(self._send, num_users=num_users, name="steady user")
 
     def __enter__(self) -> SteadyLoad:
-        for thread in self._threads:
-            thread.start()
+        self._users.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._has_ended.set()
-        deadline_s = time.monotonic() + _END_TIMEOUT_S
-        for thread in self._threads:
-            thread.join(max(deadline_s - time.monotonic(), 0))
-        still_asking = [thread for thread in self._threads if thread.is_alive()]
-        self.result = SteadyResult(requests=tuple(sorted(self._requests, key=lambda one: one.sent_at_s)))
-        if still_asking and error is None:
+        self._users.has_to_stop.set()
+        num_still_asking = self._users.join(_END_TIMEOUT_S)
+        requests = sorted(self._users.results, key=lambda one: one.sent_at_s)
+        self.result = SteadyResult(requests=tuple(requests))
+        if num_still_asking and error is None:
             raise WorkshopError(
-                found=f"{len(still_asking)} requests without an end after {_END_TIMEOUT_S:.0f} s",
+                found=f"{num_still_asking} requests without an end after {_END_TIMEOUT_S:.0f} s",
                 expected="an answer or an error within 60 s, as SageMaker Runtime promises",
                 next_step="give the client of `ask` a read_timeout, and look at the endpoint's log",
             )
 
-    def _work(self) -> None:
-        while not self._has_ended.is_set():
-            question = self._questions[next(self._numbers) % len(self._questions)]
-            sent_at_s, started_s, label, problem = time.time(), time.perf_counter(), FAILED, ""
-            try:
-                label = self._label(self._ask(question))
-            except Exception as error:  # counted: that is what the users are here for
-                problem = (str(error) or type(error).__name__).splitlines()[0]
-            seconds = time.perf_counter() - started_s
-            self._requests.append(
-                SteadyRequest(sent_at_s=sent_at_s, seconds=seconds, label=label, error=problem)
-            )
-            if problem:
-                self._has_ended.wait(_PAUSE_AFTER_FAILURE_S)
+    def _send(self, index: int, user: int) -> SteadyRequest:
+        question = self._questions[index % len(self._questions)]
+        sent_at_s, started_s, label, problem = time.time(), time.perf_counter(), FAILED, ""
+        try:
+            label = self._label(self._ask(question))
+        except Exception as error:  # counted: that is what the users are here for
+            problem = (str(error) or type(error).__name__).splitlines()[0]
+        seconds = time.perf_counter() - started_s
+        if problem:
+            self._users.has_to_stop.wait(_PAUSE_AFTER_FAILURE_S)
+        return SteadyRequest(sent_at_s=sent_at_s, seconds=seconds, label=label, error=problem)
