@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from workshop.errors import WorkshopError
+from workshop.news.table import SPLITS
 from workshop.settings import Settings
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from workshop.training.job import FollowedJob
 
-SPLITS = ("train", "validation", "test")
 DATASET_NAMES = ("small", "full")
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from processes.files import atomic_write
 from workshop.entries import (
     ComponentsState,
     DatasetState,
@@ -65,7 +64,7 @@ class State:
         self._raw = {name: entry for name, entry in merged.items() if entry is not None}
         self._changed = {}
         text = json.dumps({"version": VERSION, "entries": self._raw}, ensure_ascii=False, indent=2)
-        _write_atomically(self.path, text + "\n")
+        _write(self.path, text + "\n")
 
     @property
     def dataset(self) -> DatasetState:
@@ -179,22 +178,14 @@ def _read(path: Path) -> dict[str, Any]:
     return content["entries"]
 
 
-def _write_atomically(path: Path, text: str) -> None:
+def _write(path: Path, text: str) -> None:
     """Replace the file as a whole: after a crash or a full disk it is the old one or the new one."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        atomic_write(path, text, fsync=True)
     except OSError as problem:
         raise WorkshopError(
             found=f"{path} cannot be written: {problem.strerror}",
             expected="a writable folder with free space",
             next_step="free some space or set WORKSHOP_HOME to another folder, then run the cell again",
         ) from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink()

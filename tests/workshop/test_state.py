@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workshop.entries import DATASET_NAMES, SPLITS, DatasetState, EvaluationState, ModelState
+from workshop.entries import DATASET_NAMES, DatasetState, EvaluationState, ModelState
 from workshop.errors import WorkshopError
 from workshop.evaluation.table import score_table
+from workshop.news.table import SPLITS
 from workshop.settings import Settings
 from workshop.state import ENTRIES, FILE_NAME, State
 
@@ -150,7 +151,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_leftovers(
     with pytest.raises(WorkshopError, match="No space left"):
         save(settings, dataset=dataclasses.replace(dataset, notebook="other"))
     assert (settings.home / FILE_NAME).read_bytes() == before
-    assert not list(settings.home.glob("*.tmp"))
+    assert not list(settings.home.glob(f"{FILE_NAME}.*"))
 
 
 def test_two_open_notebooks_do_not_undo_each_other(settings: Settings, dataset: DatasetState) -> None:

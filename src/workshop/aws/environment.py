@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from processes.files import atomic_write
 from workshop.errors import WorkshopError
 
 ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL"
@@ -77,9 +78,7 @@ def write_sdk_defaults(path: Path, *, bucket: str, prefix: str, role_arn: str) -
         },
     }
     # Another notebook may be reading it.
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(yaml.safe_dump(defaults, sort_keys=False), encoding="utf-8")
-    os.replace(temporary, path)
+    atomic_write(path, yaml.safe_dump(defaults, sort_keys=False))
 
 
 def refuse_redirection(mode: str) -> None:

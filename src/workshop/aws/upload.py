@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from workshop.aws.session import Aws
 from workshop.aws.transfer import Transfers, size_text, stored, stored_sha256, upload_file
-from workshop.entries import SPLITS, DatasetState
+from workshop.entries import DatasetState
 from workshop.errors import WorkshopError
+from workshop.news.table import SPLITS
 from workshop.settings import Settings
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ It lies beside the notebooks: it says what to expect of them. Nothing in it name
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -17,6 +16,7 @@ from typing import Any, Self
 
 import yaml
 
+from processes.files import atomic_write
 from workshop.errors import WorkshopError
 from workshop.figures.processor import INSTRUCTIONS, Processor
 from workshop.state import State
@@ -131,9 +131,7 @@ def write_run(path: Path, kind: str, run: Run) -> None:
     text = HEADER + yaml.dump(
         content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=200, default_flow_style=False
     )
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    atomic_write(path, text)
 
 
 class _Dumper(yaml.SafeDumper):

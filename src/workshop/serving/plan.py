@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from processes.ports import free_port
 from workshop.errors import WorkshopError
 from workshop.serving.engines import (
     CONTAINER_MODEL_DIR,
@@ -165,12 +165,6 @@ def serving_plan(
         container_name=name,
         ami_version=ami_version(image, settings.endpoint_instance_type),
     )
-
-
-def free_port() -> int:
-    """Return a port of loopback that is free now."""
-    with socket.create_server((HOST, 0)) as listener:
-        return listener.getsockname()[1]
 
 
 def _docker_command(

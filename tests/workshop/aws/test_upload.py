@@ -20,8 +20,9 @@ from workshop.aws import upload
 from workshop.aws.session import Aws, connect
 from workshop.aws.transfer import stored
 from workshop.aws.upload import upload_base_model, upload_dataset
-from workshop.entries import DATASET_NAMES, SPLITS, DatasetState
+from workshop.entries import DATASET_NAMES, DatasetState
 from workshop.errors import WorkshopError
+from workshop.news.table import SPLITS
 from workshop.settings import Settings
 
 TOKEN = "hf-token-of-a-person"
