@@ -8,7 +8,7 @@ One class of processor may stand in for another, as far as its libraries allow; 
 
     ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 CT2_FORCE_CPU_ISA=AVX2 make figures
 
-The run has a home of its own, .workshop/figures, which begins empty: figures are those of a first walk.
+The run has a home of its own, .workshop/figures, which begins empty: figures are those of a first run.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from workshop.figures.places import Figures
 from workshop.figures.processor import Processor, this_processor
 from workshop.figures.record import FILE_NAME, Run, write_run
 from workshop.notebooks.order import ALL_TRACKS, choose_tracks
-from workshop.notebooks.run import interrupt_on_signals, walk_and_tell
+from workshop.notebooks.run import interrupt_on_signals, run_and_report
 from workshop.settings import FIELD_TYPES, PREFIX, Settings, find_repo_dir, load_settings
 from workshop.state import State
 
@@ -76,11 +76,11 @@ def _measure() -> bool:
     settings = _own_home()
     load_before = os.getloadavg()[0]
     _tell(processor, load_before)
-    walked = walk_and_tell(settings, choose_tracks(settings.repo_dir / "notebook", [ALL_TRACKS]))
-    if walked[-1].failure:
+    runs = run_and_report(settings, choose_tracks(settings.repo_dir / "notebook", [ALL_TRACKS]))
+    if runs[-1].failure:
         print("\nnothing was recorded: a notebook failed", file=sys.stderr)
         return False
-    notebook_s = {one.path.stem: one.seconds for one in walked}
+    notebook_s = {one.path.stem: one.seconds for one in runs}
     run = Run.of_state(State.load(settings), processor, notebook_s, load_before=load_before)
     path = settings.repo_dir / "notebook" / FILE_NAME
     write_run(path, processor.kind, run)

@@ -19,7 +19,7 @@ from nbclient import NotebookClient
 END_WAIT_S = 120  # for a thread whose kernel was killed
 
 
-class NotebookRun(threading.Thread):
+class NotebookKernel(threading.Thread):
     """Execute a notebook's cells, writing outputs into the given notebook object.
 
     nbclient installs its own Ctrl-C handler when it runs on the main thread and then swallows the
@@ -35,7 +35,7 @@ class NotebookRun(threading.Thread):
         super().__init__(daemon=True)
         self.cell_index = -1  # no cell started yet
         self.error: Exception | None = None
-        self._sockets = tempfile.TemporaryDirectory(prefix="walk-", ignore_cleanup_errors=True)
+        self._sockets = tempfile.TemporaryDirectory(prefix="run-", ignore_cleanup_errors=True)
         self._manager = _this_interpreter(Path(self._sockets.name))
         self._group: int | None = None
         self._client = NotebookClient(

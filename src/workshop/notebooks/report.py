@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from workshop.notebooks.run import Walked
+    from workshop.notebooks.run import NotebookRun
 
 PAGE_STYLE = """
 body { font: 16px/1.6 system-ui, "Apple SD Gothic Neo", "Malgun Gothic", "Noto Sans KR", sans-serif;
@@ -26,7 +26,7 @@ nav td:nth-child(2) { text-align: right; }
 """
 
 
-def write_report(path: Path, walked: list[Walked], mode: str) -> None:
+def write_report(path: Path, runs: list[NotebookRun], mode: str) -> None:
     """Write the page: a table of contents with times, then every notebook with its outputs.
 
     Images are embedded. nbconvert's full page templates load require.js and MathJax from a public host;
@@ -34,7 +34,7 @@ def write_report(path: Path, walked: list[Walked], mode: str) -> None:
 
     Args:
         path: Where the page goes.
-        walked: Executed notebooks, in order.
+        runs: Executed notebooks, in order.
         mode: Named in the title.
     """
     from nbconvert import HTMLExporter
@@ -44,7 +44,7 @@ def write_report(path: Path, walked: list[Walked], mode: str) -> None:
     # Live widgets would need scripts from a public host; their text form says the same.
     exporter.register_preprocessor(_without_widgets, enabled=True)
     sections = []
-    for number, one in enumerate(walked, start=1):
+    for number, one in enumerate(runs, start=1):
         body, _ = exporter.from_notebook_node(
             one.notebook, resources={"metadata": {"path": str(one.path.parent)}}
         )
@@ -53,19 +53,19 @@ def write_report(path: Path, walked: list[Walked], mode: str) -> None:
     style = PAGE_STYLE + HtmlFormatter().get_style_defs(".highlight")
     page = (
         f'<!doctype html><html lang="ko"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{style}</style></head><body><h1>{title}</h1>{_contents(walked)}{''.join(sections)}</body></html>"
+        f"<style>{style}</style></head><body><h1>{title}</h1>{_contents(runs)}{''.join(sections)}</body></html>"
     )
     path.write_text(page, encoding="utf-8")
 
 
-def _contents(walked: list[Walked]) -> str:
+def _contents(runs: list[NotebookRun]) -> str:
     words = {True: '<span class="failed">failed</span>', False: "ok"}
     rows = "".join(
         f'<tr><td><a href="#notebook-{number}">{html.escape(one.path.stem)}</a></td>'
         f"<td>{one.seconds:.1f} s</td><td>{words[one.failure is not None]}</td></tr>"
-        for number, one in enumerate(walked, start=1)
+        for number, one in enumerate(runs, start=1)
     )
-    total_s = sum(one.seconds for one in walked)
+    total_s = sum(one.seconds for one in runs)
     return f"<nav><table>{rows}<tr><td>all</td><td>{total_s:.1f} s</td><td></td></tr></table></nav>"
 
 

@@ -6,7 +6,7 @@
     python -m workshop.notebooks.run --notebooks A.ipynb    these only, in the given order
 
 Executed notebooks and report.html land in <home>/report. Exit code 0: all cells ran; 1: a cell failed
-(the walk stops there, the report still shows everything up to it); 130: interrupted.
+(the run stops there, the report still shows everything up to it); 130: interrupted.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from workshop.notebooks.order import DEFAULT_TRACKS, choose_tracks, heading_abov
 from workshop.settings import Settings, load_settings
 
 REFRESH_S = 0.2
-NUM_ERROR_LINES = 12
+NUM_TRACEBACK_LINES = 12
 
 
 @dataclass(kw_only=True)
-class Walked:
+class NotebookRun:
     """Result of one notebook.
 
     Args:
@@ -71,7 +71,7 @@ class LiveLine:
         print(f"{start}{self.name:<40}  {self.seconds:6.1f} s  {word}", flush=True)
 
 
-def walk_notebook(path: Path, cell_timeout_s: int) -> Walked:
+def run_notebook(path: Path, cell_timeout_s: int) -> NotebookRun:
     """Execute one notebook in a kernel of this interpreter, in the notebook's folder.
 
     Raises:
@@ -79,24 +79,24 @@ def walk_notebook(path: Path, cell_timeout_s: int) -> Walked:
     """
     import nbformat
 
-    from workshop.notebooks.kernel import NotebookRun
+    from workshop.notebooks.kernel import NotebookKernel
 
     notebook = nbformat.read(path, as_version=4)
     line = LiveLine(path.stem)
-    run = NotebookRun(notebook, path.parent, cell_timeout_s)
-    run.start()
+    kernel = NotebookKernel(notebook, path.parent, cell_timeout_s)
+    kernel.start()
     try:
-        while run.is_alive():
-            run.join(REFRESH_S)
-            line.show(heading_above(notebook.cells, run.cell_index) if run.cell_index >= 0 else "kernel")
+        while kernel.is_alive():
+            kernel.join(REFRESH_S)
+            line.show(heading_above(notebook.cells, kernel.cell_index) if kernel.cell_index >= 0 else "kernel")
     finally:
-        run.end()
-    line.end("failed" if run.error else "ok")
-    failure = _describe_failure(path, notebook, run) if run.error else None
-    return Walked(path=path, notebook=notebook, seconds=line.seconds, failure=failure)
+        kernel.end()
+    line.end("failed" if kernel.error else "ok")
+    failure = _describe_failure(path, notebook, kernel) if kernel.error else None
+    return NotebookRun(path=path, notebook=notebook, seconds=line.seconds, failure=failure)
 
 
-def walk(settings: Settings, paths: list[Path]) -> list[Walked]:
+def run_notebooks(settings: Settings, paths: list[Path]) -> list[NotebookRun]:
     """Execute notebooks in order until one fails; write each and the report as soon as it is done."""
     import nbformat
 
@@ -104,15 +104,15 @@ def walk(settings: Settings, paths: list[Path]) -> list[Walked]:
 
     report_dir = settings.home / "report"
     report_dir.mkdir(parents=True, exist_ok=True)
-    walked: list[Walked] = []
+    runs: list[NotebookRun] = []
     with _ending_what_it_started(settings.home / "sandbox"):
         for path in paths:
-            walked.append(walk_notebook(path, settings.cell_timeout_s))
-            nbformat.write(walked[-1].notebook, report_dir / path.name)
-            write_report(report_dir / "report.html", walked, settings.mode)
-            if walked[-1].failure:
+            runs.append(run_notebook(path, settings.cell_timeout_s))
+            nbformat.write(runs[-1].notebook, report_dir / path.name)
+            write_report(report_dir / "report.html", runs, settings.mode)
+            if runs[-1].failure:
                 break
-    return walked
+    return runs
 
 
 @contextmanager
@@ -136,14 +136,14 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.list:
             print("\n".join(str(path) for path in paths))
             return 0
-        walked = walk_and_tell(settings, paths)
+        runs = run_and_report(settings, paths)
     except WorkshopError as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\ninterrupted; no kernel is left running", file=sys.stderr)
         return 130
-    return 1 if walked[-1].failure else 0
+    return 1 if runs[-1].failure else 0
 
 
 def interrupt_on_signals() -> None:
@@ -152,15 +152,15 @@ def interrupt_on_signals() -> None:
         signal.signal(number, _interrupt)
 
 
-def walk_and_tell(settings: Settings, paths: list[Path]) -> list[Walked]:
-    """Execute notebooks as `walk` does; print the times, where the report is, and why the last one failed."""
+def run_and_report(settings: Settings, paths: list[Path]) -> list[NotebookRun]:
+    """Execute notebooks as `run_notebooks` does; print the times, where the report is, and why the last one failed."""
     print(f"mode {settings.mode}: {len(paths)} notebooks, results in {settings.home / 'report'}")
-    walked = walk(settings, paths)
-    print(_table(walked))
+    runs = run_notebooks(settings, paths)
+    print(_table(runs))
     print(f"report    {settings.home / 'report' / 'report.html'}")
-    if walked[-1].failure:
-        print(walked[-1].failure, file=sys.stderr)
-    return walked
+    if runs[-1].failure:
+        print(runs[-1].failure, file=sys.stderr)
+    return runs
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -190,21 +190,21 @@ def _check(paths: list[Path]) -> None:
         )
 
 
-def _describe_failure(path: Path, notebook: Any, run: Any) -> str:
+def _describe_failure(path: Path, notebook: Any, kernel: Any) -> str:
     # nbclient's own text repeats the cell's source; its `traceback` is the error alone
-    text = getattr(run.error, "traceback", None) or f"{type(run.error).__name__}: {run.error}"
-    error = "\n".join(text.strip().splitlines()[-NUM_ERROR_LINES:])
-    if run.cell_index < 0:
+    text = getattr(kernel.error, "traceback", None) or f"{type(kernel.error).__name__}: {kernel.error}"
+    error = "\n".join(text.strip().splitlines()[-NUM_TRACEBACK_LINES:])
+    if kernel.cell_index < 0:
         return f"\nfailed in {path} before its first cell: the kernel did not start\n\n{error}"
-    source = "\n".join(f"    {line}" for line in notebook.cells[run.cell_index]["source"].splitlines())
-    heading = heading_above(notebook.cells, run.cell_index)
+    source = "\n".join(f"    {line}" for line in notebook.cells[kernel.cell_index]["source"].splitlines())
+    heading = heading_above(notebook.cells, kernel.cell_index)
     return f"\nfailed in {path} under the heading: {heading}\n\n{source}\n\n{error}"
 
 
-def _table(walked: list[Walked]) -> str:
-    total_s = sum(one.seconds for one in walked)
-    rows = [(one.path.stem, one.seconds, "failed" if one.failure else "ok") for one in walked]
-    rows.append(("all", total_s, "failed" if walked[-1].failure else "ok"))
+def _table(runs: list[NotebookRun]) -> str:
+    total_s = sum(one.seconds for one in runs)
+    rows = [(one.path.stem, one.seconds, "failed" if one.failure else "ok") for one in runs]
+    rows.append(("all", total_s, "failed" if runs[-1].failure else "ok"))
     return "\n" + "\n".join(f"{name:<40}  {seconds:7.1f} s  {word}" for name, seconds, word in rows)
 
 

@@ -1,4 +1,4 @@
-"""One real walk over a notebook that records what notebook 02 records, or fails."""
+"""One real run of a notebook that records what notebook 02 records, or fails."""
 
 from __future__ import annotations
 

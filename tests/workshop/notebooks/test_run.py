@@ -27,7 +27,7 @@ def write_notebook(folder: Path, name: str, *cells: str) -> Path:
         nbformat.v4.new_markdown_cell(cell) if cell.startswith("#") else nbformat.v4.new_code_cell(cell)
         for cell in cells
     ]
-    # A kernel that is installed nowhere; the walk must not look for one.
+    # A kernel that is installed nowhere; the run must not look for one.
     metadata = {"kernelspec": {"name": "no-such-kernel", "display_name": "none", "language": "python"}}
     path = folder / f"{name}.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=made, metadata=metadata), path)
@@ -66,7 +66,7 @@ class Loads(HTMLParser):
         self.addresses += [value or "" for name, value in attributes if name in wanted]
 
 
-def test_a_walk_leaves_executed_notebooks_and_one_page_that_loads_nothing(
+def test_a_run_leaves_executed_notebooks_and_one_page_that_loads_nothing(
     tmp_path: Path, environ: dict
 ) -> None:
     first = write_notebook(
@@ -99,7 +99,7 @@ def test_a_walk_leaves_executed_notebooks_and_one_page_that_loads_nothing(
     assert not re.search(r"@import|url\(", page)
 
 
-def test_a_failing_cell_stops_the_walk_and_is_shown(tmp_path: Path, environ: dict) -> None:
+def test_a_failing_cell_stops_the_run_and_is_shown(tmp_path: Path, environ: dict) -> None:
     raising = (
         "from workshop.errors import WorkshopError as E\n"
         "raise E(found='빈 파일', expected='b', next_step='c')"
@@ -117,7 +117,7 @@ def test_a_failing_cell_stops_the_walk_and_is_shown(tmp_path: Path, environ: dic
     assert "빈 파일" in page
 
 
-def test_a_cell_beyond_its_time_ends_the_walk(tmp_path: Path, environ: dict) -> None:
+def test_a_cell_beyond_its_time_ends_the_run(tmp_path: Path, environ: dict) -> None:
     slow = write_notebook(tmp_path, "01-slow", "# 01. Slow", "import time\ntime.sleep(60)")
     environ = {**environ, "WORKSHOP_CELL_TIMEOUT_S": "2"}
     done = subprocess.run(command(slow), env=environ, capture_output=True, text=True, timeout=300)
@@ -125,7 +125,7 @@ def test_a_cell_beyond_its_time_ends_the_walk(tmp_path: Path, environ: dict) -> 
     assert "CellTimeoutError" in done.stderr
 
 
-def test_a_kernel_that_dies_ends_the_walk(tmp_path: Path, environ: dict) -> None:
+def test_a_kernel_that_dies_ends_the_run(tmp_path: Path, environ: dict) -> None:
     dying = write_notebook(tmp_path, "01-dying", "# 01. Dying", "import os\nos._exit(3)")
     done = subprocess.run(command(dying), env=environ, capture_output=True, text=True, timeout=300)
     assert done.returncode == 1
@@ -133,7 +133,7 @@ def test_a_kernel_that_dies_ends_the_walk(tmp_path: Path, environ: dict) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_walk_leaves_no_process_behind(
+def test_an_interrupted_run_leaves_no_process_behind(
     tmp_path: Path, environ: dict, number: signal.Signals
 ) -> None:
     cell = "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'import time; time.sleep(300)'])"
