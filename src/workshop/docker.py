@@ -36,7 +36,7 @@ class DockerUse:
         Args:
             found: After "SETTING, and ...".
             expected: What should be there.
-            way_out: What to do to go on with Docker.
+            way_out: What to do to keep Docker.
         """
         return WorkshopError(
             found=f"{self.setting}, and {found}",
@@ -88,7 +88,7 @@ def check_serving_container(image: str) -> None:
         raise SERVING.error(
             found="no NVIDIA GPU that answers (`nvidia-smi` fails)",
             expected="a GPU: the serving images run on nothing else",
-            way_out="use a machine with a GPU, or endpoint_num_gpus of them: an ml.g5.12xlarge",
+            way_out="use an instance with a GPU, or endpoint_num_gpus of them: an ml.g5.12xlarge",
         )
     if "nvidia" not in runtimes and not any(map(shutil.which, _GPU_HOOKS)):
         raise SERVING.error(

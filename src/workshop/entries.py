@@ -67,7 +67,7 @@ def _typed(key: str, value: Any, kind: Any, home: Path) -> Any:
         return home / value
     plain = {"str": str, "int": int, "float": float}.get(kind, dict)
     if type(value) is not plain and not (plain is float and type(value) is int):
-        raise TypeError(f"{key} = {value!r} is no {kind}")
+        raise TypeError(f"{key} = {value!r} is not of type {kind}")
     return value
 
 
@@ -93,7 +93,7 @@ class DatasetState(Entry):
 
     @classmethod
     def of_folder(cls, settings: Settings, *, notebook: str) -> DatasetState:
-        """Describe the files that stand in the settings' data folder.
+        """Describe the files in the settings' data folder.
 
         Raises:
             WorkshopError: A split's file is missing.
@@ -284,7 +284,7 @@ class TrainingJobState(ModelFolderEntry):
         model_uri: S3 address of the result; "" until then.
         model_dir: Where it is downloaded to.
         train_seconds: Training time as AWS counts it; 0 until then.
-        billable_seconds: What AWS charges, for each machine; 0 until then.
+        billable_seconds: What AWS charges, for each instance; 0 until then.
     """
 
     job_name: str

@@ -129,8 +129,8 @@ class State:
             self.save()
         return self._entry(name)
 
-    def forget(self, name: str) -> None:
-        """Take an entry away, of something that was deleted; `save` writes it."""
+    def remove(self, name: str) -> None:
+        """Remove the entry of something that was deleted; `save` writes it."""
         assert name in ENTRIES, name
         self._raw.pop(name, None)
         self._changed[name] = None

@@ -63,7 +63,7 @@ def plan(settings: Settings) -> ServingPlan:
     [
         (None, (), ["no program `docker`", "install Docker"]),
         ("exit 1", (), ["does not answer", "systemctl start docker"]),
-        ("exit 0", (), ["no NVIDIA GPU", "a machine with a GPU"]),
+        ("exit 0", (), ["no NVIDIA GPU", "an instance with a GPU"]),
         ("echo '{\"runc\":{}}'", ("nvidia-smi",), ["cannot hand GPUs", "nvidia-container-toolkit"]),
         ('echo "nvidia"; [ "$1" = info ]', ("nvidia-smi",),
          [f"no image {IMAGE}", "get-login-password --region us-east-1 | docker login --username AWS "

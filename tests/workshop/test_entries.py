@@ -119,7 +119,7 @@ def test_a_deleted_endpoint_is_forgotten(settings: Settings) -> None:
     state.save()
     assert State.load(settings).endpoint == endpoint_like(state)
     state = State.load(settings)
-    state.forget("endpoint")
+    state.remove("endpoint")
     assert not state.has("endpoint")
     state.save()
     state = State.load(settings)
@@ -134,7 +134,7 @@ def endpoint_like(state: State) -> EndpointState:
 def test_an_endpoint_made_after_it_was_forgotten_is_kept(settings: Settings) -> None:
     state = State.load(settings)
     state.endpoint = endpoint()
-    state.forget("endpoint")
+    state.remove("endpoint")
     state.endpoint = endpoint()
     state.save()
     assert State.load(settings).has("endpoint")
@@ -144,7 +144,7 @@ def test_what_is_recorded_is_kept_until_it_is_forgotten(settings: Settings) -> N
     assert State.load(settings).keep("components", components("first")).endpoint_name == "first"
     assert State.load(settings).keep("components", components("second")).endpoint_name == "first"
     state = State.load(settings)
-    state.forget("components")
+    state.remove("components")
     state.save()
     assert State.load(settings).keep("components", components("third")).endpoint_name == "third"
 

@@ -1,4 +1,4 @@
-"""What AWS says when it refuses a call about an endpoint or an inference component, and what to do next.
+"""AWS's error responses about endpoints and inference components, with what to do next.
 
 with explained("tgi"):
     runtime.invoke_endpoint(...)      # AWS's error becomes three lines: found, expected, do next
@@ -28,8 +28,8 @@ _ADVICE: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"not enough hardware resources",
-        "room for a copy on the endpoint's machines: GPUs, CPU cores and memory of its compute requirements",
-        "lower the compute requirements (host memory first: far less than the machine's can be reserved), "
+        "room for a copy on the endpoint's instances: GPUs, CPU cores and memory of its compute requirements",
+        "lower the compute requirements (host memory first: far less than the instance's can be reserved), "
         "delete another component, or raise MaxInstanceCount in the endpoint's configuration",
     ),
     (
@@ -80,11 +80,11 @@ _ADVICE: tuple[tuple[str, str, str], ...] = (
     (
         r"ResourceLimitExceeded",
         "a quota for this instance type that is not used up",
-        "ask for more under Service Quotas, or delete what stands, or take another endpoint_instance_type",
+        "ask for more under Service Quotas, or delete what runs, or take another endpoint_instance_type",
     ),
     (
         r"InsufficientInstanceCapacity|Unable to provision",
-        "a free machine of this type in the region",
+        "a free instance of this type in the region",
         "try again later, or take another endpoint_instance_type in workshop.yaml (g6 or g6e in place of g5)",
     ),
     (
@@ -100,7 +100,7 @@ _ADVICE: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def refusal_of_aws(error: ClientError, engine: str | None = None) -> WorkshopError:
+def explain(error: ClientError, engine: str | None = None) -> WorkshopError:
     """Return the three lines for an error of AWS.
 
     Args:
@@ -111,9 +111,9 @@ def refusal_of_aws(error: ClientError, engine: str | None = None) -> WorkshopErr
     if code == "ModelError" and engine is not None:
         return refusal_of_endpoint(engine, error)
     expected, next_step = "a call that AWS accepts", "correct what it names, then run the cell again"
-    for pattern, told_expected, told_next in _ADVICE:
+    for pattern, expectation, advice in _ADVICE:
         if re.search(pattern, f"{code}: {message}"):
-            expected, next_step = told_expected, told_next
+            expected, next_step = expectation, advice
             break
     return WorkshopError(
         found=f"{error.operation_name} was refused ({code}): {message}",
@@ -127,7 +127,7 @@ def explained(engine: str | None = None) -> Iterator[None]:
     """Turn an error of AWS in the block into one that says what to do next.
 
     Args:
-        engine: As in `refusal_of_aws`.
+        engine: As in `explain`.
 
     Raises:
         WorkshopError: AWS, or a container behind it, refused a call.
@@ -137,4 +137,4 @@ def explained(engine: str | None = None) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise refusal_of_aws(error, engine) from None
+        raise explain(error, engine) from None

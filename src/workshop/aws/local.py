@@ -3,7 +3,7 @@
     python -m workshop.aws.local            # start it, or say where it runs
     python -m workshop.aws.local --stop     # end it, and the jobs and endpoints it runs
 
-Its process outlives the notebook's kernel: endpoints go on serving, and the next notebook finds them.
+Its process outlives the notebook's kernel: endpoints keep serving, and the next notebook finds them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from workshop.errors import WorkshopError
+from workshop.view.process_output import last_lines
 
 START_TIMEOUT_S = 600.0
 """A cold disk, a busy core: it listens after 1 to 2 s when its packages were read before."""
@@ -29,10 +30,9 @@ LOG_NAME = "sandbox.log"
 CLOCK_SPEED_VARIABLE = "SANDBOX_CLOCK_SPEED"
 _STATE_NAME = "server.json"
 _ANOTHER_LISTENS = 3
-_LOOK_AGAIN_S = 0.01
+_POLL_S = 0.01
 _ANSWER_TIMEOUT_S = 60.0  # it runs beside a training that takes both cores; one that ended refuses at once
 _STOP_TIMEOUT_S = 300.0  # `--stop` itself has limits: 30 s, then twice 45 s for what is left
-_NUM_LOG_LINES = 15
 # Loopback is never asked for through a proxy, whatever the environment says.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -55,24 +55,24 @@ def ensure_running(home: Path, *, clock_speed: float = 1.0) -> str:
     """
     home = home.absolute()
     home.mkdir(parents=True, exist_ok=True)
-    if found := _look(home):
+    if found := _health(home):
         return _with_speed(found, clock_speed)
     process, log_start = _start(home, clock_speed)
     deadline_s = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline_s:
         status = process.poll()
-        if found := _look(home):
+        if found := _health(home):
             return _with_speed(found, clock_speed)
         if status not in (None, _ANOTHER_LISTENS):
             raise no_answer(home, f"ended with exit status {status} before it listened", log_start)
-        time.sleep(_LOOK_AGAIN_S)
+        time.sleep(_POLL_S)
     process.terminate()
     raise no_answer(home, f"does not answer after {START_TIMEOUT_S:.0f} s", log_start)
 
 
 def find(home: Path) -> str | None:
     """Return the address of the server that runs for a folder, or None."""
-    found = _look(home)
+    found = _health(home)
     return found and found["url"]
 
 
@@ -112,22 +112,21 @@ def no_answer(home: Path, ending: str, log_start: int = 0) -> WorkshopError:
 
     Args:
         home: Its folder.
-        ending: What was seen of it, for example "does not answer".
+        ending: What it did, for example "does not answer".
         log_start: Where in the log this run begins, in bytes.
     """
     log_path = home / LOG_NAME
     text = log_path.read_bytes()[log_start:].decode("utf-8", errors="replace") if log_path.exists() else ""
-    last = "".join(f"\n  | {line}" for line in text.splitlines()[-_NUM_LOG_LINES:]) or " nothing"
     return WorkshopError(
-        found=f"the AWS on this machine {ending}; it said:{last}",
+        found=f"the AWS on this machine {ending}; its last lines:{last_lines(text.splitlines())}",
         expected="`python -m sandbox` to listen on a free port of 127.0.0.1",
         next_step="correct what it names, then run the notebook's first cells again "
         f"(`make stop` ends an old one); log: {log_path}",
     )
 
 
-def _look(home: Path) -> dict[str, Any] | None:
-    """Return what the server of a folder tells of itself, with its url; None when there is none."""
+def _health(home: Path) -> dict[str, Any] | None:
+    """Return what the server of a folder reports about itself, with its url; None when there is none."""
     try:
         url = json.loads((home / _STATE_NAME).read_text(encoding="utf-8"))["url"]
         with _OPENER.open(f"{url}/_sandbox/health", timeout=_ANSWER_TIMEOUT_S) as response:
@@ -140,7 +139,7 @@ def _look(home: Path) -> dict[str, Any] | None:
 
 def _with_speed(found: dict[str, Any], clock_speed: float) -> str:
     """Return a server's address; its speed is read once, at its start, so that another one is an error."""
-    runs_at = found.get("clock_speed", 1.0)  # an older one told none
+    runs_at = found.get("clock_speed", 1.0)  # an older one reports none
     if runs_at == clock_speed:
         return found["url"]
     raise WorkshopError(

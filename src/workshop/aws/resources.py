@@ -24,7 +24,7 @@ def is_there(describe: Callable[..., dict[str, Any]], **name: str) -> bool:
 
 
 def described_or_none(describe: Callable[..., dict[str, Any]], **name: str) -> dict[str, Any] | None:
-    """Return what AWS says of a resource; None when nothing has this name.
+    """Return AWS's description of a resource; None when nothing has this name.
 
     Args:
         describe: As in `is_there`.
@@ -45,5 +45,5 @@ def described_or_none(describe: Callable[..., dict[str, Any]], **name: str) -> d
 
 def is_missing(error: Any) -> bool:
     """Tell whether an error of boto3 says that nothing has the name that was asked for."""
-    told = error.response["Error"]
-    return told.get("Code") in _CODES and bool(_MISSING.search(told.get("Message", "")))
+    answer = error.response["Error"]
+    return answer.get("Code") in _CODES and bool(_MISSING.search(answer.get("Message", "")))

@@ -96,7 +96,7 @@ class Aws:
         """The role that jobs and endpoints run as.
 
         Raises:
-            WorkshopError: `role_arn` is "" in workshop.yaml and this is no SageMaker Studio.
+            WorkshopError: `role_arn` is "" in workshop.yaml and this is not SageMaker Studio.
         """
         if self._role_arn:
             return self._role_arn
@@ -106,7 +106,7 @@ class Aws:
             return get_execution_role(self.sagemaker_session)
         except ValueError:
             raise WorkshopError(
-                found=f'credentials of a person or a machine, and role_arn: "" in mode {self.mode}',
+                found=f'credentials of a person or an instance, and role_arn: "" in mode {self.mode}',
                 expected="an IAM role that trusts sagemaker.amazonaws.com, for jobs and endpoints to run as",
                 next_step="write its ARN to role_arn in workshop.yaml (or set WORKSHOP_ROLE_ARN); "
                 "in SageMaker Studio it is found by itself",

@@ -32,7 +32,7 @@ class _ModelFile:
     name: str
     num_bytes: int
     sha256: str
-    """"" where the hub does not tell: it knows the hash of its large files only."""
+    """"" where the hub reports none: it knows the hash of its large files only."""
 
 
 def upload_dataset(aws: Aws, settings: Settings, dataset: DatasetState) -> dict[str, str]:
@@ -60,7 +60,7 @@ def upload_dataset(aws: Aws, settings: Settings, dataset: DatasetState) -> dict[
 def upload_base_model(aws: Aws, settings: Settings) -> str:
     """Bring the base model to S3 file by file: from its folder, or from the Hugging Face hub.
 
-    A file from the hub is on this machine's disk only until it is in S3; an interrupted download goes on
+    A file from the hub is on this machine's disk only until it is in S3; an interrupted download resumes
     where it stopped.
 
     Returns:
@@ -194,7 +194,7 @@ def hub_errors(name: str) -> Iterator[None]:
         next_step = f"run `hf auth login` and look at {page}" if status in (401, 403) else "try again later"
     except (HTTPError, LocalEntryNotFoundError, ConnectionError, TimeoutError) as error:
         found = f"no connection to the hub for {name} ({type(error).__name__})"
-        next_step = "check network and proxy, then run the cell again: it goes on where it stopped"
+        next_step = "check network and proxy, then run the cell again: it resumes where it stopped"
     raise WorkshopError(
         found=found, expected="read access to the base model's files", next_step=next_step
     ) from None

@@ -28,7 +28,7 @@ def components_on(aws: Aws, endpoint_name: str) -> list[dict[str, Any]]:
 def delete_components(aws: Aws, endpoint_name: str, *, timeout_s: float) -> list[str]:
     """Delete the inference components of an endpoint, adapters before bases, and wait until they are gone.
 
-    One that AWS does not let go yet (a copy starts, a scaling action runs) is tried again until the time is
+    One that AWS does not let go yet (a copy starts, a scaling action runs) is retried until the time is
     over.
 
     Args:
@@ -40,7 +40,7 @@ def delete_components(aws: Aws, endpoint_name: str, *, timeout_s: float) -> list
         Their names, in the order in which they were deleted.
 
     Raises:
-        WorkshopError: The time is over; the message names what is left.
+        WorkshopError: The deletion timed out; the message names what is left.
     """
     deadline_s, deleted = time.monotonic() + timeout_s, []
     for are_adapters in (True, False):
@@ -64,7 +64,7 @@ def delete_component(aws: Aws, name: str, *, timeout_s: float) -> None:
         timeout_s: For the whole.
 
     Raises:
-        WorkshopError: The time is over.
+        WorkshopError: The deletion timed out.
         ClientError: AWS refuses for another reason than that it is being changed.
     """
     deadline_s = time.monotonic() + timeout_s

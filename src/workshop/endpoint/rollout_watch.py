@@ -1,4 +1,4 @@
-"""How many copies and machines there were at which time, seen in the background of other cells."""
+"""Copies and instances over time, polled in the background of other cells."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from workshop.endpoint.components import copies_of, instances_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sight:
-    """What was there at one moment.
+class Snapshot:
+    """The copies and instances of an endpoint at one moment.
 
     Attributes:
-        at_s: time.time() of the look.
+        at_s: time.time() of the poll.
         copies: Component -> (copies that are there, copies that are asked for).
         status: Component -> InferenceComponentStatus.
-        num_instances: Machines of the endpoint.
+        num_instances: Of the endpoint.
     """
 
     at_s: float
@@ -33,22 +33,22 @@ class Sight:
 
 
 class CopiesWatch:
-    """Look at an endpoint again and again, from `start` to `stop` or in a `with` block.
+    """Poll an endpoint from `start` to `stop` or in a `with` block.
 
     Args:
         aws: Where it is; the watch makes a client of its own.
         endpoint_name: Endpoint.
-        components: Names of the components to look at; what is missing is left out.
-        interval_s: Between two looks; that of the settings when None.
+        components: Names; what is missing is left out.
+        interval_s: Between two polls; that of the settings when None.
 
     Attributes:
-        sights: What was seen, in order.
+        snapshots: In order.
     """
 
     def __init__(
         self, aws: Aws, endpoint_name: str, components: Iterable[str], *, interval_s: float | None = None
     ) -> None:
-        self.sights: list[Sight] = []
+        self.snapshots: list[Snapshot] = []
         self._endpoint_name, self._components = endpoint_name, tuple(components)
         self._interval_s = aws.settings.poll_interval_s if interval_s is None else interval_s
         self._sagemaker = aws.boto_session.client("sagemaker")
@@ -56,17 +56,17 @@ class CopiesWatch:
         self._thread = threading.Thread(target=self._watch, name="copies watch", daemon=True)
 
     def start(self) -> CopiesWatch:
-        """Begin to look; daemon, so that a kernel's end is not held up."""
+        """Begin to poll; daemon, so that a kernel's end is not held up."""
         self._thread.start()
         return self
 
-    def stop(self) -> list[Sight]:
-        """Look once more, end, and return what was seen."""
+    def stop(self) -> list[Snapshot]:
+        """Poll once more, end, and return the snapshots."""
         if not self._has_ended.is_set():
             self._has_ended.set()
             self._thread.join()
-            self._look()
-        return self.sights
+            self._poll()
+        return self.snapshots
 
     def __enter__(self) -> CopiesWatch:
         return self.start()
@@ -80,27 +80,27 @@ class CopiesWatch:
         from botocore.exceptions import BotoCoreError, ClientError
 
         while True:
-            with suppress(BotoCoreError, ClientError):  # throttled, no connection: the next look is soon
-                self._look()
+            with suppress(BotoCoreError, ClientError):  # throttled, no connection: the next poll is soon
+                self._poll()
             if self._has_ended.wait(self._interval_s):
                 return
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         at_s, described = time.time(), {}
         for name in self._components:
-            seen = described_or_none(
+            found = described_or_none(
                 self._sagemaker.describe_inference_component, InferenceComponentName=name
             )
-            if seen is not None:
-                described[name] = seen
+            if found is not None:
+                described[name] = found
         endpoint: dict[str, Any] = (
             described_or_none(self._sagemaker.describe_endpoint, EndpointName=self._endpoint_name) or {}
         )
-        self.sights.append(
-            Sight(
+        self.snapshots.append(
+            Snapshot(
                 at_s=at_s,
-                copies={name: copies_of(seen) for name, seen in described.items()},
-                status={name: seen["InferenceComponentStatus"] for name, seen in described.items()},
+                copies={name: copies_of(one) for name, one in described.items()},
+                status={name: one["InferenceComponentStatus"] for name, one in described.items()},
                 num_instances=instances_of(endpoint),
             )
         )

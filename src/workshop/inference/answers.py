@@ -38,8 +38,8 @@ class Answer:
     Attributes:
         text: Without the space that begins it.
         finish_reason: In the engine's word ("eos_token", "length", "stop", ...); None when it says none.
-        num_prompt_tokens: None when the engine does not tell.
-        num_generated_tokens: None when the engine does not tell.
+        num_prompt_tokens: None when the engine reports none.
+        num_generated_tokens: None when the engine reports none.
         seconds: From sending the request to the answer's end.
         first_token_s: From sending the request to the first token; None when it did not stream.
     """
@@ -59,7 +59,7 @@ class Piece:
     Attributes:
         text: "" for the end token and for events that carry only numbers.
         is_token: Whether the event carries a token (engines may join a few into one event).
-        is_special: The token is no part of the text.
+        is_special: The token is not part of the text.
         is_last: Nothing but numbers may follow.
         finish_reason: As in Answer, on the last one.
         num_prompt_tokens: On the last one, where the engine tells.

@@ -27,7 +27,7 @@ def json_events(parts: Iterable[bytes | dict[str, Any]]) -> Iterator[Any]:
         parts: Bytes as they come, or the Body of boto3's invoke_endpoint_with_response_stream.
 
     Raises:
-        InferenceError: A line is no JSON, or SageMaker reports that the stream has failed.
+        InferenceError: A line is not JSON, or SageMaker reports that the stream has failed.
 
     Source: HTML Living Standard, 9.2.6 (event streams); DJL LMI input and output schema (JSON lines).
     """
@@ -57,8 +57,8 @@ def byte_parts(parts: Iterable[bytes | dict[str, Any]]) -> Iterator[bytes]:
                     raise _stream_failure(name, part[name].get("Message", ""))
             yield part.get("PayloadPart", {}).get("Bytes", b"")
     except EventStreamError as error:  # what boto3 makes of those two
-        told = error.response.get("Error", {})
-        raise _stream_failure(told.get("Code", "ModelStreamError"), told.get("Message", "")) from None
+        answer = error.response.get("Error", {})
+        raise _stream_failure(answer.get("Code", "ModelStreamError"), answer.get("Message", "")) from None
 
 
 def unexpected(answer: bytes) -> InferenceError:

@@ -103,7 +103,7 @@ def _write_lines(path: Path, rows: Iterable[dict]) -> tuple[int, str]:
     num_rows = 0
     with path.open("wb") as file:
         for row in rows:
-            # A lone surrogate of a rejected row is no UTF-8; as an escape it is still JSON.
+            # A lone surrogate of a rejected row is not UTF-8; as an escape it is still JSON.
             line = (json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
             digest.update(line)
             file.write(line)

@@ -79,7 +79,7 @@ def with_all_columns(batch: "pa.RecordBatch", where: str) -> "pa.RecordBatch":
     """Bring a batch of any text-like columns to COLUMNS, as text.
 
     Raises:
-        WorkshopError: a column holds something that is no text (lists, numbers for an article, ...).
+        WorkshopError: a column holds something that is not text (lists, numbers for an article, ...).
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -162,7 +162,7 @@ def _json_row(line: str, where: str) -> dict[str, str]:
         row = json.loads(line)
     except json.JSONDecodeError as error:
         raise WorkshopError(
-            found=f"{where} is no JSON ({error.msg} at character {error.colno})",
+            found=f"{where} is not JSON ({error.msg} at character {error.colno})",
             expected='one object a line, {"document": "...", "summary": "..."}',
             next_step="correct the line or remove it",
         ) from None

@@ -146,7 +146,7 @@ def download(name: str) -> "DatasetDict":
     The hub is asked first whether it is there: `load_dataset` alone retries for 23 s without a network.
 
     Raises:
-        WorkshopError: no such data set, no access, no network, or files that are no table.
+        WorkshopError: no such data set, no access, no network, or files that are not a table.
     """
     _check_connection(name)
     from datasets import load_dataset

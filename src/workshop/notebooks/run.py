@@ -88,7 +88,9 @@ def run_notebook(path: Path, cell_timeout_s: int) -> NotebookRun:
     try:
         while kernel.is_alive():
             kernel.join(REFRESH_S)
-            line.show(heading_above(notebook.cells, kernel.cell_index) if kernel.cell_index >= 0 else "kernel")
+            line.show(
+                heading_above(notebook.cells, kernel.cell_index) if kernel.cell_index >= 0 else "kernel"
+            )
     finally:
         kernel.end()
     line.end("failed" if kernel.error else "ok")
@@ -153,7 +155,7 @@ def interrupt_on_signals() -> None:
 
 
 def run_and_report(settings: Settings, paths: list[Path]) -> list[NotebookRun]:
-    """Execute notebooks as `run_notebooks` does; print the times, where the report is, and why the last one failed."""
+    """Run notebooks; print their times, where the report is, and why the last one failed."""
     print(f"mode {settings.mode}: {len(paths)} notebooks, results in {settings.home / 'report'}")
     runs = run_notebooks(settings, paths)
     print(_table(runs))

@@ -1,4 +1,4 @@
-"""What happened to inference components over time: requests, copies, machines, metrics."""
+"""What happened to inference components over time: requests, copies, instances, metrics."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,34 +11,34 @@ from workshop.errors import WorkshopError
 from workshop.plots.style import COLOURS, GREY, LINES, MARKERS, RED, NotebookFigure, new_figure, styled
 
 if TYPE_CHECKING:
-    from workshop.endpoint.rollout_watch import Sight
+    from workshop.endpoint.rollout_watch import Snapshot
     from workshop.serving.steady_load import SteadyRequest
 
 _LONG_S = 180
 """Longer than this the axis counts minutes."""
 
-_MACHINES = "machines"
+_INSTANCES = "instances"
 _UNITS = {"ModelLatency": "µs", "OverheadLatency": "µs"}
 """Source: SageMaker Developer Guide, "Amazon SageMaker AI endpoint invocation metrics"."""
 
 
 @styled
 def update_timeline(
-    requests: "Sequence[SteadyRequest]", sights: "Sequence[Sight]", *, title: str = "Update under load"
+    requests: "Sequence[SteadyRequest]", snapshots: "Sequence[Snapshot]", *, title: str = "Update under load"
 ) -> NotebookFigure:
     """Draw every request of a steady load above the copies that were there to answer it.
 
     Args:
         requests: Of the load; failed ones are red crosses.
-        sights: Of a watch during the load.
+        snapshots: Of a watch during the load.
         title: Above the figure.
 
     Raises:
-        WorkshopError: When there was no request or no look.
+        WorkshopError: When there was no request or no snapshot.
     """
-    _check(requests=requests, looks=sights)
-    start_s = min(requests[0].sent_at_s, sights[0].at_s)
-    end_s = max(max(one.sent_at_s + one.seconds for one in requests), sights[-1].at_s)
+    _check(requests=requests, snapshots=snapshots)
+    start_s = min(requests[0].sent_at_s, snapshots[0].at_s)
+    end_s = max(max(one.sent_at_s + one.seconds for one in requests), snapshots[-1].at_s)
     scale, unit = _time_unit(end_s - start_s)
     figure = new_figure(12, 6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
@@ -61,34 +61,34 @@ def update_timeline(
     upper.set(title=title, ylabel="ms to the answer")
     upper.set_ylim(0, upper.get_ylim()[1] * 1.3)
     upper.legend(loc="upper right", ncols=len(labels) + 1)
-    _copies(lower, sights, start_s, scale)
+    _copies(lower, snapshots, start_s, scale)
     lower.set(xlabel=f"{unit} since the beginning", ylabel="copies")
     return figure
 
 
 @styled
 def copies_over_time(
-    sights: "Sequence[Sight]",
+    snapshots: "Sequence[Snapshot]",
     *,
     events: Mapping[str, float] | None = None,
-    title: str = "Copies and machines",
+    title: str = "Copies and instances",
 ) -> NotebookFigure:
-    """Draw how many copies and machines there were.
+    """Draw how many copies and instances there were.
 
     Args:
-        sights: Of a watch.
+        snapshots: Of a watch.
         events: What happened -> when (time.time()), drawn as lines.
         title: Above the figure.
 
     Raises:
-        WorkshopError: When there was no look.
+        WorkshopError: When there was no snapshot.
     """
-    _check(looks=sights)
-    start_s = sights[0].at_s
-    scale, unit = _time_unit(sights[-1].at_s - start_s)
+    _check(snapshots=snapshots)
+    start_s = snapshots[0].at_s
+    scale, unit = _time_unit(snapshots[-1].at_s - start_s)
     figure = new_figure(12, 4.2)
     axes = figure.subplots()
-    _copies(axes, sights, start_s, scale, with_machines=True)
+    _copies(axes, snapshots, start_s, scale, with_instances=True)
     for text, at_s in (events or {}).items():
         axes.axvline((at_s - start_s) / scale, color=GREY, linestyle=":", linewidth=1.6)
         axes.annotate(
@@ -143,22 +143,22 @@ def metrics_over_time(
 
 
 def _copies(
-    axes: Axes, sights: "Sequence[Sight]", start_s: float, scale: float, *, with_machines: bool = False
+    axes: Axes, snapshots: "Sequence[Snapshot]", start_s: float, scale: float, *, with_instances: bool = False
 ) -> None:
     """Draw the copies of every component as steps: those that are there, and those that are asked for."""
-    times = [(one.at_s - start_s) / scale for one in sights]
-    names = list(dict.fromkeys(name for one in sights for name in one.copies))
+    times = [(one.at_s - start_s) / scale for one in snapshots]
+    names = list(dict.fromkeys(name for one in snapshots for name in one.copies))
     for index, name in enumerate(names):
         colour = COLOURS[index % len(COLOURS)]
-        there, wanted = zip(*(one.copies.get(name, (0, 0)) for one in sights), strict=True)
+        there, wanted = zip(*(one.copies.get(name, (0, 0)) for one in snapshots), strict=True)
         axes.step(times, there, where="post", color=colour, label=name)
         axes.step(times, wanted, where="post", color=colour, linestyle=":", linewidth=1.4)
-    if with_machines:
-        machines = [one.num_instances for one in sights]
-        axes.step(times, machines, where="post", color=GREY, linestyle="--", label=_MACHINES)
+    if with_instances:
+        instances = [one.num_instances for one in snapshots]
+        axes.step(times, instances, where="post", color=GREY, linestyle="--", label=_INSTANCES)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(0, axes.get_ylim()[1] + 1)
-    axes.legend(loc="upper right", ncols=len(names) + with_machines, fontsize=11)
+    axes.legend(loc="upper right", ncols=len(names) + with_instances, fontsize=11)
 
 
 def _time_unit(seconds: float) -> tuple[float, str]:

@@ -156,7 +156,7 @@ def compare_engines(
 ) -> Comparison:
     """Start each engine, let it warm up, test it under load, ask it, and stop it before the next one starts.
 
-    An engine that does not start, refuses or breaks becomes a row with its reason, and the others go on.
+    An engine that does not start, refuses or breaks becomes a row with its reason, and the others still run.
     The load test comes before the answers that are compared: engines keep what they have read of a prompt,
     and would know the first ones already.
 
@@ -176,7 +176,7 @@ def compare_engines(
             result = _measured(name, plan, prompts, num_users, num_requests, log_path, timeout_s)
         except WorkshopError as error:
             result = FailedEngine(name=name, reason=_reason(error.found, _text(log_path)))
-        except Exception as error:  # nobody's refusal: its traceback is shown, and the others still measured
+        except Exception as error:  # no error response: its traceback is shown, and the others still measured
             traceback.print_exc()
             result = FailedEngine(name=name, reason=f"{type(error).__name__}: {error}")
         if isinstance(result, FailedEngine):
@@ -214,7 +214,7 @@ def _measured(
 
 
 def _reason(found: str, log_text: str) -> str:
-    """Return one line: the server's own words if it refused, else what was seen and its last line."""
+    """Return one line: the server's own words if it refused, else what happened and its last line."""
     own_words = _FOUND.findall(log_text)
     if own_words:
         reason = own_words[-1]

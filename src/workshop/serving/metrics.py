@@ -163,7 +163,7 @@ def parse_metrics(text: str) -> Metrics:
     Source: Prometheus text exposition format 0.0.4. TGI's counters lack the format's `_total`.
 
     Raises:
-        WorkshopError: It is no such page.
+        WorkshopError: The page has another format.
     """
     from prometheus_client.parser import text_string_to_metric_families
 

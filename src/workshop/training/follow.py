@@ -41,12 +41,12 @@ def follow(aws: Aws, job_name: str, timeout_s: float) -> FollowedJob:
     Args:
         aws: Where it runs.
         job_name: Training job.
-        timeout_s: After this many seconds the wait ends; the job goes on.
+        timeout_s: After this many seconds the wait ends; the job continues.
 
     Raises:
-        WorkshopError: No such job, a job that failed or ran longer than it may, the time is over, or AWS
+        WorkshopError: No such job, a job that failed or ran longer than it may, the wait timed out, or AWS
             does not answer.
-        KeyboardInterrupt: The cell was interrupted; the job goes on.
+        KeyboardInterrupt: The cell was interrupted; the job continues.
     """
     if is_local_run(job_name):
         return local_result(aws, job_name)
@@ -57,16 +57,16 @@ def follow(aws: Aws, job_name: str, timeout_s: float) -> FollowedJob:
         try:
             job = follower.until_end(time.monotonic() + timeout_s)
         except KeyboardInterrupt:
-            reader.view.end("stopped", f"{job_name} · goes on in SageMaker · {_choices(job_name)}")
+            reader.view.end("stopped", f"{job_name} · continues in SageMaker · {_choices(job_name)}")
             raise
         except WorkshopError as error:
             reader.view.end("failed", f"{job_name} · {error.found.splitlines()[0]}")
             raise
         if job is None:
-            reader.view.end("stopped", f"{job_name} · not at its end after {timeout_s:g} s; goes on")
+            reader.view.end("stopped", f"{job_name} · not at its end after {timeout_s:g} s; continues")
             raise WorkshopError(
                 found=f"the job {job_name} still runs after {timeout_s:g} s ({follower.status})",
-                expected="its end within that time; the job itself goes on",
+                expected="its end within that time; the job itself continues",
                 next_step=_choices(job_name),
             )
     return _checked(job, reader, log_path)
@@ -84,16 +84,16 @@ class _Follower:
         self.status = ""
 
     def until_end(self, deadline_s: float) -> dict[str, Any] | None:
-        """Return the description of the ended job, or None when the time is over."""
+        """Return the description of the ended job, or None when it timed out."""
         while time.monotonic() < deadline_s:
-            job = self._look()
+            job = self._poll()
             if job and job["TrainingJobStatus"] in _ENDED:
                 self._take_late_lines()
                 return job
             self._rest(self._settings.poll_interval_s)
         return None
 
-    def _look(self) -> dict[str, Any] | None:
+    def _poll(self) -> dict[str, Any] | None:
         """Take over status and new lines; return the description, or None without a connection."""
         from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
@@ -117,7 +117,7 @@ class _Follower:
         return job
 
     def _take_statuses(self, job: dict[str, Any]) -> None:
-        """Show every status since the last look; some last shorter than the time between two looks."""
+        """Show every status since the last poll; some last shorter than the time between two polls."""
         steps = [step["Status"] for step in job.get("SecondaryStatusTransitions", ())]
         for status in steps[self._num_statuses :] or [job["SecondaryStatus"]]:
             if status != self.status:
@@ -148,12 +148,12 @@ class _Follower:
             return no_answer(self._settings.home / "sandbox", "does not answer any more")
         return WorkshopError(
             found=f"no answer from AWS for a while ({type(error).__name__})",
-            expected=f"a connection; the job {self._job_name} itself goes on",
+            expected=f"a connection; the job {self._job_name} itself continues",
             next_step="check the network, then run the cell again",
         )
 
     def _rest(self, seconds: float) -> None:
-        """Wait, and let the display go on."""
+        """Wait, and keep the display up to date."""
         until_s = time.monotonic() + seconds
         while (left_s := until_s - time.monotonic()) > 0:
             due_s = self._reader.view.due_s
@@ -162,7 +162,7 @@ class _Follower:
 
 
 def _num_streams(job: dict[str, Any]) -> int:
-    """Return how many log streams a job has: one for each machine, and again after every interruption."""
+    """Return how many log streams a job has: one for each instance, and again after every interruption."""
     statuses = [step["Status"] for step in job.get("SecondaryStatusTransitions", ())]
     return job.get("ResourceConfig", {}).get("InstanceCount", 1) * (1 + statuses.count("Interrupted"))
 
@@ -201,11 +201,11 @@ def _failure(job: dict[str, Any], followed: FollowedJob) -> WorkshopError:
     else:
         found = f"failed: {job.get('FailureReason', 'no reason given').strip()}"
         advice = "correct what its last lines name and start it again"
-    look = f"aws logs tail {TRAINING_LOG_GROUP} --log-stream-name-prefix {followed.job_name}/ --since 1d"
+    tail = f"aws logs tail {TRAINING_LOG_GROUP} --log-stream-name-prefix {followed.job_name}/ --since 1d"
     return WorkshopError(
         found=f"the job {followed.job_name} {found}\nits last lines:{last_lines(followed.lines)}",
         expected="a job that ends as Completed",
-        next_step=f"{advice}; its whole log: {followed.log_path} (again from AWS: {look})",
+        next_step=f"{advice}; its whole log: {followed.log_path} (again from AWS: {tail})",
     )
 
 
@@ -220,14 +220,14 @@ def _client_error(error: Any, job_name: str) -> WorkshopError:
     if code in ("ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException"):
         return WorkshopError(
             found=f"credentials that have expired while the job {job_name} was followed",
-            expected="valid credentials; the job itself goes on",
+            expected="valid credentials; the job itself continues",
             next_step="log in again (`aws login` or `aws sso login`), run the first cell, then this one",
         )
     return WorkshopError(
         found=f"AWS answered {code}: {message}",
         expected=f"the right to describe the job {job_name} and to read its log",
         next_step="let your administrator grant sagemaker:DescribeTrainingJob, logs:DescribeLogStreams and "
-        "logs:GetLogEvents, then run the cell again: the job itself goes on",
+        "logs:GetLogEvents, then run the cell again: the job itself continues",
     )
 
 
@@ -254,8 +254,8 @@ class JobLogs:
     Args:
         client: boto3's "logs".
         job_name: Training job.
-        num_streams: So many will come, one for each machine; more of a managed spot job that goes on with
-            other machines, which is told by setting it again.
+        num_streams: So many will come, one for each instance; more of a managed spot job that resumes on
+            other instances, for which it is set again.
 
     Source: Amazon SageMaker Developer Guide, "Log groups and streams": <job name>/algo-<number>-<time>.
     """
@@ -266,13 +266,13 @@ class JobLogs:
         self._tokens: dict[str, str | None] = {}
 
     def new_lines(self) -> Iterator[str]:
-        """Yield what came since the last call; lines of a second machine and more begin with its name."""
+        """Yield what came since the last call; lines of a second instance and more begin with its name."""
         if len(self._tokens) < self.num_streams:
             for name in self._stream_names():
                 self._tokens.setdefault(name, None)
         for name in sorted(self._tokens):
-            machine = name.split("/")[-1].rsplit("-", 1)[0]
-            lead = "" if machine == "algo-1" else f"{machine} | "
+            host = name.split("/")[-1].rsplit("-", 1)[0]
+            lead = "" if host == "algo-1" else f"{host} | "
             for message in self._new_messages(name):
                 yield f"{lead}{message}"
 
@@ -283,7 +283,7 @@ class JobLogs:
             )
             return [stream["logStreamName"] for page in pages for stream in page["logStreams"]]
         except self._client.exceptions.ResourceNotFoundException:
-            return []  # the account's first job has no log group until its machine is there
+            return []  # the account's first job has no log group until its instance is there
 
     def _new_messages(self, stream_name: str) -> Iterator[str]:
         while True:

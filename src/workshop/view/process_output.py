@@ -99,7 +99,7 @@ class Events:
             os.close(self._end_signal)
 
     def pump(self, reader: Reader, deadline_s: float) -> bool:
-        """Read until the process ends or the time is over; tell whether it ended."""
+        """Read until the process ends or the deadline; return whether it ended."""
         while (left_s := deadline_s - time.monotonic()) > 0:
             due_s = reader.view.due_s
             for key, _ in self._selector.select(left_s if due_s is None else min(left_s, due_s)):
@@ -110,7 +110,7 @@ class Events:
         return False
 
     def drain(self, reader: Reader, deadline_s: float) -> None:
-        """Read what is left, until the output ends or the time is over."""
+        """Read what is left, until the output ends or the deadline."""
         self._selector.unregister(self._ended)
         while self._is_open and (left_s := deadline_s - time.monotonic()) > 0:
             for _ in self._selector.select(left_s):

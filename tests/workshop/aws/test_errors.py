@@ -7,7 +7,7 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
-from workshop.aws.errors import explained, refusal_of_aws
+from workshop.aws.errors import explain, explained
 from workshop.errors import WorkshopError
 
 NO_CAPACITY = (
@@ -54,17 +54,17 @@ def error(
     ],
 )  # fmt: skip
 def test_aws_own_words_come_with_what_to_do(code: str, message: str, parts: list[str]) -> None:
-    told = refusal_of_aws(error(code, message))
-    assert told.found == f"CreateInferenceComponent was refused ({code}): {message}"
+    shown = explain(error(code, message))
+    assert shown.found == f"CreateInferenceComponent was refused ({code}): {message}"
     for part in parts:
-        assert part in f"{told.expected} {told.next_step}"
+        assert part in f"{shown.expected} {shown.next_step}"
 
 
 def test_a_containers_refusal_names_the_engines_limit() -> None:
     body = json.dumps({"error": "`inputs` must have less than 1792 tokens. Given: 1900", "error_type": "v"})
     refused = error("ModelError", "Received client error (422)", OriginalStatusCode=422, OriginalMessage=body)
-    assert "MAX_INPUT_TOKENS = 1792" in refusal_of_aws(refused, "tgi").expected
-    assert "ModelError" in refusal_of_aws(refused).found
+    assert "MAX_INPUT_TOKENS = 1792" in explain(refused, "tgi").expected
+    assert "ModelError" in explain(refused).found
 
 
 def test_errors_of_aws_in_the_block_are_explained_and_others_pass() -> None:

@@ -52,7 +52,7 @@ def test_a_component_is_waited_for_watched_and_shown(sample_aws: Aws, endpoint: 
         assert described["RuntimeConfig"] == {"CurrentCopyCount": 1, "DesiredCopyCount": 1}
         looked = Wait(title=name, timeout_s=600, interval_s=0.01, expected="a look at it", next_step="")
         looked.until(
-            lambda: [sight.copies.get(name) for sight in watch.sights],
+            lambda: [snapshot.copies.get(name) for snapshot in watch.snapshots],
             is_done=lambda seen: (1, 1) in seen,
             text=str,
         )
@@ -61,11 +61,11 @@ def test_a_component_is_waited_for_watched_and_shown(sample_aws: Aws, endpoint: 
         )
         wait_for_copies(sample_aws, name, 2, timeout_s=TIMEOUT_S)
         wait_for_component(sample_aws, name, timeout_s=TIMEOUT_S)
-    seen = [sight.copies.get(name) for sight in watch.sights]
+    seen = [snapshot.copies.get(name) for snapshot in watch.snapshots]
     assert {(0, 1), (1, 1), (2, 2)} <= set(seen)
     assert seen[-1] == (2, 2)
-    assert all(missing not in sight.copies for sight in watch.sights)
-    assert {sight.num_instances for sight in watch.sights} == {1}
+    assert all(missing not in snapshot.copies for snapshot in watch.snapshots)
+    assert {snapshot.num_instances for snapshot in watch.snapshots} == {1}
     row = components_table(sample_aws, endpoint).loc[name]
     assert (row["status"], row["serves"], row["copies"]) == ("InService", model, "2 of 2")
     assert (row["GPUs"], row["CPU cores"], row["memory MiB"]) == (1, 4, 4096)
@@ -173,7 +173,7 @@ def test_calls_of_a_component_are_counted_in_cloudwatch_under_its_name(
     assert all(value > 0 for value in series["ModelLatency"][name][1])
 
 
-def test_what_is_there_is_told_from_what_is_not(sample_aws: Aws, endpoint: str) -> None:
+def test_what_is_there_differs_from_what_is_missing(sample_aws: Aws, endpoint: str) -> None:
     sagemaker = sample_aws.client("sagemaker")
     assert is_there(sagemaker.describe_endpoint, EndpointName=endpoint)
     assert not is_there(sagemaker.describe_endpoint, EndpointName="never")

@@ -93,7 +93,7 @@ def test_a_masked_processor_is_no_processor_of_that_class(both) -> None:
     assert "2026년 11월" in text.machines(both, "ko")
 
 
-def test_a_busy_machine_is_told() -> None:
+def test_a_busy_machine_is_named() -> None:
     assert "beside other work" in text.machines({"AVX2": make_run(load_before=1.8)}, "en")
     assert "다른 작업과 함께" in text.machines({"AVX2": make_run(load_before=1.8)}, "ko")
 

@@ -196,7 +196,7 @@ def test_reader_never_finds_the_data_set_missing(tmp_path: Path) -> None:
         process.communicate()
 
 
-def test_second_writer_is_told_to_wait(news, tmp_path: Path) -> None:
+def test_second_writer_has_to_wait(news, tmp_path: Path) -> None:
     import fcntl
 
     write(news, tmp_path / "full")

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from workshop import plots
-from workshop.endpoint.rollout_watch import Sight
+from workshop.endpoint.rollout_watch import Snapshot
 from workshop.errors import WorkshopError
 from workshop.plots.style import NotebookFigure
 from workshop.serving.steady_load import SteadyRequest
@@ -27,9 +27,9 @@ def requests() -> list[SteadyRequest]:
     return [*answered, failed]
 
 
-def sights(num: int = 5, step_s: float = 3.0) -> list[Sight]:
+def snapshots(num: int = 5, step_s: float = 3.0) -> list[Snapshot]:
     return [
-        Sight(
+        Snapshot(
             at_s=START_S + index * step_s,
             copies={"tuned": (index, 2)} if index else {},
             status={"tuned": "Updating"},
@@ -48,7 +48,7 @@ def drawn(figure: NotebookFigure) -> None:
 
 
 def test_the_update_shows_who_answered_and_what_failed_above_the_copies() -> None:
-    figure = plots.update_timeline(requests(), sights(), title="Update")
+    figure = plots.update_timeline(requests(), snapshots(), title="Update")
     drawn(figure)
     upper, lower = figure.axes
     labels = [text.get_text() for text in upper.get_legend().get_texts()]
@@ -60,8 +60,8 @@ def test_the_update_shows_who_answered_and_what_failed_above_the_copies() -> Non
     assert wanted == [0, 2, 2, 2, 2]
 
 
-def test_long_stories_are_told_in_minutes() -> None:
-    figure = plots.copies_over_time(sights(5, 300.0), events={"call": START_S + 600}, title="To zero")
+def test_long_times_are_shown_in_minutes() -> None:
+    figure = plots.copies_over_time(snapshots(5, 300.0), events={"call": START_S + 600}, title="To zero")
     drawn(figure)
     (axes,) = figure.axes
     assert axes.get_xlabel().startswith("minutes")
@@ -89,6 +89,6 @@ def test_nothing_to_draw_is_said() -> None:
     with pytest.raises(WorkshopError, match="no looks to draw"):
         plots.copies_over_time([])
     with pytest.raises(WorkshopError, match="no requests"):
-        plots.update_timeline([], sights())
+        plots.update_timeline([], snapshots())
     with pytest.raises(WorkshopError, match="no points"):
         plots.metrics_over_time({"Invocations": {"tuned": ([], [])}})

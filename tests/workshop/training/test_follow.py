@@ -151,7 +151,7 @@ def test_an_interrupted_cell_leaves_the_job_running(sample_aws: Aws, sandbox_hom
     cell.send_signal(signal.SIGINT)
     said, error = cell.communicate(timeout=300)
     assert "KeyboardInterrupt" in error
-    assert "goes on in SageMaker" in said
+    assert "continues in SageMaker" in said
     assert f'stop_training_job(TrainingJobName="{name}")' in said
     assert status_of(sample_aws, name) == "InProgress"
     sample_aws.client("sagemaker").stop_training_job(TrainingJobName=name)
@@ -198,7 +198,7 @@ def test_long_logs_of_two_machines_are_read_page_by_page(account: Settings) -> N
     put("algo-1", 25_000, 25_001)
     put("algo-2", 0, 1)
     assert list(reader.new_lines()) == ["line 25000", "algo-2 | line 0"]
-    # Managed spot: other machines went on, with streams of their own.
+    # Managed spot: it resumed on other instances, with streams of their own.
     logs.create_log_stream(logGroupName=TRAINING_LOG_GROUP, logStreamName="two/algo-1-1700000100")
     logs.put_log_events(
         logGroupName=TRAINING_LOG_GROUP,

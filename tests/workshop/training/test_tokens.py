@@ -84,7 +84,7 @@ def test_bytes_of_one_character_are_joined_and_no_more(tokenizer: Tokenizer):
     assert all(len(text) == 1 for text in joined)
 
 
-def test_special_tokens_are_told_from_the_text(tokenizer: Tokenizer):
+def test_special_tokens_differ_from_the_text(tokenizer: Tokenizer):
     row = pieces(tokenizer, chat_messages("기사", "요약"))
     assert [piece.text for piece in row if piece.is_special] == [BEGIN_TOKEN, END_TOKEN, END_TOKEN]
 
