@@ -35,7 +35,6 @@ class DockerUse:
 
         Args:
             found: After "SETTING, and ...".
-            expected: What should be there.
             way_out: What to do to keep Docker.
         """
         return WorkshopError(

@@ -128,11 +128,7 @@ class DatasetState(Entry):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFolderEntry(Entry):
-    """Common part of entries with a trained model: the merged one at the folder's root, with adapter/ inside.
-
-    Args:
-        model_dir: The folder.
-    """
+    """Common part of entries with a trained model: merged, at the folder's root, with adapter/ inside."""
 
     model_dir: Path
 
@@ -275,7 +271,6 @@ class TrainingJobState(ModelFolderEntry):
     """Record a SageMaker training job: from its start, so that a new kernel finds it again, to its result.
 
     Args:
-        job_name: Training job.
         arn: Of the job; "" until it has ended, and in Local Mode.
         status: "InProgress" until `finished` is recorded, then as AWS says.
         recipe: File name of the training recipe.
@@ -337,9 +332,6 @@ class EndpointState(Entry):
     """Record an endpoint and the two resources below it, which are deleted with it.
 
     Args:
-        endpoint_name: Endpoint.
-        config_name: Endpoint configuration.
-        model_name: SageMaker model.
         model_uri: S3 address of the weights that it serves.
         instance_type: For example ml.g5.12xlarge.
     """

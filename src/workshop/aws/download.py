@@ -34,7 +34,6 @@ def download_model(aws: Aws, s3_uri: str, folder: Path, *, max_file_bytes: int =
     """Download what a training job left, check it, and put it into a folder in one step.
 
     Args:
-        aws: Where it is.
         s3_uri: Folder of an uncompressed output, or a model.tar.gz.
         folder: Gets the merged model at its root and adapter/; replaced when it holds another model, left
             when it holds this one.

@@ -27,7 +27,6 @@ def redirect_to(url: str, home: Path, region: str, environ: MutableMapping[str, 
     Args:
         url: http://127.0.0.1:PORT; with an IP address botocore addresses buckets by path.
         home: Folder for the two files that the variables name.
-        region: AWS region.
         environ: Variables to change; os.environ when None.
 
     Returns:

@@ -26,7 +26,6 @@ class LedgerEntry:
         name: As given in the request.
         status: "pending" (sent, answer unknown), "created", "failed" (not created) or "ended".
         arn: "" until it is known.
-        region: AWS region.
         tags: Put on it when it was created.
         time: UTC of the Create request, ISO 8601.
         error: AWS's code when the request failed, or why there was no answer; else "".

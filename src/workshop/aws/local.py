@@ -111,7 +111,6 @@ def no_answer(home: Path, ending: str, log_start: int = 0) -> WorkshopError:
     """Return the error for a server that is not there, with the end of its log.
 
     Args:
-        home: Its folder.
         ending: What it did, for example "does not answer".
         log_start: Where in the log this run begins, in bytes.
     """

@@ -46,7 +46,6 @@ class Aws:
         prefix: Of the keys in the bucket, without slashes at its ends.
         tags: Put on everything that is created, as {key: value}.
         ledger: Of everything that was created.
-        boto_session: The one boto3 session.
     """
 
     settings: Settings

@@ -51,8 +51,6 @@ class Transfers:
         """Move one file in a thread while this one shows how far it is.
 
         Args:
-            name: Of the file.
-            num_bytes: Its size.
             move: Gets a callback for the number of bytes moved since the last call, as boto3 wants it.
 
         Raises:

@@ -25,8 +25,6 @@ def wait_for_component(aws: Aws, name: str, *, timeout_s: float) -> dict[str, An
     """Show a component's status until it is InService with all the copies that were asked for.
 
     Args:
-        aws: Where it is.
-        name: Inference component.
         timeout_s: After this many seconds the wait ends; the component stays as it is.
 
     Returns:
@@ -48,8 +46,6 @@ def wait_for_copies(aws: Aws, name: str, num_copies: int, *, timeout_s: float) -
     """Show a component's copies until there are so many, whoever asks for them: a person or a scaling policy.
 
     Args:
-        aws: Where it is.
-        name: Inference component.
         num_copies: 0 or more.
         timeout_s: As in `wait_for_component`.
 
@@ -71,8 +67,6 @@ def wait_for_instances(aws: Aws, endpoint_name: str, num_instances: int, *, time
     """Show how many instances an endpoint has until there are so many.
 
     Args:
-        aws: Where it is.
-        endpoint_name: Endpoint.
         num_instances: Of all its variants together, 0 or more.
         timeout_s: As in `wait_for_component`.
 
@@ -105,12 +99,7 @@ def is_adapter(described: dict[str, Any]) -> bool:
 
 
 def components_table(aws: Aws, endpoint_name: str) -> DataFrame:
-    """Return one row for each inference component of an endpoint: what it serves, copies, what each takes.
-
-    Args:
-        aws: Where it is.
-        endpoint_name: Endpoint.
-    """
+    """Return one row for each inference component of an endpoint: what it serves, copies, what each takes."""
     import pandas as pd
 
     sagemaker = aws.client("sagemaker")
@@ -189,7 +178,6 @@ def metric_queries(
     """Return MetricDataQueries of GetMetricData: every metric of every component.
 
     Args:
-        components: Their names.
         statistics: Metric -> statistic, for example {"Invocations": "Sum"}.
         period_s: Of one point, in seconds.
 

@@ -32,7 +32,6 @@ def delete_components(aws: Aws, endpoint_name: str, *, timeout_s: float) -> list
     over.
 
     Args:
-        aws: Where they are.
         endpoint_name: Endpoint; one that is not there has none.
         timeout_s: For all of them together.
 
@@ -59,7 +58,6 @@ def delete_component(aws: Aws, name: str, *, timeout_s: float) -> None:
     """Delete one inference component and wait until it is gone; one that is not there is no error.
 
     Args:
-        aws: Where it is.
         name: Inference component, without adapters on it.
         timeout_s: For the whole.
 

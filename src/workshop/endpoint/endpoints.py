@@ -17,8 +17,6 @@ def wait_until_in_service(aws: Aws, endpoint_name: str, *, timeout_s: float) -> 
     """Show an endpoint's status until it serves.
 
     Args:
-        aws: Where it is.
-        endpoint_name: Endpoint.
         timeout_s: After this many seconds the wait ends; the endpoint stays, and costs.
 
     Returns:

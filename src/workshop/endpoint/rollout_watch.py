@@ -23,7 +23,6 @@ class Snapshot:
         at_s: time.time() of the poll.
         copies: Component -> (copies that are there, copies that are asked for).
         status: Component -> InferenceComponentStatus.
-        num_instances: Of the endpoint.
     """
 
     at_s: float
@@ -33,16 +32,12 @@ class Snapshot:
 
 
 class CopiesWatch:
-    """Poll an endpoint from `start` to `stop` or in a `with` block.
+    """Poll an endpoint from `start` to `stop` or in a `with` block; every poll adds to `snapshots`.
 
     Args:
         aws: Where it is; the watch makes a client of its own.
-        endpoint_name: Endpoint.
         components: Names; what is missing is left out.
         interval_s: Between two polls; that of the settings when None.
-
-    Attributes:
-        snapshots: In order.
     """
 
     def __init__(

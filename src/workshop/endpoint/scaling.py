@@ -15,7 +15,6 @@ def wait_until_quiet(aws: Aws, alarm_name: str, *, timeout_s: float) -> str:
     """Show an alarm's state until it is not ALARM.
 
     Args:
-        aws: Where it is.
         alarm_name: For example the AlarmLow of a target tracking policy.
         timeout_s: After this many seconds the wait ends.
 
@@ -60,7 +59,6 @@ def deregister_targets(aws: Aws, components: Sequence[str]) -> list[str]:
     """End the automatic scaling of components, with its policies and their alarms; their copies stay.
 
     Args:
-        aws: Where they are.
         components: Names; those that are not registered are left out.
 
     Returns:

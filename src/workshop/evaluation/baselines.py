@@ -8,7 +8,6 @@ def lead(article: str, num_sentences: int = 3) -> str:
     """Return the first sentences of an article, the baseline that news summaries are measured against.
 
     Args:
-        article: The article's text.
         num_sentences: How many sentences; lead-3 is the usual one.
     """
     return " ".join(sentences(article)[:num_sentences])

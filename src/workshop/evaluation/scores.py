@@ -22,7 +22,6 @@ def score_systems(
     """Score the summaries of every system.
 
     Args:
-        articles: The articles' texts.
         references: Their reference summaries, in the same order.
         systems: For each system's name its summaries, in the same order.
         names: For each article the names its summary must hold; without them names are not scored.

@@ -36,7 +36,6 @@ class Run:
     """Figures of one run.
 
     Args:
-        model: The processor.
         num_cores: That the run could use.
         masked_by: Variables that held instructions back; empty when the class is the processor's own.
         operating_system: Name and version.

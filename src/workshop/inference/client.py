@@ -33,7 +33,6 @@ class Client:
 
     Args:
         url: http://HOST:PORT
-        dialect: Of its engine.
         timeout_s: Longest silence of the server, in seconds.
         max_retries: 0 sends everything once.
         backoff_s: Wait before the first retry; it doubles. The server's Retry-After wins. Seconds.

@@ -33,9 +33,7 @@ def write_report(path: Path, runs: list[NotebookRun], mode: str) -> None:
     its bare template gives the cells alone, and the page around them is made here.
 
     Args:
-        path: Where the page goes.
         runs: Executed notebooks, in order.
-        mode: Named in the title.
     """
     from nbconvert import HTMLExporter
     from pygments.formatters import HtmlFormatter

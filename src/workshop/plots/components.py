@@ -31,7 +31,6 @@ def update_timeline(
     Args:
         requests: Of the load; failed ones are red crosses.
         snapshots: Of a watch during the load.
-        title: Above the figure.
 
     Raises:
         WorkshopError: When there was no request or no snapshot.
@@ -76,9 +75,7 @@ def copies_over_time(
     """Draw how many copies and instances there were.
 
     Args:
-        snapshots: Of a watch.
         events: What happened -> when (time.time()), drawn as lines.
-        title: Above the figure.
 
     Raises:
         WorkshopError: When there was no snapshot.

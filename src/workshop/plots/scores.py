@@ -63,7 +63,6 @@ def gain_intervals(table: "DataFrame", metric: str = "word_rouge_l") -> Notebook
 
     Args:
         table: What `workshop.evaluation.table.gain_table` returned.
-        metric: Which score to show.
     """
     figure = new_figure(11, 1.5 + 0.55 * len(table))
     axes = figure.subplots()

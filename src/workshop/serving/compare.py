@@ -40,7 +40,6 @@ class EngineResult:
     Attributes:
         name: Of the engine, for people.
         ready_s: Seconds from start to ready.
-        load: The load test.
         answers: Greedy answers to the first questions.
         original_tokens: Share of the original's tokens that a converted copy chose on this processor, as its
             server said; "-" for the original itself.

@@ -39,8 +39,6 @@ def follow(aws: Aws, job_name: str, timeout_s: float) -> FollowedJob:
     """Show a training job until it ends; one that has ended already is shown as a whole.
 
     Args:
-        aws: Where it runs.
-        job_name: Training job.
         timeout_s: After this many seconds the wait ends; the job continues.
 
     Raises:
@@ -253,7 +251,6 @@ class JobLogs:
 
     Args:
         client: boto3's "logs".
-        job_name: Training job.
         num_streams: So many will come, one for each instance; more of a managed spot job that resumes on
             other instances, for which it is set again.
 

@@ -71,7 +71,6 @@ def launch(
         timeout_s: After this many seconds it is stopped.
         env: Variables added to this process's own. Values whose name says that they are secret are
             neither printed nor logged.
-        cwd: Its working folder.
         grace_s: Seconds between SIGTERM and SIGKILL when it has to be stopped.
 
     Raises:
