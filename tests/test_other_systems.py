@@ -82,7 +82,7 @@ ALLOWED = {
         ('_macos() if platform.system() == "Darwin"',),
         "macOS is asked with sysctl",
     ),
-    "workshop/news/exchange.py": (
+    "workshop/news/dataset.py": (
         {"renameat2"},
         ('sys.platform == "darwin"', "except AttributeError"),
         "macOS has renamex_np; a library without either renames twice",

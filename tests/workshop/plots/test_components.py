@@ -86,7 +86,7 @@ def test_metrics_are_drawn_in_the_order_of_time_with_one_line_for_each_component
 
 
 def test_nothing_to_draw_is_said() -> None:
-    with pytest.raises(WorkshopError, match="no looks to draw"):
+    with pytest.raises(WorkshopError, match="no snapshots to draw"):
         plots.copies_over_time([])
     with pytest.raises(WorkshopError, match="no requests"):
         plots.update_timeline([], snapshots())
