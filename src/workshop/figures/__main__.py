@@ -20,7 +20,7 @@ import sys
 
 from workshop.aws import local as local_aws
 from workshop.errors import WorkshopError
-from workshop.figures.places import Figures
+from workshop.figures.placeholders import Figures
 from workshop.figures.processor import Processor, this_processor
 from workshop.figures.record import FILE_NAME, Run, write_run
 from workshop.notebooks.order import ALL_TRACKS, choose_tracks

@@ -117,7 +117,7 @@ class Figures:
         except (LookupError, TypeError):
             raise WorkshopError(
                 found=f"<!-- measured {wanted} --> in {path.relative_to(self.repo_dir)}",
-                expected="one of the forms that src/workshop/figures/places.py lists",
+                expected="one of the forms that src/workshop/figures/placeholders.py lists",
                 next_step="correct its words",
             ) from None
 

@@ -11,7 +11,7 @@ import pytest
 
 from workshop.errors import WorkshopError
 from workshop.figures.__main__ import main
-from workshop.figures.places import PLACE, Figures
+from workshop.figures.placeholders import PLACE, Figures
 from workshop.figures.record import FILE_NAME, read_runs, write_run
 from workshop.notebooks.order import list_notebooks
 from workshop.settings import find_repo_dir
