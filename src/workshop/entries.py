@@ -359,7 +359,6 @@ class ComponentsState(Entry):
 
     @property
     def config_name(self) -> str:
-        """Of the endpoint configuration."""
         return self.endpoint_name
 
     @property

@@ -60,12 +60,10 @@ class Aws:
 
     @property
     def mode(self) -> str:
-        """Mode of the settings."""
         return self.settings.mode
 
     @property
     def region(self) -> str:
-        """AWS region."""
         return self.settings.region
 
     def client(self, service: str) -> Any:

@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.check:
             return _check(figures)
         if not arguments.write:
-            figures.stale()  # a place that cannot be filled is better known now than after the run
+            figures.stale()  # a placeholder that cannot be filled is better known now than after the run
             if not _measure():
                 return 1
             figures = Figures(figures.repo_dir)

@@ -1,6 +1,6 @@
 """Write the figures where the READMEs and notebooks ask for them, and find texts that say something else.
 
-A place is a pair of comments, which neither GitHub nor Jupyter shows:
+A placeholder is a pair of comments, which neither GitHub nor Jupyter shows:
 
     It takes <!-- measured cell en 04-SageMaker-Inference -->9 s<!-- /measured -->.
 
@@ -11,7 +11,7 @@ A place is a pair of comments, which neither GitHub nor Jupyter shows:
     machines LANGUAGE          what it was measured on
     scores LANGUAGES METRICS   notebook 02's scores; both may be several, with commas
 
-LANGUAGE is ko or en. A place whose comments stand on lines of their own is filled with paragraphs.
+LANGUAGE is ko or en. A placeholder whose comments stand on lines of their own is filled with paragraphs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from workshop.figures import text
 from workshop.figures.record import FILE_NAME, read_runs
 from workshop.notebooks.order import DEFAULT_TRACKS, choose_tracks, list_notebooks
 
-PLACE = re.compile(r"(<!-- measured ([^>]*?) -->)(.*?)(<!-- /measured -->)", re.DOTALL)
+PLACEHOLDER = re.compile(r"(<!-- measured ([^>]*?) -->)(.*?)(<!-- /measured -->)", re.DOTALL)
 _COMMENT = re.compile(r"<!-- /?measured\b")
 
 
@@ -61,11 +61,11 @@ class Figures:
         yield from list_notebooks(self.notebook_dir)
 
     def render(self, path: Path) -> str:
-        """Return a file's content with every place filled.
+        """Return a file's content with every placeholder filled.
 
         Raises:
-            WorkshopError: A place asks for something that is not there, or a notebook is not laid out as
-                `make format` leaves it, so that writing it would change more than the places.
+            WorkshopError: A placeholder asks for something that is not there, or a notebook is not laid out
+                as `make format` leaves it, so that writing it would change more than the placeholders.
         """
         old = path.read_text(encoding="utf-8")
         if path.suffix != ".ipynb":
@@ -86,19 +86,19 @@ class Figures:
         return _notebook_text(notebook)
 
     def _fill(self, path: Path, old: str) -> str:
-        if 2 * len(PLACE.findall(old)) != len(_COMMENT.findall(old)):
+        if 2 * len(PLACEHOLDER.findall(old)) != len(_COMMENT.findall(old)):
             raise WorkshopError(
                 found=f"a comment `measured` without its other half in {path.relative_to(self.repo_dir)}",
                 expected="<!-- measured ... --> and <!-- /measured --> in pairs",
                 next_step="add the half that is missing",
             )
 
-        def filled(place: re.Match[str]) -> str:
-            opening, wanted, before, closing = place.groups()
+        def filled(placeholder: re.Match[str]) -> str:
+            opening, wanted, before, closing = placeholder.groups()
             edge = "\n\n" if before.startswith("\n") else ""
             return f"{opening}{edge}{self._text(path, wanted)}{edge}{closing}"
 
-        return PLACE.sub(filled, old)
+        return PLACEHOLDER.sub(filled, old)
 
     def _text(self, path: Path, wanted: str) -> str:
         name, *words = wanted.split()

@@ -70,7 +70,6 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """Process id of the command."""
         return self._group.process.pid
 
     @property

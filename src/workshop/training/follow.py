@@ -23,7 +23,7 @@ from workshop.view.command_text import hider
 from workshop.view.live import make_view
 from workshop.view.process_output import Reader, last_lines
 
-_PATIENCE = 60
+_MAX_POLL_FAILURES = 60
 """So many polls in a row may find no connection: 15 s on this machine, 10 min on AWS."""
 
 _LATE_LINES_S = 15.0
@@ -71,7 +71,7 @@ def follow(aws: Aws, job_name: str, timeout_s: float) -> FollowedJob:
 
 
 class _Follower:
-    """Asks AWS again and again, and hands on what is new."""
+    """Poll a job's status and log, and show what is new."""
 
     def __init__(self, aws: Aws, job_name: str, reader: Reader) -> None:
         self._sagemaker, self._logs_client = aws.client("sagemaker"), aws.client("logs")
@@ -86,27 +86,27 @@ class _Follower:
         while time.monotonic() < deadline_s:
             job = self._poll()
             if job and job["TrainingJobStatus"] in _ENDED:
-                self._take_late_lines()
+                self._show_late_lines()
                 return job
-            self._rest(self._settings.poll_interval_s)
+            self._sleep(self._settings.poll_interval_s)
         return None
 
     def _poll(self) -> dict[str, Any] | None:
-        """Take over status and new lines; return the description, or None without a connection."""
+        """Show status and new lines; return the job's description, or None without a connection."""
         from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
         try:
             job = self._sagemaker.describe_training_job(TrainingJobName=self._job_name)
-            self._take_statuses(job)
+            self._show_statuses(job)
             if self._logs is None:
                 self._logs = JobLogs(self._logs_client, self._job_name, 0)
             self._logs.num_streams = _num_streams(job)
-            self._take_lines()
+            self._show_new_lines()
         except ClientError as error:
             raise _client_error(error, self._job_name) from None
         except (ConnectionError, HTTPClientError) as error:
             self._num_failures += 1
-            if self._num_failures > _PATIENCE:
+            if self._num_failures > _MAX_POLL_FAILURES:
                 raise self._no_connection(error) from None
             self._reader.view.status("no connection, trying again")
             self.status = ""
@@ -114,7 +114,7 @@ class _Follower:
         self._num_failures = 0
         return job
 
-    def _take_statuses(self, job: dict[str, Any]) -> None:
+    def _show_statuses(self, job: dict[str, Any]) -> None:
         """Show every status since the last poll; some last shorter than the time between two polls."""
         steps = [step["Status"] for step in job.get("SecondaryStatusTransitions", ())]
         for status in steps[self._num_statuses :] or [job["SecondaryStatus"]]:
@@ -123,22 +123,22 @@ class _Follower:
                 self._reader.view.status(status)
         self._num_statuses = len(steps)
 
-    def _take_lines(self) -> int:
+    def _show_new_lines(self) -> int:
         num_lines = 0
         for line in self._logs.new_lines():
             self._reader.feed(line.encode("utf-8") + b"\n")
             num_lines += 1
         return num_lines
 
-    def _take_late_lines(self) -> None:
+    def _show_late_lines(self) -> None:
         """Read on until nothing new comes; on this machine the last line is there before the last status."""
         if not self._is_sample:
             deadline_s = time.monotonic() + _LATE_LINES_S
             while time.monotonic() < deadline_s:
-                self._rest(min(self._settings.poll_interval_s, 5.0))
-                if not self._take_lines():
+                self._sleep(min(self._settings.poll_interval_s, 5.0))
+                if not self._show_new_lines():
                     break
-        self._take_lines()
+        self._show_new_lines()
         self._reader.close()
 
     def _no_connection(self, error: Exception) -> WorkshopError:
@@ -150,7 +150,7 @@ class _Follower:
             next_step="check the network, then run the cell again",
         )
 
-    def _rest(self, seconds: float) -> None:
+    def _sleep(self, seconds: float) -> None:
         """Wait, and keep the display up to date."""
         until_s = time.monotonic() + seconds
         while (left_s := until_s - time.monotonic()) > 0:

@@ -11,7 +11,7 @@ import pytest
 
 from workshop.errors import WorkshopError
 from workshop.figures.__main__ import main
-from workshop.figures.placeholders import PLACE, Figures
+from workshop.figures.placeholders import PLACEHOLDER, Figures
 from workshop.figures.record import FILE_NAME, read_runs, write_run
 from workshop.notebooks.order import list_notebooks
 from workshop.settings import find_repo_dir
@@ -36,9 +36,9 @@ def names(repo_dir: Path) -> list[str]:
     return [path.relative_to(repo_dir).name for path in Figures(repo_dir).stale()]
 
 
-def places(path: Path) -> list[str]:
+def placeholders(path: Path) -> list[str]:
     text = path.read_text(encoding="utf-8")
-    return [place[1] for place in PLACE.findall(text)]
+    return [placeholder[1] for placeholder in PLACEHOLDER.findall(text)]
 
 
 def test_every_text_says_what_was_measured() -> None:
@@ -53,7 +53,7 @@ def test_both_readmes_give_the_time_of_every_notebook_beside_its_link() -> None:
             (row,) = [line for line in lines if f"({path.relative_to(REPO_DIR)})" in line]
             assert f"<!-- measured cell {language} {path.stem} -->" in row
         assert {f"total {language}", f"column {language}", f"machines {language}"} <= set(
-            places(REPO_DIR / name)
+            placeholders(REPO_DIR / name)
         )
 
 
@@ -87,8 +87,8 @@ def test_a_changed_score_makes_notebook_02_and_the_model_card_stale(copy: Path) 
 def test_a_text_that_was_edited_by_hand_is_found_and_written_again(copy: Path, name: str) -> None:
     path = copy / name
     before = path.read_text(encoding="utf-8")
-    place = PLACE.search(before)
-    path.write_text(before[: place.end(3)] + "99" + before[place.end(3) :], encoding="utf-8")
+    placeholder = PLACEHOLDER.search(before)
+    path.write_text(before[: placeholder.end(3)] + "99" + before[placeholder.end(3) :], encoding="utf-8")
     assert list(Figures(copy).stale()) == [path]
     assert Figures(copy).write() == [path]
     assert path.read_text(encoding="utf-8") == before

@@ -163,7 +163,7 @@ def test_an_aws_that_ended_is_noticed(sample_aws: Aws, monkeypatch: pytest.Monke
 
     from workshop.training import follow as module
 
-    monkeypatch.setattr(module, "_PATIENCE", 2)
+    monkeypatch.setattr(module, "_MAX_POLL_FAILURES", 2)
     dead = boto3.Session(region_name="us-east-1").client("sagemaker", endpoint_url="http://127.0.0.1:1")
     sample_aws._clients["sagemaker"] = dead
     with pytest.raises(WorkshopError, match="AWS on this machine does not answer any more"):
