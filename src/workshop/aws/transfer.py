@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Callable
@@ -98,6 +99,22 @@ def upload_file(s3: Any, path: Path, bucket: str, key: str, sha256: str, transfe
             str(path), bucket, key, ExtraArgs={"Metadata": {"sha256": sha256}}, Callback=moved
         ),
     )
+
+
+def upload_changed(
+    s3: Any, path: Path, bucket: str, key: str, sha256: str, present: dict[str, int], transfers: Transfers
+) -> None:
+    """Upload a file, unless it is there with the same hash."""
+    if key in present and stored_sha256(s3, bucket, key) == sha256:
+        transfers.skip(path.name, present[key])
+    else:
+        upload_file(s3, path, bucket, key, sha256, transfers)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the hash of a file, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def stored(s3: Any, bucket: str, prefix: str) -> dict[str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workshop.aws.session import Aws
-from workshop.aws.transfer import Transfers, size_text, stored, stored_sha256, upload_file
+from workshop.aws.transfer import (
+    Transfers,
+    file_sha256,
+    size_text,
+    stored,
+    stored_sha256,
+    upload_changed,
+    upload_file,
+)
 from workshop.entries import DatasetState
 from workshop.errors import WorkshopError
 from workshop.news.table import SPLITS
@@ -50,10 +57,7 @@ def upload_dataset(aws: Aws, settings: Settings, dataset: DatasetState) -> dict[
     with Transfers(f"upload of the {name} data", num_bytes) as shown:
         for split, path in files.items():
             key, sha256 = f"{root}{split}/{path.name}", dataset.sha256[f"{name}/{split}"]
-            if key in present and stored_sha256(s3, aws.bucket, key) == sha256:
-                shown.skip(path.name, present[key])
-            else:
-                upload_file(s3, path, aws.bucket, key, sha256, shown)
+            upload_changed(s3, path, aws.bucket, key, sha256, present, shown)
     return uris
 
 
@@ -90,7 +94,7 @@ def _upload_folder(aws: Aws, folder: Path, prefix: str) -> None:
             expected="a model that `from_pretrained` can load",
             next_step="correct base_model in workshop.yaml (make base rebuilds the small one)",
         )
-    files = [_ModelFile(path.name, path.stat().st_size, _sha256(path)) for path in paths]
+    files = [_ModelFile(path.name, path.stat().st_size, file_sha256(path)) for path in paths]
     with _upload(aws, prefix, files) as (shown, missing):
         for file in missing:
             upload_file(
@@ -209,8 +213,3 @@ def _check_disk(folder: Path, file: _ModelFile) -> None:
             expected=f"{size_text(needed)} for {file.name}, which is deleted once it is in S3",
             next_step="free some space, or set WORKSHOP_HOME to a larger disk, then run the cell again",
         )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,7 +6,6 @@ name, a log, a display of its progress, and its model in S3. The folder keeps th
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
@@ -22,7 +21,7 @@ from subprocess import CalledProcessError
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from workshop.aws.transfer import Transfers, stored, stored_sha256, upload_file
+from workshop.aws.transfer import Transfers, file_sha256, stored, upload_changed
 from workshop.docker import DockerUse, check_docker, has_gpu, has_image, output_of
 from workshop.errors import WorkshopError
 from workshop.settings import Settings
@@ -343,10 +342,5 @@ def _upload_result(aws: Aws, folder: Path, job_name: str) -> str:
     with Transfers("upload of the model", sum(path.stat().st_size for path in paths)) as shown:
         for path in paths:
             key = prefix + path.relative_to(folder).as_posix()
-            with path.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            if key in present and stored_sha256(s3, aws.bucket, key) == sha256:
-                shown.skip(path.name, present[key])
-            else:
-                upload_file(s3, path, aws.bucket, key, sha256, shown)
+            upload_changed(s3, path, aws.bucket, key, file_sha256(path), present, shown)
     return f"s3://{aws.bucket}/{prefix}"
