@@ -79,6 +79,28 @@ def write(news: News, dataset_dir: Path) -> WrittenDataset:
     return WrittenDataset(dataset_dir=dataset_dir, num_rows=num_rows, sha256=sha256)
 
 
+def read_rows(dataset_dir: Path, split: str) -> list[dict[str, Any]]:
+    """Return the rows of a split: `id`, `category` and `messages` of each.
+
+    Args:
+        dataset_dir: the folder of one data set, `settings.data_dir / settings.dataset_name`.
+        split: "train", "validation" or "test".
+
+    Raises:
+        WorkshopError: the file is not there.
+    """
+    path = dataset_dir / split / f"{split}.jsonl"
+    try:
+        with path.open(encoding="utf-8") as file:
+            return [json.loads(line) for line in file]
+    except FileNotFoundError:
+        raise WorkshopError(
+            found=f"no file {path}",
+            expected="the rows that notebook 01 writes",
+            next_step="run 01-Prepare-Dataset-KR-News",
+        ) from None
+
+
 def _write_files(news: News, folder: Path) -> tuple[dict[str, int], dict[str, str]]:
     num_rows, sha256 = {}, {}
     for split in news.splits:
@@ -219,25 +241,3 @@ def _exchange_by_renaming(new: Path, old: Path) -> None:
         aside.rename(old)
         raise
     aside.rename(new)
-
-
-def read_rows(dataset_dir: Path, split: str) -> list[dict[str, Any]]:
-    """Return the rows of a split: `id`, `category` and `messages` of each.
-
-    Args:
-        dataset_dir: the folder of one data set, `settings.data_dir / settings.dataset_name`.
-        split: "train", "validation" or "test".
-
-    Raises:
-        WorkshopError: the file is not there.
-    """
-    path = dataset_dir / split / f"{split}.jsonl"
-    try:
-        with path.open(encoding="utf-8") as file:
-            return [json.loads(line) for line in file]
-    except FileNotFoundError:
-        raise WorkshopError(
-            found=f"no file {path}",
-            expected="the rows that notebook 01 writes",
-            next_step="run 01-Prepare-Dataset-KR-News",
-        ) from None

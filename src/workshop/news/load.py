@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _FILE_NAMES = {"train": ("train",), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 _BATCH_ROWS = 1_000
-
-_TIMEOUT_S = 10
+_HUB_TIMEOUT_S = 10
 
 
 def load(source: str, dataset_name: str, *, seed: int = 0, base_dir: Path | None = None) -> News:
@@ -109,7 +108,6 @@ def _folder(folder: Path, dataset_name: str) -> dict[str, "pd.DataFrame"]:
 
 
 def _hub(name: str, dataset_name: str) -> dict[str, "pd.DataFrame"]:
-
     dataset = download(name)
     for split in dataset:
         check_columns(dataset[split].column_names, f"the split {split} of {name}")
@@ -175,7 +173,7 @@ def _check_connection(name: str) -> None:
     from huggingface_hub.errors import HTTPError, RepositoryNotFoundError
 
     try:
-        HfApi().dataset_info(name, timeout=_TIMEOUT_S)
+        HfApi().dataset_info(name, timeout=_HUB_TIMEOUT_S)
     except RepositoryNotFoundError:
         raise WorkshopError(
             found=f"no data set {name} on the hub, or a private one",
