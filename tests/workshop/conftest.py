@@ -34,6 +34,15 @@ def settings(repo_dir: Path) -> Settings:
     return load_settings(repo_dir, environ={})
 
 
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Be the only folder on PATH: a machine with these programs and no others."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def no_real_account() -> Iterator[None]:
     """Keep every test away from AWS and from a person's credentials, and undo what `connect` changes."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.serve.server_process import BASE, REPO
+from tests.workshop.programs import program
 from tests.workshop.serving.conftest import READY_TIMEOUT_S
 
 from workshop.docker import check_serving_container
@@ -36,21 +37,6 @@ environment |= {"PATH": os.environ["PATH"], "PYTHONPATH": SRC, "HOME": os.enviro
 environment |= {k: v for k, v in os.environ.items() if k.startswith("WORKSHOP_")}
 os.execve(sys.executable, [sys.executable, "-m", "serve", arguments[-1]], environment)
 """
-
-
-@pytest.fixture
-def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Be the only folder on PATH: a machine with these programs and no others."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", str(folder))
-    return folder
-
-
-def program(folder: Path, name: str, script: str = "exit 0") -> None:
-    path = folder / name
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
 
 
 @pytest.fixture

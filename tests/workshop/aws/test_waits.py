@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from workshop.aws.waits import Wait
@@ -26,12 +28,20 @@ def test_it_shows_every_change_once_and_returns_what_it_saw_last(capsys: pytest.
 def test_a_failure_ends_it_with_its_own_error() -> None:
     failed = WorkshopError(found="it failed", expected="b", next_step="c")
     with pytest.raises(WorkshopError, match="it failed"):
-        wait().until(lambda: 1, is_done=lambda seen: False, text=str, failure=lambda seen: failed)
+        wait().until(lambda: 1, is_done=lambda state: False, text=str, failure=lambda state: failed)
 
 
 def test_the_time_is_over() -> None:
     with pytest.raises(WorkshopError) as caught:
-        wait(0.0).until(lambda: "Creating", is_done=lambda seen: False, text=str)
+        wait(0.0).until(lambda: "Creating", is_done=lambda state: False, text=str)
     assert "news: Creating after 0 s" in caught.value.found
     assert "InService within 0 s" in caught.value.expected
     assert caught.value.next_step == "wait again"
+
+
+def test_the_error_names_what_is_waited_for_and_the_setting_of_its_time() -> None:
+    endpoint = dataclasses.replace(wait(0.0), subject="the endpoint news is", setting="endpoint_timeout_s")
+    with pytest.raises(WorkshopError) as caught:
+        endpoint.until(lambda: "Creating", is_done=lambda state: False, text=str)
+    assert caught.value.found == "the endpoint news is Creating after 0 s"
+    assert caught.value.expected == "InService within 0 s (endpoint_timeout_s in workshop.yaml)"
