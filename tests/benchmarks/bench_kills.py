@@ -53,7 +53,7 @@ def test_every_killed_run_ends_where_an_undisturbed_one_does(tmp_path: Path) -> 
 
 
 def _checkpoint(output_dir: Path) -> int:
-    from tuning import checkpoints
+    from tuning import checkpointing
 
-    last = checkpoints.last_complete(output_dir)
+    last = checkpointing.last_complete(output_dir)
     return int(last.name.split("-")[1]) if last else 0

@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 from tests.train.conftest import HANG_S, environment, sample_settings, torchrun
 
-from tuning import checkpoints
+from tuning import checkpointing
 
 MARK = "KILLED_RUN"
 # Small and exact: float32, dropout so that random numbers count, an evaluation at the end of each epoch,
@@ -164,7 +164,8 @@ class KilledRun:
 
     def _is_writing(self) -> bool:
         return any(
-            not (path / checkpoints.MARK).is_file() for path in checkpoints.all_checkpoints(self.output_dir)
+            not (path / checkpointing.MARK).is_file()
+            for path in checkpointing.all_checkpoints(self.output_dir)
         )
 
     def processes(self) -> list[psutil.Process]:
@@ -190,7 +191,7 @@ class KilledRun:
                     return None
                 time.sleep(0.002)
         time.sleep(plan.delay_s)
-        before = _number(checkpoints.last_complete(self.output_dir))
+        before = _number(checkpointing.last_complete(self.output_dir))
         victims = self.processes()
         if plan.target == "worker":
             victims = [each for each in victims if _rank(each) == plan.rank][:1]
@@ -211,7 +212,7 @@ class KilledRun:
         return Seen(
             steps_done=step,
             checkpoint_before=before,
-            checkpoint_after=_number(checkpoints.last_complete(self.output_dir)),
+            checkpoint_after=_number(checkpointing.last_complete(self.output_dir)),
             was_writing=was_writing,
             gone_after_s=gone_after_s,
             orphans=orphans,

@@ -9,7 +9,7 @@ import pytest
 from tests.train.conftest import write_rows
 from tests.train.kills import Kill, KilledRun
 
-from tuning import checkpoints
+from tuning import checkpointing
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_a_run_killed_three_times_ends_where_an_undisturbed_one_does(
 ) -> None:
     undisturbed = start("whole")
     whole = undisturbed.finish()
-    assert not checkpoints.all_checkpoints(tmp_path / "whole")  # a finished run leaves its artifact only
+    assert not checkpointing.all_checkpoints(tmp_path / "whole")  # a finished run leaves its artifact only
 
     # Step 12 ends an epoch: it is saved, then evaluated; torchrun is killed before the evaluation is done.
     for plan in (

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from tests.train.conftest import HANG_S, TRAIN, environment, torchrun
 
-from tuning import checkpoints
+from tuning import checkpointing
 from tuning.errors import UserError
 from tuning.progress import LogBeforeSave, tokens_so_far
 from tuning.resume import choose, evaluation_is_missing
@@ -29,7 +29,7 @@ def save(output_dir: Path, step: int, fingerprint: dict = OURS) -> Path:
     checkpoint = output_dir / f"checkpoint-{step}"
     checkpoint.mkdir(parents=True)
     (checkpoint / "weights").write_text("12345")
-    checkpoints.mark_complete(checkpoint, fingerprint)
+    checkpointing.mark_complete(checkpoint, fingerprint)
     return checkpoint
 
 
@@ -44,7 +44,7 @@ def test_a_damaged_checkpoint_is_skipped_with_a_message_and_the_one_before_is_us
 ) -> None:
     good, damaged, unfinished = (save(tmp_path, step) for step in (9, 10, 11))
     (damaged / "weights").write_text("123")
-    (unfinished / checkpoints.MARK).unlink()
+    (unfinished / checkpointing.MARK).unlink()
     assert choose(tmp_path, "last", OURS, saves=True) == good
     told = capsys.readouterr().out.splitlines()
     assert told == [
@@ -52,7 +52,7 @@ def test_a_damaged_checkpoint_is_skipped_with_a_message_and_the_one_before_is_us
         "skipped and removed checkpoint-11: it was not written to its end",
         f"resuming from {good}",
     ]
-    assert checkpoints.all_checkpoints(tmp_path) == [good]
+    assert checkpointing.all_checkpoints(tmp_path) == [good]
 
 
 def test_a_run_without_checkpoints_starts_at_the_beginning(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, theirs: dict, to
         choose(tmp_path, str(checkpoint) if named else "last", OURS, saves=True)
     assert f"found: {checkpoint} of another run: {told}" in str(refused.value)
     assert "next: set them as they were, or give another output_dir" in str(refused.value)
-    assert checkpoints.is_complete(checkpoint)
+    assert checkpointing.is_complete(checkpoint)
 
 
 def test_another_number_of_processes_with_the_same_rows_a_step_goes_on_and_says_so(
@@ -105,7 +105,7 @@ def test_a_run_that_saves_does_not_begin_beside_the_checkpoints_of_an_earlier_on
     with pytest.raises(UserError, match="checkpoint-90 of an earlier run"):
         choose(tmp_path, None, OURS, saves=True)
     assert choose(tmp_path, None, OURS, saves=False) is None
-    assert checkpoints.is_complete(there)
+    assert checkpointing.is_complete(there)
 
 
 RESUMES = """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
 
-from tuning import checkpoints
+from tuning import checkpointing
 from tuning.errors import UserError
 from tuning.fingerprint import differences
 from tuning.progress import tokens_so_far
@@ -65,7 +65,7 @@ def _wrong_on_this_machine(chosen: Path | None, training: SFTConfig) -> str | No
     """Return why a machine cannot read what the first one chose, once for each machine."""
     if chosen is None or training.process_index == 0 or training.local_process_index != 0:
         return None
-    reason = checkpoints.what_is_wrong(chosen)
+    reason = checkpointing.what_is_wrong(chosen)
     return f"{chosen} on the machine of process {training.process_index}: {reason}" if reason else None
 
 
@@ -87,7 +87,7 @@ def choose(output_dir: Path, wanted: str | None, fingerprint: dict[str, Any], *,
         UserError: see `resume_point`.
     """
     if wanted is None:
-        if saves and (there := checkpoints.last_complete(output_dir)):
+        if saves and (there := checkpointing.last_complete(output_dir)):
             # The new run's rotation would delete its own first ones, which have lower numbers.
             raise UserError(
                 found=f"{there} of an earlier run",
@@ -96,12 +96,12 @@ def choose(output_dir: Path, wanted: str | None, fingerprint: dict[str, Any], *,
             )
         return None
     if wanted == LAST:
-        for name, reason in checkpoints.remove_incomplete(output_dir).items():
+        for name, reason in checkpointing.remove_incomplete(output_dir).items():
             print(f"skipped and removed {name}: {reason}", flush=True)
-        chosen = checkpoints.last_complete(output_dir)
+        chosen = checkpointing.last_complete(output_dir)
     else:
         chosen = Path(wanted)
-        if reason := checkpoints.what_is_wrong(chosen):
+        if reason := checkpointing.what_is_wrong(chosen):
             raise UserError(
                 found=f"the checkpoint {chosen}, which is not complete: {reason}",
                 expected="a checkpoint of this script, written to its end",
@@ -109,7 +109,7 @@ def choose(output_dir: Path, wanted: str | None, fingerprint: dict[str, Any], *,
             )
     if chosen is None:
         return None
-    theirs = checkpoints.fingerprint_of(chosen)
+    theirs = checkpointing.fingerprint_of(chosen)
     if different := differences(theirs, fingerprint):
         raise UserError(
             found=f"{chosen} of another run: " + "; ".join(different),

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from tuning import checkpoints, results
+from tuning import checkpointing, results
 from tuning.arguments import ScriptArguments
 from tuning.errors import UserError
 from tuning.launcher import EXIT_TERMINATED, launched_at
@@ -111,7 +111,7 @@ def run(argv: list[str], recipe: str | None, *, started: float) -> NoReturn:
             phases.end("merge", show=True)
         if stop.reason is None and not script.keep_checkpoints:
             # The artifact has everything that a finished run needs.
-            checkpoints.remove_all(Path(training.output_dir))
+            checkpointing.remove_all(Path(training.output_dir))
         results.write_metrics(trainer, stop, script, phases)
     _leave(EXIT_TERMINATED if stop.reason == "SIGTERM" else 0)
 

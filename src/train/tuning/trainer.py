@@ -9,16 +9,16 @@ from typing import Any
 from transformers import TrainerCallback, trainer_callback
 from trl import ModelConfig, SFTConfig, SFTTrainer, get_peft_config
 
-from tuning import checkpoints
+from tuning import checkpointing
 from tuning.arguments import ScriptArguments
 from tuning.attention import is_flash, require_isolation
 from tuning.end_cost import EndCost
 from tuning.evaluation import EvaluationMixin
-from tuning.finite import FiniteMixin
 from tuning.fsdp import CpuShardingMixin, require_sharded, wrapped_layers
 from tuning.lora_product import use_one_product
 from tuning.loss import CompletionLossMixin
 from tuning.model import load_model, precision, require_float32_adapter
+from tuning.nan_guard import FiniteMixin
 from tuning.packing import SeparateRows
 from tuning.progress import LogBeforeSave, PrintProgress, say
 from tuning.random_state import RandomStateMixin
@@ -62,15 +62,15 @@ class Trainer(
         began = time.monotonic()
         checkpoint = output_dir / f"checkpoint-{step}"
         if self.is_world_process_zero():
-            (checkpoint / checkpoints.MARK).unlink(missing_ok=True)
+            (checkpoint / checkpointing.MARK).unlink(missing_ok=True)
         # Old checkpoints go when the new one is complete, not before.
         limit, self.args.save_total_limit = self.args.save_total_limit, None
         super()._save_checkpoint(model, trial)
         self.args.save_total_limit = limit
         self.accelerator.wait_for_everyone()
         if self.is_world_process_zero():
-            checkpoints.mark_complete(checkpoint, self.fingerprint)
-            checkpoints.keep_newest(output_dir, limit)
+            checkpointing.mark_complete(checkpoint, self.fingerprint)
+            checkpointing.keep_newest(output_dir, limit)
         self._saved_step = step
         self.end_cost.slowest_save_s = max(self.end_cost.slowest_save_s, time.monotonic() - began)
 
@@ -157,7 +157,7 @@ def train(trainer: Trainer, checkpoint: Path | None) -> None:
     except Exception as error:
         if is_disk_full(error):
             if trainer.is_world_process_zero():
-                checkpoints.remove_incomplete(output_dir)
+                checkpointing.remove_incomplete(output_dir)
             raise disk_full(output_dir) from error
         raise
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.train.conftest import HANG_S, environment, sample_settings, torchrun, train
 
-from tuning import checkpoints
+from tuning import checkpointing
 
 SAVING = ("--save_strategy", "steps", "--save_steps", "2", "--save_total_limit", "2")
 RESUMING = (*SAVING, "--resume_from_checkpoint", "last", "--merge", "false")
@@ -20,7 +20,7 @@ def make_checkpoint(folder: Path, step: int, *, complete: bool) -> Path:
     checkpoint.mkdir(parents=True)
     (checkpoint / "weights").write_text("12345")
     if complete:
-        checkpoints.mark_complete(checkpoint)
+        checkpointing.mark_complete(checkpoint)
     return checkpoint
 
 
@@ -29,22 +29,22 @@ def test_the_newest_complete_checkpoint_is_found_by_number(tmp_path: Path) -> No
     newest = make_checkpoint(tmp_path, 10, complete=True)
     make_checkpoint(tmp_path, 11, complete=False)
     (tmp_path / "checkpoint-best").mkdir()
-    assert checkpoints.last_complete(tmp_path) == newest
+    assert checkpointing.last_complete(tmp_path) == newest
 
 
 def test_a_checkpoint_saved_again_is_complete_again(tmp_path: Path) -> None:
     checkpoint = make_checkpoint(tmp_path, 1, complete=True)
     (checkpoint / "weights").write_text("1234567")
-    checkpoints.mark_complete(checkpoint)
-    assert checkpoints.is_complete(checkpoint)
+    checkpointing.mark_complete(checkpoint)
+    assert checkpointing.is_complete(checkpoint)
 
 
 @pytest.mark.parametrize(("limit", "kept"), [(None, [1, 2, 3]), (2, [2, 3]), (1, [3]), (5, [1, 2, 3])])
 def test_the_newest_checkpoints_are_kept(tmp_path: Path, limit: int | None, kept: list[int]) -> None:
     for step in (1, 2, 3):
         make_checkpoint(tmp_path, step, complete=True)
-    checkpoints.keep_newest(tmp_path, limit)
-    assert [path.name for path in checkpoints.all_checkpoints(tmp_path)] == [
+    checkpointing.keep_newest(tmp_path, limit)
+    assert [path.name for path in checkpointing.all_checkpoints(tmp_path)] == [
         f"checkpoint-{step}" for step in kept
     ]
 
@@ -63,8 +63,8 @@ def test_the_newest_checkpoints_are_kept(tmp_path: Path, limit: int | None, kept
 )
 def test_a_damaged_checkpoint_is_not_complete(tmp_path: Path, damage: str, told: str) -> None:
     checkpoint = make_checkpoint(tmp_path, 1, complete=True)
-    assert checkpoints.is_complete(checkpoint)
-    weights, mark = checkpoint / "weights", checkpoint / checkpoints.MARK
+    assert checkpointing.is_complete(checkpoint)
+    weights, mark = checkpoint / "weights", checkpoint / checkpointing.MARK
     {
         "cut off": lambda: weights.write_text("123"),
         "delete": weights.unlink,
@@ -74,8 +74,8 @@ def test_a_damaged_checkpoint_is_not_complete(tmp_path: Path, damage: str, told:
         "mark without checksums": lambda: mark.write_text('{"files": {"weights": {"bytes": 5}}}'),
         "delete the mark": mark.unlink,
     }[damage]()
-    assert checkpoints.what_is_wrong(checkpoint) == told
-    assert checkpoints.remove_incomplete(tmp_path) == {"checkpoint-1": told}
+    assert checkpointing.what_is_wrong(checkpoint) == told
+    assert checkpointing.remove_incomplete(tmp_path) == {"checkpoint-1": told}
     assert not checkpoint.exists()
 
 
@@ -84,24 +84,24 @@ def test_a_checkpoint_whose_mark_reached_s3_first_counts_when_all_its_files_are_
     whole = make_checkpoint(tmp_path / "job", 1, complete=False)
     (whole / "deep").mkdir()
     (whole / "deep" / "shard").write_text("6789")
-    checkpoints.mark_complete(whole)
+    checkpointing.mark_complete(whole)
     copy = tmp_path / "next-job" / whole.name
     (copy / "deep").mkdir(parents=True)
-    for name in (checkpoints.MARK, "weights"):
+    for name in (checkpointing.MARK, "weights"):
         (copy / name).write_bytes((whole / name).read_bytes())
-        assert not checkpoints.is_complete(copy)
+        assert not checkpointing.is_complete(copy)
     (copy / "deep" / "shard").write_text("6789")
-    assert checkpoints.is_complete(copy)
+    assert checkpointing.is_complete(copy)
 
 
 def test_a_checkpoint_that_is_being_deleted_is_none(tmp_path: Path, monkeypatch) -> None:
     """The deletion is cut off after its first step, as by a kill."""
     old, new = (make_checkpoint(tmp_path, step, complete=True) for step in (1, 2))
-    monkeypatch.setattr(checkpoints.shutil, "rmtree", lambda *args, **kwargs: None)
-    checkpoints.keep_newest(tmp_path, 1)
+    monkeypatch.setattr(checkpointing.shutil, "rmtree", lambda *args, **kwargs: None)
+    checkpointing.keep_newest(tmp_path, 1)
     assert old.is_dir()
-    assert checkpoints.what_is_wrong(old) == "it was not written to its end"
-    assert checkpoints.last_complete(tmp_path) == new
+    assert checkpointing.what_is_wrong(old) == "it was not written to its end"
+    assert checkpointing.last_complete(tmp_path) == new
 
 
 def start_until(beginning: str, output_dir: Path, data: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -131,7 +131,7 @@ def test_sigterm_saves_a_checkpoint_that_only_its_own_run_goes_on_from(
     rest = process.stdout.read()
     assert process.wait(timeout=HANG_S) != 0
     assert "SIGTERM, saving a checkpoint" in rest
-    last = checkpoints.last_complete(tmp_path)
+    last = checkpointing.last_complete(tmp_path)
     assert last is not None, rest
     assert int(last.name.split("-")[1]) >= 3
     assert not (tmp_path / "model").exists()
@@ -145,7 +145,7 @@ def test_sigterm_saves_a_checkpoint_that_only_its_own_run_goes_on_from(
     assert (
         'tuning/resume.py", line' not in refused.output
     )  # the other process has the same error, not one of its own
-    assert checkpoints.is_complete(last)
+    assert checkpointing.is_complete(last)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_limit_ends_early_with_a_servable_model_and_its_checkpoint(
     assert f"{limit[2:]} 2" in run.output
     assert result["num_steps"] == num_steps
     assert (run.model_dir / "model.safetensors").is_file()
-    last = checkpoints.last_complete(tmp_path)
+    last = checkpointing.last_complete(tmp_path)
     assert last is not None
     assert last.name == f"checkpoint-{result['num_steps']}"
 
@@ -173,7 +173,7 @@ def test_a_full_disk_is_told_and_the_last_checkpoint_stays(tmp_path: Path, small
 
     first = train(tmp_path, small_data, "--time_limit_s", "0.001", *SAVING)
     assert first.lines("result")[0]["stopped_by"] == "time limit"
-    (before,) = checkpoints.all_checkpoints(tmp_path)
+    (before,) = checkpointing.all_checkpoints(tmp_path)
     largest = max(file.stat().st_size for file in before.iterdir())
     full = train(
         tmp_path,
@@ -184,5 +184,5 @@ def test_a_full_disk_is_told_and_the_last_checkpoint_stays(tmp_path: Path, small
     )
     assert "the disk is full" in full.output
     assert "next:" in full.output
-    assert checkpoints.all_checkpoints(tmp_path) == [before]
-    assert checkpoints.is_complete(before)
+    assert checkpointing.all_checkpoints(tmp_path) == [before]
+    assert checkpointing.is_complete(before)
