@@ -57,9 +57,8 @@ def merge(
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from tuning.architecture import load_config
     from tuning.artifact import write_model
-    from tuning.model import check_model_folder
+    from tuning.model import check_model_folder, load_config
     from tuning.out_of_memory import explain_merge_out_of_memory
 
     settings = json.loads(config_path.read_text(encoding="utf-8"))

@@ -12,7 +12,7 @@ TEMPLATE = str(REPO / "src" / "train" / "chat_template.jinja")
 
 def settings(output_dir: Path, *words: str, recipe: str = "sample.yaml"):
     """Return a recipe's settings, changed by a command line."""
-    from tuning.run import parse
+    from tuning.arguments import parse
 
     path = str(REPO / "src" / "train" / "recipes" / recipe)
     command = ["--config", path, "--model_name_or_path", str(BASE), "--output_dir", str(output_dir)]
@@ -21,8 +21,8 @@ def settings(output_dir: Path, *words: str, recipe: str = "sample.yaml"):
 
 def prepare(script, training, model, rows):
     """Return a trainer of conversations, as `tuning.run.run` makes it."""
-    from tuning.architecture import context_tokens, load_config
     from tuning.data import tokenize
+    from tuning.model import context_tokens, load_config
     from tuning.packing import pack
     from tuning.tokenizer import load_tokenizer
     from tuning.trainer import build_trainer

@@ -40,7 +40,7 @@ def test_every_recipe_has_only_known_keys_of_the_right_type(recipe: str) -> None
 @pytest.mark.parametrize("recipe", RECIPE_NAMES)
 def test_trl_accepts_every_recipe(recipe: str, tmp_path: Path) -> None:
     """On a CPU: bf16 and tf32 need a GPU and are left out, the rest is parsed by TRL itself."""
-    from tuning.run import parse
+    from tuning.arguments import parse
 
     recipe_of_file = yaml.safe_load((REPO / "src/train/recipes" / recipe).read_text())
     is_for_cpus = recipe_of_file.get("use_cpu", False)

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from merge import merge
 from tuning import arguments
-from tuning.artifact import is_disk_full, write_aside
+from tuning.artifact import write_aside
 from tuning.errors import UserError
 from tuning.results import require_not_empty
 from workshop.prompt import chat_messages
@@ -149,7 +149,7 @@ def test_the_resolved_configuration_is_a_recipe_that_repeats_the_run(qlora_run: 
 
 
 def test_secrets_are_left_out_of_the_resolved_configuration() -> None:
-    from tuning.results import _SECRET, _without_secrets
+    from tuning.arguments import _SECRET, _without_secrets
 
     nested = {"token": "hf_x", "revision": "main", "inner": {"api_key": "hf_x", "max_seq_tokens": 5}}
     assert _without_secrets(nested) == {"revision": "main", "inner": {"max_seq_tokens": 5}}
@@ -183,13 +183,3 @@ def test_a_failed_write_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
         write_aside(tmp_path, write, replaces=("*.safetensors",))
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
     assert (tmp_path / "model.safetensors").read_text() == "old"
-
-
-def test_only_errors_about_space_count_as_a_full_disk() -> None:
-    assert is_disk_full(OSError(28, "x"))
-    assert is_disk_full(RuntimeError("I/O error: No space left on device (os error 28)"))
-    chained = RuntimeError("outer")
-    chained.__cause__ = OSError(27, "File too large")
-    assert is_disk_full(chained)
-    assert not is_disk_full(OSError(13, "Permission denied"))
-    assert not is_disk_full(RuntimeError("CUDA out of memory"))

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from tests.train.conftest import BASE, train
 
-from tuning.errors import UserError
+from tuning.errors import UserError, is_disk_full
 from tuning.model import check_combination, check_model_folder
 from workshop.prompt import chat_messages
 
@@ -91,3 +91,13 @@ def test_a_user_error_travels_to_other_processes() -> None:
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is UserError
     assert str(copy) == str(error) == "found: a\nexpected: b\nnext: c"
+
+
+def test_only_errors_about_space_count_as_a_full_disk() -> None:
+    assert is_disk_full(OSError(28, "x"))
+    assert is_disk_full(RuntimeError("I/O error: No space left on device (os error 28)"))
+    chained = RuntimeError("outer")
+    chained.__cause__ = OSError(27, "File too large")
+    assert is_disk_full(chained)
+    assert not is_disk_full(OSError(13, "Permission denied"))
+    assert not is_disk_full(RuntimeError("CUDA out of memory"))

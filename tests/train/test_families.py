@@ -28,9 +28,9 @@ from tests.train.tiny_models import (
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from merge import merge
-from tuning.architecture import check_architecture, context_tokens
 from tuning.errors import UserError
 from tuning.fsdp import wrapped_layers
+from tuning.model import check_architecture, context_tokens
 from tuning.tokenizer import load_tokenizer
 from workshop.prompt import chat_messages
 

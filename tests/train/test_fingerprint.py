@@ -10,8 +10,8 @@ import pytest
 from datasets import Dataset
 from tests.train.conftest import BASE
 
+from tuning.arguments import parse
 from tuning.fingerprint import base_model_identity, data_checksum, differences, fingerprint
-from tuning.run import parse
 
 DATA = Dataset.from_dict({"input_ids": [[1, 2], [3, 4, 5]], "labels": [[-100, 2], [-100, 4, 5]]})
 

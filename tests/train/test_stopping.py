@@ -9,8 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tuning.end_cost import EndCost
-from tuning.stopping import EvaluationStopped, StopInTime
+from tuning.stopping import EvaluationStopped, ShutdownEstimate, StopInTime
 
 
 @pytest.fixture(autouse=True)
@@ -20,14 +19,16 @@ def _restore_sigterm():
     signal.signal(signal.SIGTERM, before)
 
 
-def end_cost(**values: float) -> EndCost:
+def estimate(**values: float) -> ShutdownEstimate:
     known = {"load_s": 0.0, "merged_bytes": 0, "checkpoint_bytes": 0, "merges": False, "slowest_save_s": 1e-9}
-    return EndCost(**known | values)
+    return ShutdownEstimate(**known | values)
 
 
-def stop_in_time(cost: EndCost | None = None, *, launched_s_ago: float = 0, **limits: float) -> StopInTime:
+def stop_in_time(
+    given: ShutdownEstimate | None = None, *, launched_s_ago: float = 0, **limits: float
+) -> StopInTime:
     known = {"time_limit_s": None, "max_steps_per_launch": None}
-    return StopInTime(cost or end_cost(), launched_at=time.time() - launched_s_ago, **known | limits)
+    return StopInTime(given or estimate(), launched_at=time.time() - launched_s_ago, **known | limits)
 
 
 def control() -> SimpleNamespace:
@@ -55,27 +56,27 @@ def test_the_time_limit_counts_from_the_launch() -> None:
 
 
 def test_the_time_for_saving_and_merging_is_kept_free() -> None:
-    cost = end_cost(slowest_save_s=20, load_s=10, merged_bytes=3_000_000_000, merges=True)
-    assert cost.seconds() == pytest.approx(2 * 20 + 3 + 2 * 10 + 30)
-    stop = stop_in_time(cost, launched_s_ago=50, time_limit_s=100)
+    left = estimate(slowest_save_s=20, load_s=10, merged_bytes=3_000_000_000, merges=True)
+    assert left.seconds() == pytest.approx(2 * 20 + 3 + 2 * 10 + 30)
+    stop = stop_in_time(left, launched_s_ago=50, time_limit_s=100)
     assert end_step(stop, at(1)).should_training_stop
-    cost.merges = False
-    assert not end_step(stop_in_time(cost, launched_s_ago=50, time_limit_s=100), at(1)).should_training_stop
+    left.merges = False
+    assert not end_step(stop_in_time(left, launched_s_ago=50, time_limit_s=100), at(1)).should_training_stop
 
 
 def test_a_checkpoint_that_was_never_written_is_estimated_by_its_size() -> None:
-    assert end_cost(slowest_save_s=0, checkpoint_bytes=500_000_000).seconds() == pytest.approx(2 * 6)
+    assert estimate(slowest_save_s=0, checkpoint_bytes=500_000_000).seconds() == pytest.approx(2 * 6)
 
 
 def test_the_slowest_step_is_kept_free_too(monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.monotonic()
     monkeypatch.setattr("tuning.stopping.time.monotonic", lambda: now)  # the clock: a step of 30 s
-    cost = end_cost()
-    stop = stop_in_time(cost, time_limit_s=100)
+    left = estimate()
+    stop = stop_in_time(left, time_limit_s=100)
     stop.on_step_begin(None, at(1), None)
     now += 30
     stop.on_step_end(None, at(1), control())
-    assert cost.slowest_step_s == 30
+    assert left.slowest_step_s == 30
 
 
 def test_the_step_limit_counts_from_where_the_launch_resumed() -> None:

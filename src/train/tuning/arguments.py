@@ -7,16 +7,23 @@ before that: the names of TRL's fields are read from its source with `ast`.
 from __future__ import annotations
 
 import ast
+import contextlib
 import difflib
 import importlib.util
+import io
+import json
 import os
-from dataclasses import dataclass, field, fields
+import re
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuning.attention import check_settings
 from tuning.errors import UserError
 from tuning.model import check_model_folder
+
+if TYPE_CHECKING:
+    from trl import ModelConfig, SFTConfig
 
 TRAIN_DIR = Path(__file__).resolve().parent.parent
 RECIPES_DIR = TRAIN_DIR / "recipes"
@@ -30,6 +37,9 @@ _FIELD_SOURCES = {
         ("trainer/model_config.py", "ModelConfig"),
     ),
 }
+
+# Whole words: max_seq_tokens is none.
+_SECRET = re.compile(r"(?<![a-z])(token|secret|password|key)(?![a-z])")
 
 # Orders of rows that tuning.sampling knows; transformers' batch_rebalance changes the rows of a batch.
 SAMPLING_STRATEGIES = ("random", "group_by_length", "sequential")
@@ -315,3 +325,90 @@ def help_text() -> str:
     lines += ["", "Settings of TRL's SFTConfig and ModelConfig (their documentation explains them):"]
     lines += [f"  --{name:<40} {annotation}" for name, annotation in sorted(trl_fields().items())]
     return "\n".join(lines)
+
+
+def parse(argv: list[str], recipe: str | None) -> tuple[ScriptArguments, SFTConfig, ModelConfig]:
+    """Return the three groups of settings; the command line wins over the recipe.
+
+    Raises:
+        UserError: for a value that a library refuses, in its words.
+    """
+    from trl import ModelConfig, SFTConfig, TrlParser
+
+    words = _with_recipe(argv, recipe)
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            script, training, model = TrlParser(
+                (ScriptArguments, SFTConfig, ModelConfig)
+            ).parse_args_and_config(words)
+    except (SystemExit, ValueError, TypeError) as error:
+        told = complaint.getvalue().strip().splitlines()
+        raise UserError(
+            found=told[-1] if told else " ".join(str(error).split()),
+            expected="values that TRL's SFTConfig and ModelConfig accept",
+            next_step="see `python train.py --help` for the types",
+        ) from None
+    if training.fsdp and int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        print("one process: nothing to shard over, so FSDP is off", flush=True)
+        training.fsdp, training.fsdp_plugin_args = False, None
+    if not script.validation_data:
+        training.eval_strategy = "no"
+    if training.eval_strategy == "no":
+        training.eval_on_start = False
+    training.max_length = None  # rows are never cut: tokenize() refuses long ones
+    training.disable_tqdm = True
+    return script, training, model
+
+
+def _with_recipe(argv: list[str], recipe: str | None) -> list[str]:
+    """Return the command line with the recipe's full path."""
+    words = list(argv)
+    for index, word in enumerate(words):
+        if word == "--config" and recipe:
+            words[index + 1] = recipe
+        elif word.startswith("--config=") and recipe:
+            words[index] = f"--config={recipe}"
+    return words
+
+
+def resolved(script: ScriptArguments, training: SFTConfig, model: ModelConfig) -> dict[str, Any]:
+    """Return a recipe that repeats this run.
+
+    All settings of the script and the model, and of the trainer's hundred and more those that differ from
+    their defaults. Secrets and output folders are left out.
+    """
+    values = asdict(script) | asdict(model)
+    defaults = {name: item.default for name, item in type(training).__dataclass_fields__.items()}
+    values |= {
+        name: value
+        for name, value in training.to_dict().items()
+        if name in defaults and value != defaults[name]
+    }
+    if "fsdp_config" in values:  # transformers adds keys of its own, and drops the prefix of fsdp_version
+        values["fsdp_config"] = {
+            name: value
+            for name, value in values["fsdp_config"].items()
+            if is_fsdp_key(name) and value is not None
+        }
+    return {
+        name: _without_secrets(value)
+        for name, value in values.items()
+        if _is_plain(value)
+        and name not in ("output_dir", "model_dir", "dataset_kwargs")
+        and not _SECRET.search(name)
+    }
+
+
+def _is_plain(value: Any) -> bool:
+    try:
+        return json.loads(json.dumps(value)) == value and value not in (None, {}, [])
+    except (TypeError, ValueError):
+        return False
+
+
+def _without_secrets(value: Any) -> Any:
+    """Return a setting without what a nested name calls a secret."""
+    if isinstance(value, dict):
+        return {key: _without_secrets(item) for key, item in value.items() if not _SECRET.search(str(key))}
+    return value

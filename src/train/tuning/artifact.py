@@ -8,13 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuning.errors import UserError
+from tuning.errors import RESUME, disk_full, is_disk_full
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-
-RESUME = "free some space and start again: training goes on from the last complete checkpoint"
 
 
 def write_model(
@@ -72,43 +69,6 @@ def write_aside(
     for file in sorted(partial.iterdir()):
         file.replace(folder / file.name)
     partial.rmdir()
-
-
-def is_disk_full(error: BaseException | None) -> bool:
-    """Return whether an error, or one that it comes from, says that the disk (or a quota or limit) is full.
-
-    Writers in Rust and C++ (safetensors, torch.save) say it in words only.
-    """
-    import errno
-
-    words = (
-        "No space left",
-        "os error 28",
-        "File too large",
-        "os error 27",
-        "Disk quota",
-        "file write failed",
-        "iostream error",  # torch.save, when the last bytes are written
-        "inline_container",  # torch.save: "enforce fail at inline_container.cc", "unexpected pos 12 vs 10"
-    )
-    seen = 0
-    while error is not None and seen < 10:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            return True
-        if any(word in str(error) for word in words):
-            return True
-        error, seen = error.__cause__ or error.__context__, seen + 1
-    return False
-
-
-def disk_full(folder: Path, *, next_step: str = RESUME) -> UserError:
-    """Return the error for a disk that is full while writing below `folder`."""
-    free_mib = shutil.disk_usage(folder if folder.exists() else folder.parent).free / 2**20
-    return UserError(
-        found=f"the disk is full: writing to {folder} failed with {free_mib:,.0f} MiB free",
-        expected="room for the checkpoint or the model",
-        next_step=next_step,
-    )
 
 
 def make_readable_by_4_57(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:

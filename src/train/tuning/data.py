@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuning.errors import UserError
-from tuning.token_store import store
+from tuning.errors import UserError, disk_full, is_disk_full
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
 Conversation = list[dict[str, str]]
+Columns = dict[str, list[list[int]]]  # token ids, one list a row
 
 ROLES = ("system", "user", "assistant")
 IGNORED = -100  # label of a token that carries no loss
@@ -98,7 +99,7 @@ def tokenize(
     """
     num_rows = num_long = longest = 0
 
-    def chunks() -> Iterator[dict[str, list[list[int]]]]:
+    def chunks() -> Iterator[Columns]:
         nonlocal num_rows, num_long, longest
         remaining = iter(rows)
         while chunk := list(islice(remaining, _CHUNK_ROWS)):
@@ -120,9 +121,7 @@ def tokenize(
     return data
 
 
-def _tokenize_chunk(
-    tokenizer: PreTrainedTokenizerBase, rows: list[Conversation]
-) -> dict[str, list[list[int]]]:
+def _tokenize_chunk(tokenizer: PreTrainedTokenizerBase, rows: list[Conversation]) -> Columns:
     whole = _encode(tokenizer, rows, add_generation_prompt=False)
     prompts = _encode(tokenizer, [row[:-1] for row in rows], add_generation_prompt=True)
     labels = []
@@ -143,3 +142,38 @@ def _encode(
     # The template writes the BOS token itself: a second one must not be added.
     texts = tokenizer.apply_chat_template(rows, tokenize=False, add_generation_prompt=add_generation_prompt)
     return tokenizer(texts, add_special_tokens=False)["input_ids"]
+
+
+def store(chunks: Iterable[Columns]) -> Dataset:
+    """Write chunks of rows one after the other and return them as one data set.
+
+    20,000 generated articles (4.5M tokens) take 900 MiB of each process as Python lists, and 60 MiB so,
+    as 4,000 do. The file has no name any more: it is gone when the process ends, however it ends.
+
+    Args:
+        chunks: columns of lists of ids, all with the same names.
+
+    Raises:
+        UserError: when the temporary folder is full.
+    """
+    import pyarrow as pa
+    from datasets import Dataset
+
+    with tempfile.TemporaryDirectory(prefix="tokens-") as folder:
+        path = Path(folder) / "rows.arrow"
+        try:
+            writer = None
+            with pa.OSFile(str(path), "wb") as file:
+                for columns in chunks:
+                    table = pa.table(
+                        {name: pa.array(values, pa.list_(pa.int32())) for name, values in columns.items()}
+                    )
+                    writer = writer or pa.ipc.new_stream(file, table.schema)
+                    writer.write_table(table)
+                writer.close()
+        except OSError as error:
+            if is_disk_full(error):
+                free = "free some space in the temporary folder, or name another one in TMPDIR"
+                raise disk_full(Path(folder), next_step=free) from error
+            raise
+        return Dataset.from_file(str(path))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import sys
+from pathlib import Path
 from typing import NoReturn
+
+RESUME = "free some space and start again: training goes on from the last complete checkpoint"
 
 
 class UserError(Exception):
@@ -31,3 +36,38 @@ def exit_with(error: UserError) -> NoReturn:
     sys.stdout.flush()
     print(f"error\n{error}", file=sys.stderr, flush=True)
     os._exit(2)
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Return whether an error, or one that it comes from, says that the disk (or a quota or limit) is full.
+
+    Writers in Rust and C++ (safetensors, torch.save) say it in words only.
+    """
+    words = (
+        "No space left",
+        "os error 28",
+        "File too large",
+        "os error 27",
+        "Disk quota",
+        "file write failed",
+        "iostream error",  # torch.save, when the last bytes are written
+        "inline_container",  # torch.save: "enforce fail at inline_container.cc", "unexpected pos 12 vs 10"
+    )
+    seen = 0
+    while error is not None and seen < 10:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return True
+        if any(word in str(error) for word in words):
+            return True
+        error, seen = error.__cause__ or error.__context__, seen + 1
+    return False
+
+
+def disk_full(folder: Path, *, next_step: str = RESUME) -> UserError:
+    """Return the error for a disk that is full while writing below `folder`."""
+    free_mib = shutil.disk_usage(folder if folder.exists() else folder.parent).free / 2**20
+    return UserError(
+        found=f"the disk is full: writing to {folder} failed with {free_mib:,.0f} MiB free",
+        expected="room for the checkpoint or the model",
+        next_step=next_step,
+    )

@@ -11,6 +11,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuning.arguments import resolved
+
 if TYPE_CHECKING:
     from datasets import Dataset
     from trl import ModelConfig, SFTConfig
@@ -41,8 +43,6 @@ def fingerprint(
     script: ScriptArguments, training: SFTConfig, model: ModelConfig, train_data: Dataset
 ) -> dict[str, Any]:
     """Return what must be equal, in plain values, and the number of processes for information."""
-    from tuning.results import resolved
-
     settings = json.loads(json.dumps(resolved(script, training, model)))
     return {
         "base_model": base_model_identity(model.model_name_or_path, model.model_revision),

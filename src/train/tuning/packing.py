@@ -10,8 +10,7 @@ import bisect
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tuning.data import IGNORED
-from tuning.token_store import store
+from tuning.data import IGNORED, Columns, store
 
 if TYPE_CHECKING:
     import torch
@@ -29,9 +28,9 @@ def pack(data: Dataset, *, max_tokens: int) -> Dataset:
     """
     bins = best_fit(row_lengths(data), max_tokens)
 
-    def chunks() -> Iterator[dict[str, list[list[int]]]]:
+    def chunks() -> Iterator[Columns]:
         for begin in range(0, len(bins), _CHUNK_BINS):
-            columns: dict[str, list[list[int]]] = {"input_ids": [], "labels": [], "seq_lengths": []}
+            columns: Columns = {"input_ids": [], "labels": [], "seq_lengths": []}
             for indices in bins[begin : begin + _CHUNK_BINS]:
                 rows = data[indices]
                 columns["input_ids"].append([token for ids in rows["input_ids"] for token in ids])

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
-from tuning.arguments import ScriptArguments, is_fsdp_key
+from tuning.arguments import ScriptArguments, resolved
 
 if TYPE_CHECKING:
     from trl import ModelConfig, SFTConfig
@@ -18,9 +16,6 @@ if TYPE_CHECKING:
     from tuning.progress import Phases
     from tuning.stopping import StopInTime
     from tuning.trainer import Trainer
-
-# Whole words: max_seq_tokens is none.
-_SECRET = re.compile(r"(?<![a-z])(token|secret|password|key)(?![a-z])")
 
 
 def save(
@@ -78,41 +73,6 @@ def require_not_empty(adapter: Path, *, num_steps: int) -> None:
         raise RuntimeError(f"{adapter} holds {len(updates)} update matrices, {state}")
 
 
-def resolved(script: ScriptArguments, training: SFTConfig, model: ModelConfig) -> dict[str, Any]:
-    """Return a recipe that repeats this run.
-
-    All settings of the script and the model, and of the trainer's hundred and more those that differ from
-    their defaults. Secrets and output folders are left out.
-    """
-    values = asdict(script) | asdict(model)
-    defaults = {name: item.default for name, item in type(training).__dataclass_fields__.items()}
-    values |= {
-        name: value
-        for name, value in training.to_dict().items()
-        if name in defaults and value != defaults[name]
-    }
-    if "fsdp_config" in values:  # transformers adds keys of its own, and drops the prefix of fsdp_version
-        values["fsdp_config"] = {
-            name: value
-            for name, value in values["fsdp_config"].items()
-            if is_fsdp_key(name) and value is not None
-        }
-    return {
-        name: _without_secrets(value)
-        for name, value in values.items()
-        if _is_plain(value)
-        and name not in ("output_dir", "model_dir", "dataset_kwargs")
-        and not _SECRET.search(name)
-    }
-
-
-def _is_plain(value: Any) -> bool:
-    try:
-        return json.loads(json.dumps(value)) == value and value not in (None, {}, [])
-    except (TypeError, ValueError):
-        return False
-
-
 def write_metrics(trainer: Trainer, stop: StopInTime, script: ScriptArguments, phases: Phases) -> None:
     """Write metrics.json into the model's folder and print the same as `result {...}`."""
     from importlib.metadata import version
@@ -142,13 +102,6 @@ def write_metrics(trainer: Trainer, stop: StopInTime, script: ScriptArguments, p
     path = model_dir(script, trainer.args) / "metrics.json"
     path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     say("result", **result)
-
-
-def _without_secrets(value: Any) -> Any:
-    """Return a setting without what a nested name calls a secret."""
-    if isinstance(value, dict):
-        return {key: _without_secrets(item) for key, item in value.items() if not _SECRET.search(str(key))}
-    return value
 
 
 def model_dir(script: ScriptArguments, training: SFTConfig) -> Path:

@@ -4,15 +4,43 @@ from __future__ import annotations
 
 import signal
 import time
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from transformers import TrainerCallback
 
-if TYPE_CHECKING:
-    from tuning.end_cost import EndCost
-
 SIGTERM, TIME_LIMIT, STEP_LIMIT = "SIGTERM", "time limit", "step limit"
+# Slow disks of cloud machines; what a run measures itself replaces the guess.
+_WRITE_BYTES_PER_S = 100e6
+_IMPORTS_S = 3.0  # of what merging needs beside training
 _REASONS = {1: STEP_LIMIT, 2: TIME_LIMIT, 3: SIGTERM}  # the highest wins: SIGTERM leaves no time to merge
+
+
+@dataclass(kw_only=True)
+class ShutdownEstimate:
+    """How long a run needs after its last step, estimated while it trains: for a time limit that is kept.
+
+    Args:
+        load_s: seconds that loading the base model took; merging loads it again.
+        merged_bytes: size of the merged model.
+        checkpoint_bytes: size of a checkpoint: the adapter and two moments of each of its weights.
+        merges: whether the adapter is merged at the end.
+    """
+
+    load_s: float
+    merged_bytes: int
+    checkpoint_bytes: int
+    merges: bool
+    slowest_save_s: float = 0.0
+    slowest_step_s: float = 0.0
+
+    def seconds(self) -> float:
+        """Return the seconds for one more step, the last checkpoint, the adapter and the merge."""
+        save_s = self.slowest_save_s or 1.0 + self.checkpoint_bytes / _WRITE_BYTES_PER_S
+        # Gathering and writing the adapter is a part of what a checkpoint does.
+        seconds = self.slowest_step_s + 2 * save_s
+        if self.merges:
+            seconds += _IMPORTS_S + 2 * self.load_s + self.merged_bytes / _WRITE_BYTES_PER_S
+        return seconds
 
 
 class EvaluationStopped(Exception):  # noqa: N818  not an error: the run goes on to save
@@ -23,7 +51,7 @@ class StopInTime(TrainerCallback):
     """Save and stop once a SIGTERM came or the time is used up, on all processes at the same step.
 
     Args:
-        end_cost: what the end of the run takes, kept free of the time limit.
+        estimate: of what is left after the last step, kept free of the time limit.
         launched_at: seconds since the epoch at which the run began.
         time_limit_s: seconds from there until everything is saved and merged; None for no limit.
         max_steps_per_launch: steps of this launch, whatever the run has already; None for no limit.
@@ -31,14 +59,14 @@ class StopInTime(TrainerCallback):
 
     def __init__(
         self,
-        end_cost: EndCost,
+        estimate: ShutdownEstimate,
         *,
         launched_at: float,
         time_limit_s: float | None,
         max_steps_per_launch: int | None = None,
     ) -> None:
         self.reason: str | None = None
-        self._end_cost = end_cost
+        self._estimate = estimate
         self._launched = time.monotonic() - (time.time() - launched_at)
         self._time_limit_s = time_limit_s
         self._max_steps_per_launch = max_steps_per_launch
@@ -65,7 +93,7 @@ class StopInTime(TrainerCallback):
     def on_step_end(self, args, state, control, **kwargs) -> None:
         """Agree with the others on whether to stop: a signal may reach them between different steps."""
         step_s = time.monotonic() - self._step_began
-        self._end_cost.slowest_step_s = max(self._end_cost.slowest_step_s, step_s)
+        self._estimate.slowest_step_s = max(self._estimate.slowest_step_s, step_s)
         self._agree(state)
         if self.reason:
             self._stop(control)
@@ -109,7 +137,7 @@ class StopInTime(TrainerCallback):
         if self._time_limit_s is None:
             return False
         used_s = time.monotonic() - self._launched
-        return used_s + self._end_cost.seconds() >= self._time_limit_s
+        return used_s + self._estimate.seconds() >= self._time_limit_s
 
     def _told(self, reason: str) -> str:
         if reason == SIGTERM:
@@ -119,7 +147,7 @@ class StopInTime(TrainerCallback):
         used_s = time.monotonic() - self._launched
         return (
             f"time_limit_s {self._time_limit_s:g}, {used_s:.0f} s since the launch,"
-            f" {self._end_cost.seconds():.0f} s estimated for saving and merging"
+            f" {self._estimate.seconds():.0f} s estimated for saving and merging"
         )
 
 

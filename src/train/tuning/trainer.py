@@ -12,7 +12,7 @@ from trl import ModelConfig, SFTConfig, SFTTrainer, get_peft_config
 from tuning import checkpointing
 from tuning.arguments import ScriptArguments
 from tuning.attention import is_flash, require_isolation
-from tuning.end_cost import EndCost
+from tuning.errors import disk_full, is_disk_full
 from tuning.evaluation import EvaluationMixin
 from tuning.fsdp import CpuShardingMixin, require_sharded, wrapped_layers
 from tuning.lora_product import use_one_product
@@ -24,7 +24,7 @@ from tuning.progress import LogBeforeSave, PrintProgress, say
 from tuning.random_state import RandomStateMixin
 from tuning.resume import GoOn
 from tuning.sampling import EvenBatchesMixin, with_filler
-from tuning.stopping import StopInTime
+from tuning.stopping import ShutdownEstimate, StopInTime
 
 
 class Trainer(
@@ -43,12 +43,12 @@ class Trainer(
 
     Attributes:
         fingerprint: what a run that goes on from a checkpoint must have in common with this one.
-        end_cost: told how long a checkpoint takes.
+        estimate: told how long a checkpoint takes.
         num_tokens_before: trained on before this run went on from a checkpoint.
     """
 
     fingerprint: dict[str, Any]
-    end_cost: EndCost
+    estimate: ShutdownEstimate
     num_tokens_before: int = 0
     _saved_step: int | None = None
 
@@ -72,7 +72,7 @@ class Trainer(
             checkpointing.mark_complete(checkpoint, self.fingerprint)
             checkpointing.keep_newest(output_dir, limit)
         self._saved_step = step
-        self.end_cost.slowest_save_s = max(self.end_cost.slowest_save_s, time.monotonic() - began)
+        self.estimate.slowest_save_s = max(self.estimate.slowest_save_s, time.monotonic() - began)
 
 
 def build_trainer(
@@ -94,14 +94,14 @@ def build_trainer(
     """
     began = time.monotonic()
     base = load_model(model, on_cpu=training.use_cpu)
-    end_cost = EndCost(
+    estimate = ShutdownEstimate(
         load_s=time.monotonic() - began,
         merged_bytes=2 * base.num_parameters(),
         checkpoint_bytes=0,
         merges=script.merge,
     )
     stop = StopInTime(
-        end_cost,
+        estimate,
         launched_at=launched_at,
         time_limit_s=script.time_limit_s,
         max_steps_per_launch=script.max_steps_per_launch,
@@ -130,10 +130,10 @@ def build_trainer(
         say("precision", **precision(trainer.model))
     trainer.add_callback(GoOn(trainer))
     trainer.add_callback(PrintProgress())
-    trainer.fingerprint, trainer.end_cost = fingerprint, end_cost
+    trainer.fingerprint, trainer.estimate = fingerprint, estimate
     trained = [parameter for parameter in trainer.model.parameters() if parameter.requires_grad]
     # The adapter, and two moments for each of its weights.
-    end_cost.checkpoint_bytes = 3 * sum(parameter.numel() * parameter.element_size() for parameter in trained)
+    estimate.checkpoint_bytes = 3 * sum(parameter.numel() * parameter.element_size() for parameter in trained)
     trainer.remove_callback(trainer_callback.PrinterCallback)
     return trainer, stop
 
@@ -147,8 +147,6 @@ def train(trainer: Trainer, checkpoint: Path | None) -> None:
     Raises:
         UserError: when the disk fills up while a checkpoint is written; the one before stays.
     """
-    from tuning.artifact import disk_full, is_disk_full
-
     output_dir = Path(trainer.args.output_dir)
     if trainer.is_fsdp_enabled:
         trainer.add_callback(_CheckSharding(trainer))
