@@ -164,7 +164,7 @@ class KilledRun:
 
     def _is_writing(self) -> bool:
         return any(
-            not (path / checkpointing.MARK).is_file()
+            not (path / checkpointing.MARKER).is_file()
             for path in checkpointing.all_checkpoints(self.output_dir)
         )
 

@@ -1,15 +1,21 @@
-"""A run stops in time: what is left to do fits into the limit, and an evaluation does not delay it."""
+"""A run stops in time, with a checkpoint: what is left to do fits into the limit, no evaluation delays it."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tests.train.conftest import HANG_S, environment, sample_settings, torchrun, train
 
+from tuning import checkpointing
 from tuning.stopping import EvaluationStopped, ShutdownEstimate, StopInTime
+
+SAVING = ("--save_strategy", "steps", "--save_steps", "2", "--save_total_limit", "2")
 
 
 @pytest.fixture(autouse=True)
@@ -120,3 +126,66 @@ def test_after_training_sigterm_ends_the_process_again() -> None:
     stop = stop_in_time()
     stop.on_train_end(None, at(10), None)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def start_until(beginning: str, output_dir: Path, data: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start a run on two processes and return it once it has printed a line that begins so."""
+    process = subprocess.Popen(
+        torchrun(2, *sample_settings(output_dir, data), *arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(),
+    )
+    assert process.stdout is not None
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if line.startswith(beginning):
+            return process
+    raise AssertionError(f"no line {beginning!r} in:\n{''.join(seen)}")
+
+
+def test_sigterm_saves_a_checkpoint_that_only_its_own_run_goes_on_from(
+    tmp_path: Path, small_data: Path
+) -> None:
+    endless = ("--num_train_epochs", "50", *SAVING)
+    process = start_until('progress {"step": 3,', tmp_path, small_data, *endless)
+    process.send_signal(signal.SIGTERM)
+    rest = process.stdout.read()
+    assert process.wait(timeout=HANG_S) != 0
+    assert "SIGTERM, saving a checkpoint" in rest
+    last = checkpointing.last_complete(tmp_path)
+    assert last is not None, rest
+    assert int(last.name.split("-")[1]) >= 3
+    assert not (tmp_path / "model").exists()
+
+    other = ("--learning_rate", "0.001", "--resume_from_checkpoint", "last")
+    refused = train(tmp_path, small_data, *endless, *other, num_processes=2, expect=1)
+    assert (
+        f"found: {last} of another run: learning_rate 0.002 in the checkpoint, 0.001 here" in refused.output
+    )
+    assert refused.output.count("found:") == 1
+    assert (
+        'tuning/checkpointing.py", line' not in refused.output
+    )  # the other process has the same error, not one of its own
+    assert checkpointing.is_complete(last)
+
+
+@pytest.mark.parametrize(
+    ("limit", "stopped_by", "num_steps"),
+    # the launch alone takes longer than the time limit
+    [("--time_limit_s", "time limit", 1), ("--max_steps_per_launch", "step limit", 2)],
+)
+def test_a_limit_ends_early_with_a_servable_model_and_its_checkpoint(
+    tmp_path: Path, small_data: Path, limit: str, stopped_by: str, num_steps: int
+) -> None:
+    run = train(tmp_path, small_data, limit, "2", "--num_train_epochs", "500", *SAVING)
+    (result,) = run.lines("result")
+    assert result["stopped_by"] == stopped_by
+    assert f"{limit[2:]} 2" in run.output
+    assert result["num_steps"] == num_steps
+    assert (run.model_dir / "model.safetensors").is_file()
+    last = checkpointing.last_complete(tmp_path)
+    assert last is not None
+    assert last.name == f"checkpoint-{result['num_steps']}"

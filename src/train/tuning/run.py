@@ -36,12 +36,10 @@ def run(argv: list[str], recipe: str | None, *, started: float) -> NoReturn:
         from trl import SFTTrainer  # noqa: F401  the import that costs most belongs to the phase "imports"
 
         from tuning.data import read_rows, tokenize
-        from tuning.fingerprint import fingerprint
         from tuning.model import check_combination, check_model_folder, context_tokens, load_config
         from tuning.out_of_memory import explain_out_of_memory
         from tuning.packing import pack
         from tuning.progress import Phases
-        from tuning.resume import resume_point
         from tuning.tokenizer import load_tokenizer
         from tuning.trainer import build_trainer, train
 
@@ -78,8 +76,8 @@ def run(argv: list[str], recipe: str | None, *, started: float) -> NoReturn:
     phases.end("data", show=is_main)
 
     # Before the model is loaded: a checkpoint of another run is told at once.
-    identity = fingerprint(script, training, model, train_data) if is_main else {}
-    checkpoint = resume_point(training, identity)
+    identity = checkpointing.run_fingerprint(script, training, model, train_data) if is_main else {}
+    checkpoint = checkpointing.resume_point(training, identity)
     with explain_out_of_memory(training, model, config, max_seq_tokens=limit):
         trainer, stop = build_trainer(
             script,

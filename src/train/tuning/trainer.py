@@ -20,9 +20,8 @@ from tuning.loss import CompletionLossMixin
 from tuning.model import load_model, precision, require_float32_adapter
 from tuning.nan_guard import FiniteMixin
 from tuning.packing import SeparateRows
-from tuning.progress import LogBeforeSave, PrintProgress, say
+from tuning.progress import LogBeforeSave, PrintProgress, say, tokens_so_far
 from tuning.random_state import RandomStateMixin
-from tuning.resume import GoOn
 from tuning.sampling import EvenBatchesMixin, with_filler
 from tuning.stopping import ShutdownEstimate, StopInTime
 
@@ -62,7 +61,7 @@ class Trainer(
         began = time.monotonic()
         checkpoint = output_dir / f"checkpoint-{step}"
         if self.is_world_process_zero():
-            (checkpoint / checkpointing.MARK).unlink(missing_ok=True)
+            (checkpoint / checkpointing.MARKER).unlink(missing_ok=True)
         # Old checkpoints go when the new one is complete, not before.
         limit, self.args.save_total_limit = self.args.save_total_limit, None
         super()._save_checkpoint(model, trial)
@@ -128,7 +127,7 @@ def build_trainer(
         use_one_product(trainer.model)
     if trainer.is_world_process_zero():
         say("precision", **precision(trainer.model))
-    trainer.add_callback(GoOn(trainer))
+    trainer.add_callback(ResumeCallback(trainer))
     trainer.add_callback(PrintProgress())
     trainer.fingerprint, trainer.estimate = fingerprint, estimate
     trained = [parameter for parameter in trainer.model.parameters() if parameter.requires_grad]
@@ -175,3 +174,47 @@ class _CheckSharding(TrainerCallback):
 
     def on_train_begin(self, args, state, control, **kwargs) -> None:
         check_sharding(self._trainer)
+
+
+class ResumeCallback(TrainerCallback):
+    """Restore what transformers and TRL leave out when they resume.
+
+    Args:
+        trainer: of this run.
+    """
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+
+    def on_train_begin(self, args, state, control, **kwargs) -> None:
+        """Go on counting tokens, keep to this run's intervals, make up for an evaluation that was cut off."""
+        self._trainer.num_tokens_before = tokens_so_far(state.log_history)
+        self._trainer._total_train_tokens = self._trainer.num_tokens_before
+        # The state of the checkpoint brings the intervals of the run that wrote it.
+        state.compute_steps(args, state.max_steps)
+        self._eval_on_start = args.eval_on_start
+        if state.global_step:  # what the recipe says of the start is about the first step
+            args.eval_on_start = evaluation_is_missing(args, state)
+
+    def on_epoch_begin(self, args, state, control, **kwargs) -> None:
+        """Choose the order of the epoch: accelerate does not reach a sampler below batches that it skips."""
+        self._trainer.epoch_sampler.set_epoch(int(state.epoch + 1e-6))
+
+    def on_train_end(self, args, state, control, **kwargs) -> None:
+        """Leave the settings as the recipe has them: they are saved with the result."""
+        args.eval_on_start = self._eval_on_start
+
+
+def evaluation_is_missing(args: SFTConfig, state: Any) -> bool:
+    """Return whether the step of a checkpoint should have been evaluated and was not.
+
+    At the end of an epoch the checkpoint is written first; a run that was stopped does not evaluate at all.
+    """
+    strategy = getattr(args.eval_strategy, "value", args.eval_strategy)
+    done = any("eval_loss" in entry and entry["step"] == state.global_step for entry in state.log_history)
+    if strategy == "no" or done or not state.global_step:
+        return False
+    is_last = state.global_step >= state.max_steps
+    if strategy == "steps":
+        return is_last or state.global_step % state.eval_steps == 0
+    return is_last or float(state.epoch).is_integer()
