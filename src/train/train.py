@@ -10,13 +10,20 @@ resolved-config.yaml beside it.
 
 from __future__ import annotations
 
+import gc
+import logging
 import os
 import signal
 import sys
 import threading
 import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 STARTED = time.time()
+# accelerate and transformers import them where they find them, for `accelerate config` and object detection.
+UNUSED_PACKAGES = ("boto3", "scipy")
 
 
 def main(argv: list[str]) -> None:
@@ -32,8 +39,9 @@ def main(argv: list[str]) -> None:
         recipe = check(argv)
         check_restarts()
         end_with_launcher()
-        from tuning.run import run
-
+        silence_known_warnings()
+        with quick_imports():
+            from tuning.run import run
         run(argv, recipe, started=STARTED)
     except UserError as error:
         if os.environ.get("RANK", "0") != "0":
@@ -42,6 +50,34 @@ def main(argv: list[str]) -> None:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             threading.Event().wait(timeout=20)
         exit_with(error)
+
+
+def silence_known_warnings() -> None:
+    """Keep messages off the screen that nobody can act on; everything else stays visible."""
+    # bitsandbytes looks for an optional kernel for CPUs and does without it.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+    # transformers 5.23 warns of a name that peft 0.21 still reads.
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
+
+
+@contextmanager
+def quick_imports() -> Iterator[None]:
+    """Import without searching for garbage, and without packages that nothing here uses.
+
+    Every process of a run pays for its imports before its first step. Modules are no garbage: two processes
+    on two idle cores took 3.9 s instead of 5.4 s. A module that is None counts as not installed; afterwards
+    it can be imported as ever, by a logger for instance.
+    """
+    hidden = [name for name in UNUSED_PACKAGES if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()  # later searches leave out what stays for good
+        gc.enable()
+        for name in hidden:
+            sys.modules.pop(name, None)
 
 
 if __name__ == "__main__":

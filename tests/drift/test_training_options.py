@@ -26,7 +26,7 @@ CHOICES = {
     "save_strategy": ("transformers.trainer_utils", "SaveStrategy"),
     "eval_strategy": ("transformers.trainer_utils", "IntervalStrategy"),
 }
-# Not part of any documented interface, and used all the same (tuning/fsdp.py, tuning/loss.py, serve).
+# Not part of any documented interface, and used all the same (tuning/fsdp.py, tuning/trainer.py, serve).
 INTERNALS = (
     ("accelerate.state", "AcceleratorState._shared_state"),
     ("accelerate.state", "PartialState._shared_state"),
@@ -46,8 +46,11 @@ def settings() -> list[tuple[str, Any]]:
 
 
 def annotated() -> Iterator[tuple[str, str, str]]:
-    """Yield (module, class, attribute) for what src/train reads of parameters of a library's type."""
-    # A mixin's self has the library's type, and methods and attributes of its own.
+    """Yield (module, class, attribute) for what src/train reads of parameters of a library's type.
+
+    The self of a class that derives from a library's class is one of them, and so is its super().
+    """
+    # Such a class has methods and attributes of its own.
     ours: set[str] = set()
     for name, tree in source_trees():
         for node in ast.walk(tree) if name.startswith("src/train/") else ():
@@ -61,6 +64,14 @@ def annotated() -> Iterator[tuple[str, str, str]]:
         if not name.startswith("src/train/"):
             continue
         names = imported(tree)
+        selves = {
+            method: names[ast.unparse(base)]
+            for kind in ast.walk(tree)
+            if isinstance(kind, ast.ClassDef)
+            for base in kind.bases
+            if ast.unparse(base) in names
+            for method in kind.body
+        }
         for function in ast.walk(tree):
             if not isinstance(function, ast.FunctionDef):
                 continue
@@ -70,10 +81,13 @@ def annotated() -> Iterator[tuple[str, str, str]]:
                 for argument in arguments
                 if argument.annotation and ast.unparse(argument.annotation) in names
             }
+            if function in selves:
+                kinds |= {"self": selves[function], "super()": selves[function]}
             for node in ast.walk(function):
-                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                    module, kind = kinds.get(node.value.id, ("", ""))
-                    if is_of_a_library(module) and node.attr not in ours:
+                if isinstance(node, ast.Attribute):
+                    owner = ast.unparse(node.value)
+                    module, kind = kinds.get(owner, ("", ""))
+                    if is_of_a_library(module) and (node.attr not in ours or owner == "super()"):
                         yield module, kind, node.attr
 
 
@@ -84,6 +98,8 @@ def test_recipes_and_code_are_looked_at() -> None:
     assert len(RECIPES) >= 9
     assert len(settings()) >= 40
     assert ("trl", "SFTConfig", "output_dir") in ANNOTATED
+    assert ("trl", "SFTTrainer", "accelerator") in ANNOTATED
+    assert ("trl", "SFTTrainer", "_save_rng_state") in ANNOTATED
     assert len(ANNOTATED) >= 15
 
 

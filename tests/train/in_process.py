@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from tests.train.conftest import BASE, REPO
@@ -24,8 +23,8 @@ def prepare(script, training, model, rows):
     from tuning.data import tokenize
     from tuning.model import context_tokens, load_config
     from tuning.packing import pack
+    from tuning.run import build_trainer
     from tuning.tokenizer import load_tokenizer
-    from tuning.trainer import build_trainer
 
     config = load_config(model.model_name_or_path, packing=bool(training.packing))
     tokenizer = load_tokenizer(model.model_name_or_path, TEMPLATE)
@@ -33,7 +32,4 @@ def prepare(script, training, model, rows):
     data = tokenize(tokenizer, rows, max_seq_tokens=limit, name="training")
     if training.packing:
         data = pack(data, max_tokens=limit)
-    trainer, _ = build_trainer(
-        script, training, model, tokenizer, data, None, fingerprint={}, launched_at=time.time()
-    )
-    return trainer
+    return build_trainer(script, training, model, tokenizer, data, None, fingerprint={})

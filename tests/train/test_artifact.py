@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from merge import merge
 from tuning import arguments
-from tuning.artifact import write_aside
+from tuning.artifact import atomic_write
 from tuning.errors import UserError
 from tuning.results import require_not_empty
 from workshop.prompt import chat_messages
@@ -180,6 +180,6 @@ def test_a_failed_write_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(UserError, match="the disk is full"):
-        write_aside(tmp_path, write, replaces=("*.safetensors",))
+        atomic_write(tmp_path, write, replaces=("*.safetensors",))
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
     assert (tmp_path / "model.safetensors").read_text() == "old"

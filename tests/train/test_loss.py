@@ -8,38 +8,43 @@ import pytest
 import torch
 from tests.train.conftest import BASE
 from transformers import AutoModelForCausalLM
+from trl import SFTTrainer
 
 from tuning.data import IGNORED
-from tuning.loss import CompletionLossMixin
+from tuning.trainer import Trainer
 
 
-class Reference:
+def reference_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
     """Plain cross-entropy over every position of the full logits, as a textbook writes it."""
-
-    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        logits = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits
-        losses = []
-        for row in range(len(logits)):
-            for position in range(logits.shape[1] - 1):
-                target = inputs["labels"][row, position + 1]
-                if target != IGNORED:
-                    losses.append(-logits[row, position].log_softmax(-1)[target])
-        total = torch.stack(losses).sum()
-        return total / (num_items_in_batch or len(losses)) * self.accelerator.num_processes
+    logits = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits
+    losses = []
+    for row in range(len(logits)):
+        for position in range(logits.shape[1] - 1):
+            target = inputs["labels"][row, position + 1]
+            if target != IGNORED:
+                losses.append(-logits[row, position].log_softmax(-1)[target])
+    total = torch.stack(losses).sum()
+    return total / (num_items_in_batch or len(losses)) * self.accelerator.num_processes
 
 
-class Trainer(CompletionLossMixin, Reference):
+class BareTrainer(Trainer):
+    """The trainer with what its loss needs, and nothing of a run."""
+
     def __init__(self, model: torch.nn.Module, *, use_cpu: bool, num_processes: int) -> None:
         self.model, self._metrics, self._total_train_tokens = model, {"train": {"mean_token_accuracy": []}}, 0
+        self._batches_of_step = []
         self.processing_class = SimpleNamespace(pad_token_id=2)
         self.args = SimpleNamespace(use_cpu=use_cpu, average_tokens_across_devices=True)
         self.accelerator = SimpleNamespace(
-            num_processes=num_processes, reduce=lambda counts, reduction: counts
+            num_processes=num_processes, process_index=0, reduce=lambda counts, reduction: counts
         )
 
 
 @pytest.mark.parametrize("num_processes", [1, 2])
-def test_loss_and_gradient_equal_a_plain_computation(num_processes: int) -> None:
+def test_loss_and_gradient_equal_a_plain_computation(
+    num_processes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SFTTrainer, "compute_loss", reference_loss)  # what use_cpu: false takes
     torch.manual_seed(0)
     ids = torch.randint(3, 1000, (3, 24))
     labels = torch.full_like(ids, IGNORED)
@@ -52,7 +57,7 @@ def test_loss_and_gradient_equal_a_plain_computation(num_processes: int) -> None
     for use_cpu in (True, False):
         model = AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32)
         model.train()
-        trainer = Trainer(model, use_cpu=use_cpu, num_processes=num_processes)
+        trainer = BareTrainer(model, use_cpu=use_cpu, num_processes=num_processes)
         loss = trainer.compute_loss(model, inputs, num_items_in_batch=50)
         loss.backward()
         results.append((loss.item(), model.model.layers[0].self_attn.q_proj.weight.grad.clone()))
@@ -63,7 +68,7 @@ def test_loss_and_gradient_equal_a_plain_computation(num_processes: int) -> None
 def test_metrics_count_every_token_and_the_right_ones() -> None:
     model = AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32)
     model.train()
-    trainer = Trainer(model, use_cpu=True, num_processes=1)
+    trainer = BareTrainer(model, use_cpu=True, num_processes=1)
     ids = torch.randint(3, 1000, (2, 8))
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": ids.clone()}
     inputs["labels"][:, :4] = IGNORED
@@ -72,11 +77,11 @@ def test_metrics_count_every_token_and_the_right_ones() -> None:
     assert 0 <= trainer._metrics["train"]["mean_token_accuracy"][0] <= 1
 
 
-def test_a_batch_of_fillers_has_a_loss_and_a_gradient_of_zero() -> None:
+def test_a_batch_of_padding_rows_has_a_loss_and_a_gradient_of_zero() -> None:
     """The other processes gather and reduce in their backward pass: this one has to take part."""
     model = AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32)
     model.train()
-    trainer = Trainer(model, use_cpu=True, num_processes=2)
+    trainer = BareTrainer(model, use_cpu=True, num_processes=2)
     ids = torch.full((2, 2), 2)
     inputs = {
         "input_ids": ids,

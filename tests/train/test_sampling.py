@@ -14,11 +14,11 @@ from tests.train.tiny_models import conversations
 from transformers import AutoModelForCausalLM
 
 from tuning.data import IGNORED, read_rows, tokenize
-from tuning.sampling import EpochSampler, padding_share, with_filler
+from tuning.sampling import EpochSampler, padding_share, with_padding_row
 from tuning.tokenizer import load_tokenizer
 
 LENGTHS = torch.randint(50, 500, (203,), generator=torch.Generator().manual_seed(0)).tolist()
-FILLER = len(LENGTHS)
+PADDING = len(LENGTHS)
 STRATEGIES = ("random", "group_by_length", "sequential")
 
 
@@ -29,10 +29,10 @@ def sampler(strategy: str, *, rows_per_batch: int = 8, rows_per_step: int = 16) 
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_every_row_comes_once_and_fillers_make_the_last_batch_whole(strategy: str) -> None:
+def test_every_row_comes_once_and_padding_rows_make_the_last_batch_whole(strategy: str) -> None:
     order = list(sampler(strategy))
-    assert sorted(order[:FILLER]) == list(range(FILLER))
-    assert order[FILLER:] == [FILLER] * 5
+    assert sorted(order[:PADDING]) == list(range(PADDING))
+    assert order[PADDING:] == [PADDING] * 5
     assert len(order) == len(sampler(strategy)) == 208
 
 
@@ -49,7 +49,7 @@ def test_other_processes_train_on_the_same_rows_in_every_step(strategy: str) -> 
     """Two processes with four rows, accumulated twice, or one with one row, accumulated sixteen times."""
     wide, narrow = sampler(strategy), sampler(strategy, rows_per_batch=1)
     steps = [
-        [{row for row in order[begin : begin + 16] if row != FILLER} for begin in range(0, len(order), 16)]
+        [{row for row in order[begin : begin + 16] if row != PADDING} for begin in range(0, len(order), 16)]
         for order in (list(wide), list(narrow))
     ]
     assert steps[0] == steps[1]
@@ -70,10 +70,10 @@ def test_the_share_of_padding_is_what_a_batch_pads() -> None:
     assert padding_share([10], [0], 1, 16) == pytest.approx(1 - 10 / 16)
 
 
-def test_the_filler_has_nothing_to_train_on() -> None:
+def test_the_padding_row_has_nothing_to_train_on() -> None:
     tokenizer = load_tokenizer(str(BASE), TEMPLATE)
     data = tokenize(tokenizer, conversations(3, seed=1), max_seq_tokens=2048, name="test")
-    filled = with_filler(data, pad_token_id=tokenizer.pad_token_id)
+    filled = with_padding_row(data, pad_token_id=tokenizer.pad_token_id)
     assert filled[:3] == data[:]
     assert filled[3] == {"input_ids": [tokenizer.pad_token_id] * 2, "labels": [IGNORED] * 2}
 
@@ -102,7 +102,7 @@ def test_every_trained_token_weighs_the_same_on_uneven_processes_and_batches(
     tmp_path: Path, small_data: Path
 ) -> None:
     """Five rows on two processes, one a batch, to be accumulated four times: there are only three batches,
-    and in the last one a process has a filler alone. One process takes all five rows in one batch.
+    and in the last one a process has a row of padding alone. One process takes all five rows in one batch.
 
     The same rows are evaluated, two a batch, before the only step and after it.
     """

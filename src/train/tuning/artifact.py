@@ -36,10 +36,10 @@ def write_model(
         make_readable_by_4_57(partial, tokenizer)
 
     replaces = ("*.safetensors", "*.safetensors.index.json")
-    write_aside(folder, write, replaces=replaces, when_full=when_full or RESUME)
+    atomic_write(folder, write, replaces=replaces, when_full=when_full or RESUME)
 
 
-def write_aside(
+def atomic_write(
     folder: Path, write: Callable[[Path], None], *, replaces: tuple[str, ...] = (), when_full: str = RESUME
 ) -> None:
     """Let `write` fill a temporary folder inside `folder`, then move its files up.

@@ -8,29 +8,23 @@ that every parameter is a DTensor and that the losses equal those of one process
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from transformers import Trainer
+from typing import Any
 
 
-class CpuShardingMixin:
-    """Mixed into a Trainer, in front of it, makes `fsdp: true` shard on CPUs too."""
+def shard_on_cpus(plugin_args: dict[str, Any]) -> None:
+    """Set the FSDP plugin in accelerate's state, where accelerate left it out.
 
-    def create_accelerator_and_postprocess(self: Trainer) -> None:
-        """Create the accelerator, then set the FSDP plugin where accelerate left it out."""
-        from accelerate.state import AcceleratorState, PartialState
-        from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
+    Args:
+        plugin_args: `fsdp_plugin_args` of the settings.
+    """
+    from accelerate.state import AcceleratorState, PartialState
+    from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 
-        super().create_accelerator_and_postprocess()
-        if self.args.fsdp_plugin_args is None or self.is_fsdp_enabled:
-            return
-        plugin = FullyShardedDataParallelPlugin(**self.args.fsdp_plugin_args)
-        # Parameters keep their dtype: mixed precision would cast the 4-bit storage as if it held numbers.
-        for state in (AcceleratorState._shared_state, PartialState._shared_state):
-            state["distributed_type"] = DistributedType.FSDP
-        AcceleratorState._shared_state["fsdp_plugin"] = plugin
-        self.is_fsdp_enabled = True
+    plugin = FullyShardedDataParallelPlugin(**plugin_args)
+    # Parameters keep their dtype: mixed precision would cast the 4-bit storage as if it held numbers.
+    for state in (AcceleratorState._shared_state, PartialState._shared_state):
+        state["distributed_type"] = DistributedType.FSDP
+    AcceleratorState._shared_state["fsdp_plugin"] = plugin
 
 
 def require_sharded(model) -> int:

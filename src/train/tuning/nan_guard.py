@@ -1,83 +1,62 @@
-"""Stop where a loss or a gradient is not a number, before it ruins the adapter, and keep the rows."""
+"""End a run whose loss or gradient is not a number, before it ruins the adapter, and keep the rows."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NoReturn
 
 from tuning.data import IGNORED
 from tuning.errors import UserError
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedTokenizerBase
-    from trl import SFTTrainer
+    from accelerate import Accelerator
+    from transformers import PreTrainedTokenizerBase, Trainer
 
 
-class FiniteMixin:
-    """Mixed into an SFTTrainer, in front of it, checks each loss and each gradient on all processes.
+def ranks_of_bad(loss: torch.Tensor, accelerator: Accelerator) -> list[int]:
+    """Return the processes whose loss is not finite, on all processes the same.
 
-    All processes learn of it in the same step and stop together: none waits for one that is gone. Without
-    this, transformers shows the average of earlier losses instead and goes on with weights of NaN.
+    All of them learn of it in the same step and stop together: none waits for one that is gone. Without this,
+    transformers shows the average of earlier losses instead and trains on with weights of NaN.
     """
+    import torch
 
-    _batches_of_step: list[dict[str, torch.Tensor]]
+    bad = torch.zeros(accelerator.num_processes, device=loss.device)
+    bad[accelerator.process_index] = not torch.isfinite(loss.detach())
+    return accelerator.reduce(bad, reduction="sum").nonzero().flatten().tolist()
 
-    def compute_loss(
-        self: SFTTrainer,
-        model: torch.nn.Module,
-        inputs: dict[str, torch.Tensor],
-        return_outputs: bool = False,
-        num_items_in_batch: torch.Tensor | int | None = None,
-    ) -> Any:
-        """Return the loss of the class behind this one.
 
-        Raises:
-            UserError: on all processes, when the loss of one is not finite.
-        """
-        batch = dict(inputs)  # TRL adds keys of its own
-        loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        if not self.model.training:
-            return loss
-        import torch
+def end_run(
+    trainer: Trainer, what: str, batches: list[dict[str, torch.Tensor]], ranks: Sequence[int]
+) -> NoReturn:
+    """Write the rows of the processes at fault, then end the run on all processes.
 
-        self._batches_of_step = [*getattr(self, "_batches_of_step", ()), batch]
-        bad = torch.zeros(self.accelerator.num_processes, device=loss.device)
-        bad[self.accelerator.process_index] = not torch.isfinite(loss.detach())
-        ranks = self.accelerator.reduce(bad, reduction="sum").nonzero().flatten().tolist()
-        if ranks:
-            self._stop_with("loss", [batch], ranks)
-        return loss
+    Args:
+        trainer: of the run.
+        what: "loss" or "gradient".
+        batches: of this process, written when it is one of `ranks`.
+        ranks: the processes whose rows are kept.
 
-    def _get_grad_norm(self: SFTTrainer, model: torch.nn.Module, grad_norm: Any = None) -> Any:
-        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
-        value = float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
-        # float16's scaler meets infinite gradients as a matter of course, and skips the step.
-        if not math.isfinite(value) and self.accelerator.scaler is None:
-            self._stop_with("gradient", self._batches_of_step, range(self.accelerator.num_processes))
-        self._batches_of_step = []
-        return norm
-
-    def _stop_with(self: SFTTrainer, what: str, batches: list[dict[str, torch.Tensor]], ranks) -> None:
-        step = self.state.global_step + 1
-        paths = [
-            Path(self.args.output_dir) / f"not-finite-{what}-step-{step}-process-{rank}.jsonl"
-            for rank in ranks
-        ]
-        own = self.accelerator.process_index
-        if own in ranks:
-            write_rows(batches, self.processing_class, paths[list(ranks).index(own)])
-        self.accelerator.wait_for_everyone()
-        raise UserError(
-            found=f"a {what} that is not a finite number in step {step}; its rows are kept in"
-            f" {', '.join(map(str, paths))}",
-            expected="finite numbers; the weights are still those of the step before",
-            next_step="look at these rows; if they are sound, lower learning_rate or max_grad_norm"
-            ", or set warmup_steps, and start again from the last checkpoint",
-        )
+    Raises:
+        UserError: always.
+    """
+    step = trainer.state.global_step + 1
+    output_dir = Path(trainer.args.output_dir)
+    paths = {rank: output_dir / f"not-finite-{what}-step-{step}-process-{rank}.jsonl" for rank in ranks}
+    own = trainer.accelerator.process_index
+    if own in paths:
+        write_rows(batches, trainer.processing_class, paths[own])
+    trainer.accelerator.wait_for_everyone()
+    raise UserError(
+        found=f"a {what} that is not a finite number in step {step}; its rows are kept in"
+        f" {', '.join(map(str, paths.values()))}",
+        expected="finite numbers; the weights are still those of the step before",
+        next_step="look at these rows; if they are sound, lower learning_rate or max_grad_norm"
+        ", or set warmup_steps, and start again from the last checkpoint",
+    )
 
 
 def write_rows(
@@ -94,7 +73,7 @@ def write_rows(
 
 
 def _rows(batch: dict[str, torch.Tensor]) -> Iterator[tuple[list[int], list[int]]]:
-    """Yield the ids and labels of each row, packed rows one by one, fillers and padding left out."""
+    """Yield the ids and labels of each row, packed rows one by one, padding left out."""
     import torch
 
     for number in range(len(batch["input_ids"])):

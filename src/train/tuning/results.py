@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
 
 from tuning.arguments import ScriptArguments, resolved
+from tuning.artifact import atomic_write
+from tuning.progress import Phases, memory_mib, say, tokens_so_far
 
 if TYPE_CHECKING:
     from trl import ModelConfig, SFTConfig
 
-    from tuning.progress import Phases
-    from tuning.stopping import StopInTime
     from tuning.trainer import Trainer
 
 
-def save(
-    trainer: Trainer,
-    stop: StopInTime,
-    script: ScriptArguments,
-    model: ModelConfig,
-    tokenizer,
-    phases: Phases,
-) -> None:
+def model_dir(script: ScriptArguments, training: SFTConfig) -> Path:
+    """Return where the servable model goes."""
+    return Path(script.model_dir) if script.model_dir else Path(training.output_dir) / "model"
+
+
+def save_adapter(trainer: Trainer, script: ScriptArguments, model: ModelConfig) -> None:
     """Save the adapter, its tokenizer and the resolved configuration; all processes gather the weights.
 
     Raises:
         UserError: when the disk is full.
         RuntimeError: when the saved adapter holds no tensors.
     """
-    from tuning.artifact import write_aside
-
-    if stop.reason == "SIGTERM":
-        return  # the checkpoint is all there is time for
     folder = model_dir(script, trainer.args)
     state = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     if trainer.is_world_process_zero():
@@ -44,15 +39,14 @@ def save(
         def write(partial: Path) -> None:
             unwrapped.save_pretrained(partial, state_dict=state)
             (partial / "README.md").unlink(missing_ok=True)  # PEFT's model card names the machine's folders
-            tokenizer.save_pretrained(partial)
+            trainer.processing_class.save_pretrained(partial)
             require_not_empty(partial / "adapter_model.safetensors", num_steps=trainer.state.global_step)
 
-        write_aside(folder / "adapter", write)
+        atomic_write(folder / "adapter", write)
         (folder / "resolved-config.yaml").write_text(
             yaml.safe_dump(resolved(script, trainer.args, model), sort_keys=True), encoding="utf-8"
         )
     trainer.accelerator.wait_for_everyone()
-    phases.end("save", show=trainer.is_world_process_zero())
 
 
 def require_not_empty(adapter: Path, *, num_steps: int) -> None:
@@ -73,12 +67,8 @@ def require_not_empty(adapter: Path, *, num_steps: int) -> None:
         raise RuntimeError(f"{adapter} holds {len(updates)} update matrices, {state}")
 
 
-def write_metrics(trainer: Trainer, stop: StopInTime, script: ScriptArguments, phases: Phases) -> None:
+def write_metrics(trainer: Trainer, script: ScriptArguments, phases: Phases) -> None:
     """Write metrics.json into the model's folder and print the same as `result {...}`."""
-    from importlib.metadata import version
-
-    from tuning.progress import memory_mib, say, tokens_so_far
-
     history = trainer.state.log_history
     losses = [entry["loss"] for entry in history if "loss" in entry]
     num_tokens = tokens_so_far(history)
@@ -93,7 +83,7 @@ def write_metrics(trainer: Trainer, stop: StopInTime, script: ScriptArguments, p
         "train_loss": losses[-1] if losses else None,
         "eval_loss": evaluations[-1] if evaluations else None,
         "memory_mib": round(memory_mib(), 1),
-        "stopped_by": stop.reason,
+        "stopped_by": trainer.stop.reason,
         "phases": phases.seconds,
         "versions": {
             name: version(name) for name in ("torch", "transformers", "trl", "peft", "bitsandbytes")
@@ -102,8 +92,3 @@ def write_metrics(trainer: Trainer, stop: StopInTime, script: ScriptArguments, p
     path = model_dir(script, trainer.args) / "metrics.json"
     path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     say("result", **result)
-
-
-def model_dir(script: ScriptArguments, training: SFTConfig) -> Path:
-    """Return where the servable model goes."""
-    return Path(script.model_dir) if script.model_dir else Path(training.output_dir) / "model"

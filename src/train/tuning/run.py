@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from tuning import checkpointing, results
-from tuning.arguments import parse
+import torch
+import transformers
+
+from merge import merge
+from tuning.arguments import ScriptArguments, parse
+from tuning.checkpointing import remove_all, resume_point, run_fingerprint
+from tuning.data import read_rows, tokenize
 from tuning.launcher import EXIT_TERMINATED, launched_at
+from tuning.model import check_combination, check_model_folder, context_tokens, load_config, load_model
+from tuning.out_of_memory import explain_out_of_memory
+from tuning.packing import pack
+from tuning.progress import Phases
+from tuning.results import model_dir, save_adapter, write_metrics
+from tuning.stopping import SIGTERM, ShutdownEstimate, StopInTime
+from tuning.tokenizer import load_tokenizer
+from tuning.trainer import Trainer
 
-# accelerate and transformers import them where they find them, for `accelerate config` and object detection.
-_UNUSED = ("boto3", "scipy")
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase
+    from trl import ModelConfig, SFTConfig
 
 
 def run(argv: list[str], recipe: str | None, *, started: float) -> NoReturn:
@@ -29,119 +42,115 @@ def run(argv: list[str], recipe: str | None, *, started: float) -> NoReturn:
     Raises:
         UserError: for anything a person can mend.
     """
-    silence_known_warnings()
-    with quick_imports():
-        import torch
-        import transformers
-        from trl import SFTTrainer  # noqa: F401  the import that costs most belongs to the phase "imports"
-
-        from tuning.data import read_rows, tokenize
-        from tuning.model import check_combination, check_model_folder, context_tokens, load_config
-        from tuning.out_of_memory import explain_out_of_memory
-        from tuning.packing import pack
-        from tuning.progress import Phases
-        from tuning.tokenizer import load_tokenizer
-        from tuning.trainer import build_trainer, train
-
     phases = Phases(started)
     script, training, model = parse(argv, recipe)
-    num_processes = int(os.environ.get("WORLD_SIZE", "1"))
     check_model_folder(model.model_name_or_path)
-    config = load_config(
-        model.model_name_or_path, revision=model.model_revision, packing=bool(training.packing)
-    )
-    check_combination(model, training, num_processes=num_processes)
+    packing = bool(training.packing)
+    config = load_config(model.model_name_or_path, revision=model.model_revision, packing=packing)
+    check_combination(model, training, num_processes=int(os.environ.get("WORLD_SIZE", "1")))
+    max_seq_tokens = script.max_seq_tokens or context_tokens(config)
     is_main = training.process_index == 0
     transformers.utils.logging.disable_progress_bar()
     transformers.set_seed(training.seed)
     phases.end("imports", show=is_main)
 
-    train_rows = read_rows(script.train_data, name="train_data", max_rows=script.max_train_rows)
-    evaluates = training.eval_strategy != "no"
-    validation_rows = (
-        read_rows(script.validation_data, name="validation_data", max_rows=script.max_validation_rows)
-        if evaluates
-        else None
-    )
-    tokenizer = load_tokenizer(model.model_name_or_path, script.chat_template, revision=model.model_revision)
-    limit = script.max_seq_tokens or context_tokens(config)
-    train_data = tokenize(tokenizer, train_rows, max_seq_tokens=limit, name="training")
-    validation_data = (
-        tokenize(tokenizer, validation_rows, max_seq_tokens=limit, name="validation")
-        if validation_rows
-        else None
-    )
-    if training.packing:
-        train_data = pack(train_data, max_tokens=limit)
+    tokenizer, train_data, validation_data = load_data(script, training, model, max_seq_tokens=max_seq_tokens)
     phases.end("data", show=is_main)
 
-    # Before the model is loaded: a checkpoint of another run is told at once.
-    identity = checkpointing.run_fingerprint(script, training, model, train_data) if is_main else {}
-    checkpoint = checkpointing.resume_point(training, identity)
-    with explain_out_of_memory(training, model, config, max_seq_tokens=limit):
-        trainer, stop = build_trainer(
-            script,
-            training,
-            model,
-            tokenizer,
-            train_data,
-            validation_data,
-            fingerprint=identity,
-            launched_at=launched_at(),
+    # Before the model is loaded: a checkpoint of another run is refused at once.
+    fingerprint = run_fingerprint(script, training, model, train_data) if is_main else {}
+    checkpoint = resume_point(training, fingerprint)
+    with explain_out_of_memory(training, model, config, max_seq_tokens=max_seq_tokens):
+        trainer = build_trainer(
+            script, training, model, tokenizer, train_data, validation_data, fingerprint=fingerprint
         )
         phases.end("model", show=is_main)
-        train(trainer, checkpoint)
+        trainer.train(checkpoint)
     phases.end("steps", show=is_main)
-    results.save(trainer, stop, script, model, tokenizer, phases)
+
+    is_terminated = trainer.stop.reason == SIGTERM  # the checkpoint is all there is time for
+    if not is_terminated:
+        save_adapter(trainer, script, model)
+        phases.end("save", show=is_main)
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
-    if is_main and stop.reason != "SIGTERM":
-        if script.merge:
-            from merge import merge
-
-            folder = results.model_dir(script, training)
-            merge(
-                base=model.model_name_or_path,
-                revision=model.model_revision,
-                adapter=folder / "adapter",
-                model_dir=folder,
-            )
-            phases.end("merge", show=True)
-        if stop.reason is None and not script.keep_checkpoints:
-            # The artifact has everything that a finished run needs.
-            checkpointing.remove_all(Path(training.output_dir))
-        results.write_metrics(trainer, stop, script, phases)
-    _leave(EXIT_TERMINATED if stop.reason == "SIGTERM" else 0)
+    if is_main and not is_terminated:
+        finish_artifact(trainer, script, model, phases)
+    _leave(EXIT_TERMINATED if is_terminated else 0)
 
 
-def silence_known_warnings() -> None:
-    """Keep messages off the screen that nobody can act on; everything else stays visible."""
-    import logging
-    import warnings
+def load_data(
+    script: ScriptArguments, training: SFTConfig, model: ModelConfig, *, max_seq_tokens: int
+) -> tuple[PreTrainedTokenizerBase, Dataset, Dataset | None]:
+    """Return the tokenizer, the training rows (packed where that is set) and the validation rows, as ids.
 
-    # bitsandbytes looks for an optional kernel for CPUs and does without it.
-    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
-    # transformers 5.23 warns of a name that peft 0.21 still reads.
-    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
-
-
-@contextmanager
-def quick_imports() -> Iterator[None]:
-    """Import without searching for garbage, and without packages that nothing here uses.
-
-    Modules are no garbage. Two processes on two idle cores took 3.9 s instead of 5.4 s. A module that is None
-    counts as not installed; afterwards it can be imported as ever, by a logger for instance.
+    Raises:
+        UserError: when data, chat template or tokenizer cannot be read, or a row is too long.
     """
-    hidden = [name for name in _UNUSED if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()  # later searches leave out what stays for good
-        gc.enable()
-        for name in hidden:
-            sys.modules.pop(name, None)
+    train_rows = read_rows(script.train_data, name="train_data", max_rows=script.max_train_rows)
+    validation_rows = None
+    if training.eval_strategy != "no":
+        validation_rows = read_rows(
+            script.validation_data, name="validation_data", max_rows=script.max_validation_rows
+        )
+    tokenizer = load_tokenizer(model.model_name_or_path, script.chat_template, revision=model.model_revision)
+    train_data = tokenize(tokenizer, train_rows, max_seq_tokens=max_seq_tokens, name="training")
+    validation_data = None
+    if validation_rows:
+        validation_data = tokenize(
+            tokenizer, validation_rows, max_seq_tokens=max_seq_tokens, name="validation"
+        )
+    if training.packing:
+        train_data = pack(train_data, max_tokens=max_seq_tokens)
+    return tokenizer, train_data, validation_data
+
+
+def build_trainer(
+    script: ScriptArguments,
+    training: SFTConfig,
+    model: ModelConfig,
+    tokenizer: PreTrainedTokenizerBase,
+    train_data: Dataset,
+    validation_data: Dataset | None,
+    *,
+    fingerprint: dict[str, Any],
+) -> Trainer:
+    """Load the base model and return the trainer, ready to train.
+
+    Args:
+        fingerprint: written into every checkpoint.
+    """
+    began = time.monotonic()
+    base = load_model(model, on_cpu=training.use_cpu)
+    estimate = ShutdownEstimate(
+        load_s=time.monotonic() - began, merged_bytes=2 * base.num_parameters(), merges=script.merge
+    )
+    stop = StopInTime(
+        estimate,
+        launched_at=launched_at(),
+        time_limit_s=script.time_limit_s,
+        max_steps_per_launch=script.max_steps_per_launch,
+    )
+    return Trainer(
+        base, model, training, tokenizer, train_data, validation_data, stop=stop, fingerprint=fingerprint
+    )
+
+
+def finish_artifact(trainer: Trainer, script: ScriptArguments, model: ModelConfig, phases: Phases) -> None:
+    """Merge, delete the checkpoints of a finished run, and write the metrics; in the first process alone."""
+    if script.merge:
+        folder = model_dir(script, trainer.args)
+        merge(
+            base=model.model_name_or_path,
+            revision=model.model_revision,
+            adapter=folder / "adapter",
+            model_dir=folder,
+        )
+        phases.end("merge", show=True)
+    if trainer.stop.reason is None and not script.keep_checkpoints:
+        # The artifact has everything that a finished run needs.
+        remove_all(Path(trainer.args.output_dir))
+    write_metrics(trainer, script, phases)
 
 
 def _leave(status: int) -> NoReturn:

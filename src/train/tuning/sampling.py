@@ -1,7 +1,7 @@
 """The order of the rows: the same on every process, on every number of processes, and after a resume.
 
-accelerate fills up an uneven last batch with rows from the beginning, which then count twice. Here a filler
-row without a trained token takes their place, so that every trained token weighs the same.
+accelerate fills up an uneven last batch with rows from the beginning, which then count twice. Here a row
+of padding, without a trained token, takes their place, so that every trained token weighs the same.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ import torch
 
 from tuning.data import IGNORED
 from tuning.packing import row_lengths, single_row_lengths
-from tuning.progress import say
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from transformers import Trainer
+    from trl import SFTConfig
 
 _STEPS_PER_GROUP = 50  # rows of so many steps are sorted by length together; transformers takes as many
 
 
-def with_filler(data: Dataset, *, pad_token_id: int) -> Dataset:
+def with_padding_row(data: Dataset, *, pad_token_id: int) -> Dataset:
     """Return the data with one more row at its end, of padding, on which nothing is trained."""
     from datasets import Dataset, concatenate_datasets
 
@@ -34,11 +33,11 @@ def with_filler(data: Dataset, *, pad_token_id: int) -> Dataset:
 class EpochSampler(torch.utils.data.Sampler[int]):
     """Yield the rows of an epoch, filled up to whole batches on all processes.
 
-    The order depends on the seed, the epoch and the rows of a step alone: a run that goes on with other
+    The order depends on the seed, the epoch and the rows of a step alone: a run that resumes with other
     processes trains on the same rows in every step.
 
     Args:
-        lengths: tokens of every row; the filler has the number behind the last.
+        lengths: tokens of every row; the row of padding has the number behind the last.
         rows_per_batch: of all processes together, without gradient accumulation.
         rows_per_step: with gradient accumulation.
         strategy: "random", "group_by_length" (rows of a step are about equally long) or "sequential".
@@ -55,7 +54,7 @@ class EpochSampler(torch.utils.data.Sampler[int]):
         seed: int = 0,
     ) -> None:
         self._lengths = lengths
-        self._rows_per_batch, self._rows_per_step = rows_per_batch, rows_per_step
+        self._rows_per_batch, self.rows_per_step = rows_per_batch, rows_per_step
         self._strategy, self._seed, self._epoch = strategy, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -78,7 +77,7 @@ class EpochSampler(torch.utils.data.Sampler[int]):
         if self._strategy == "random":
             return rows
         # What does not fill a step comes last, as it must with every strategy.
-        step, num_whole = self._rows_per_step, num_rows // self._rows_per_step * self._rows_per_step
+        step, num_whole = self.rows_per_step, num_rows // self.rows_per_step * self.rows_per_step
         order: list[int] = []
         for begin in range(0, num_whole, step * _STEPS_PER_GROUP):
             group = rows[begin : min(begin + step * _STEPS_PER_GROUP, num_whole)]
@@ -89,6 +88,47 @@ class EpochSampler(torch.utils.data.Sampler[int]):
         return order + sorted(rows[num_whole:], key=lambda row: self._lengths[row], reverse=True)
 
 
+def train_sampler(data: Dataset, training: SFTConfig) -> EpochSampler:
+    """Return the order of the training rows.
+
+    Args:
+        data: with a row of padding as its last one (`with_padding_row`).
+        training: rows per device, accumulation, strategy, seed.
+    """
+    rows_per_batch = training.train_batch_size * training.world_size
+    return EpochSampler(
+        row_lengths(data)[:-1],
+        rows_per_batch=rows_per_batch,
+        rows_per_step=rows_per_batch * training.gradient_accumulation_steps,
+        strategy=str(training.train_sampling_strategy),
+        seed=training.seed,
+    )
+
+
+def padding_shares(data: Dataset, training: SFTConfig, sampler: EpochSampler) -> dict[str, float]:
+    """Return the share of padding in the first epoch, and what single rows in random order would have.
+
+    Args:
+        data: with a row of padding as its last one.
+        training: rows per device, their common length, seed.
+        sampler: of `train_sampler`.
+    """
+    lengths, single_lengths = row_lengths(data)[:-1], single_row_lengths(data)[:-1]
+    # Batches of as many rows as packed ones have on average.
+    single_rows = round(training.train_batch_size * len(single_lengths) / len(lengths))
+    in_random_order = EpochSampler(
+        single_lengths,
+        rows_per_batch=single_rows * training.world_size,
+        rows_per_step=single_rows * training.world_size,
+        seed=training.seed,
+    )
+    multiple = training.pad_to_multiple_of
+    return {
+        "share": padding_share(lengths, list(sampler), training.train_batch_size, multiple),
+        "share_in_random_order": padding_share(single_lengths, list(in_random_order), single_rows, multiple),
+    }
+
+
 def padding_share(
     lengths: Sequence[int], order: Sequence[int], rows_per_device: int, pad_to_multiple_of: int | None
 ) -> float:
@@ -96,7 +136,7 @@ def padding_share(
 
     Args:
         lengths: tokens of every row.
-        order: of an `EpochSampler`; fillers are padding too.
+        order: of an `EpochSampler`; rows of padding count too.
         rows_per_device: that are padded to one length.
         pad_to_multiple_of: of that length.
     """
@@ -110,47 +150,3 @@ def padding_share(
 
 def _length(lengths: Sequence[int], row: int) -> int:
     return lengths[row] if row < len(lengths) else 2
-
-
-class EvenBatchesMixin:
-    """Mixed into a Trainer, in front of it, takes its rows from an `EpochSampler`.
-
-    The training data must have a filler as its last row (`with_filler`).
-
-    Attributes:
-        epoch_sampler: of the training rows.
-        padding: the share of padding in the first epoch, as it is and as single rows in random order have it.
-    """
-
-    epoch_sampler: EpochSampler
-    padding: dict[str, float]
-
-    def _get_train_sampler(self: Trainer, train_dataset: Dataset | None = None) -> EpochSampler:
-        args = self.args
-        rows_per_batch = args.train_batch_size * args.world_size
-        sizes = {
-            "rows_per_batch": rows_per_batch,
-            "rows_per_step": rows_per_batch * args.gradient_accumulation_steps,
-            "seed": args.seed,
-        }
-        lengths = row_lengths(self.train_dataset)[:-1]
-        single_lengths = single_row_lengths(self.train_dataset)[:-1]
-        sampler = EpochSampler(lengths, **sizes, strategy=str(args.train_sampling_strategy))
-        # Batches of as many rows as packed ones have on average.
-        single_rows = round(args.train_batch_size * len(single_lengths) / len(lengths))
-        in_random_order = EpochSampler(
-            single_lengths,
-            rows_per_batch=single_rows * args.world_size,
-            rows_per_step=single_rows * args.world_size,
-            seed=args.seed,
-        )
-        self.padding = {
-            "share": padding_share(lengths, list(sampler), args.train_batch_size, args.pad_to_multiple_of),
-            "share_in_random_order": padding_share(
-                single_lengths, list(in_random_order), single_rows, args.pad_to_multiple_of
-            ),
-        }
-        if self.is_world_process_zero():
-            say("batches", num_rows=len(lengths), rows_per_step=sizes["rows_per_step"], padding=self.padding)
-        self.epoch_sampler = sampler
-        return sampler

@@ -22,14 +22,14 @@ class ShutdownEstimate:
     Args:
         load_s: seconds that loading the base model took; merging loads it again.
         merged_bytes: size of the merged model.
-        checkpoint_bytes: size of a checkpoint: the adapter and two moments of each of its weights.
         merges: whether the adapter is merged at the end.
+        checkpoint_bytes: size of a checkpoint: the adapter and two moments of each of its weights.
     """
 
     load_s: float
     merged_bytes: int
-    checkpoint_bytes: int
     merges: bool
+    checkpoint_bytes: int = 0
     slowest_save_s: float = 0.0
     slowest_step_s: float = 0.0
 
@@ -66,7 +66,7 @@ class StopInTime(TrainerCallback):
         max_steps_per_launch: int | None = None,
     ) -> None:
         self.reason: str | None = None
-        self._estimate = estimate
+        self.estimate = estimate
         self._launched = time.monotonic() - (time.time() - launched_at)
         self._time_limit_s = time_limit_s
         self._max_steps_per_launch = max_steps_per_launch
@@ -93,7 +93,7 @@ class StopInTime(TrainerCallback):
     def on_step_end(self, args, state, control, **kwargs) -> None:
         """Agree with the others on whether to stop: a signal may reach them between different steps."""
         step_s = time.monotonic() - self._step_began
-        self._estimate.slowest_step_s = max(self._estimate.slowest_step_s, step_s)
+        self.estimate.slowest_step_s = max(self.estimate.slowest_step_s, step_s)
         self._agree(state)
         if self.reason:
             self._stop(control)
@@ -137,7 +137,7 @@ class StopInTime(TrainerCallback):
         if self._time_limit_s is None:
             return False
         used_s = time.monotonic() - self._launched
-        return used_s + self._estimate.seconds() >= self._time_limit_s
+        return used_s + self.estimate.seconds() >= self._time_limit_s
 
     def _told(self, reason: str) -> str:
         if reason == SIGTERM:
@@ -147,7 +147,7 @@ class StopInTime(TrainerCallback):
         used_s = time.monotonic() - self._launched
         return (
             f"time_limit_s {self._time_limit_s:g}, {used_s:.0f} s since the launch,"
-            f" {self._estimate.seconds():.0f} s estimated for saving and merging"
+            f" {self.estimate.seconds():.0f} s estimated for saving and merging"
         )
 
 
