@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from tests.train.conftest import BASE, REPO
@@ -21,10 +22,11 @@ def settings(output_dir: Path, *words: str, recipe: str = "sample.yaml"):
 def prepare(script, training, model, rows):
     """Return a trainer of conversations, as `tuning.run.run` makes it."""
     from tuning.data import tokenize
-    from tuning.model import context_tokens, load_config
+    from tuning.model import context_tokens, load_config, load_model
     from tuning.packing import pack
-    from tuning.run import build_trainer
+    from tuning.stopping import ShutdownEstimate, StopInTime
     from tuning.tokenizer import load_tokenizer
+    from tuning.trainer import Trainer
 
     config = load_config(model.model_name_or_path, packing=bool(training.packing))
     tokenizer = load_tokenizer(model.model_name_or_path, TEMPLATE)
@@ -32,4 +34,7 @@ def prepare(script, training, model, rows):
     data = tokenize(tokenizer, rows, max_seq_tokens=limit, name="training")
     if training.packing:
         data = pack(data, max_tokens=limit)
-    return build_trainer(script, training, model, tokenizer, data, None, fingerprint={})
+    base = load_model(model, on_cpu=training.use_cpu)
+    estimate = ShutdownEstimate(load_s=0, merged_bytes=0, merges=script.merge)
+    stop = StopInTime(estimate, launched_at=time.time(), time_limit_s=script.time_limit_s)
+    return Trainer(base, model, training, tokenizer, data, stop=stop, fingerprint={})

@@ -17,9 +17,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from merge import merge
 from tuning import arguments
-from tuning.artifact import atomic_write
+from tuning.artifact import atomic_write, require_not_empty
 from tuning.errors import UserError
-from tuning.results import require_not_empty
 from workshop.prompt import chat_messages
 
 OVERLAY = REPO / ".envs" / "transformers-4.57"

@@ -71,3 +71,12 @@ def disk_full(folder: Path, *, next_step: str = RESUME) -> UserError:
         expected="room for the checkpoint or the model",
         next_step=next_step,
     )
+
+
+def cannot_load(model_name_or_path: str, error: Exception) -> UserError:
+    """Return the error for a model that cannot be read."""
+    return UserError(
+        found=f"{model_name_or_path} cannot be loaded: {str(error).strip().splitlines()[0]}",
+        expected="a local folder, or a model on the Hugging Face hub that this account may read",
+        next_step="correct the name, or accept the model's licence and run `hf auth login`",
+    )

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuning.errors import UserError
+from tuning.errors import UserError, cannot_load
 
 if TYPE_CHECKING:
     import torch
@@ -128,15 +128,6 @@ def context_tokens(config: PretrainedConfig) -> int:
             next_step="set max_seq_tokens",
         )
     return length
-
-
-def cannot_load(model_name_or_path: str, error: Exception) -> UserError:
-    """Return the error for a model that cannot be read."""
-    return UserError(
-        found=f"{model_name_or_path} cannot be loaded: {str(error).strip().splitlines()[0]}",
-        expected="a local folder, or a model on the Hugging Face hub that this account may read",
-        next_step="correct the name, or accept the model's licence and run `hf auth login`",
-    )
 
 
 def check_combination(model: ModelConfig, training: SFTConfig, *, num_processes: int) -> None:

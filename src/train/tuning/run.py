@@ -6,13 +6,14 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import NoReturn
 
 import torch
 import transformers
 
 from merge import merge
-from tuning.arguments import ScriptArguments, parse
+from tuning.arguments import parse
+from tuning.artifact import model_dir, save_adapter, write_metrics, write_resolved_config
 from tuning.checkpointing import remove_all, resume_point, run_fingerprint
 from tuning.data import read_rows, tokenize
 from tuning.launcher import EXIT_TERMINATED, launched_at
@@ -20,15 +21,9 @@ from tuning.model import check_combination, check_model_folder, context_tokens, 
 from tuning.out_of_memory import explain_out_of_memory
 from tuning.packing import pack
 from tuning.progress import Phases
-from tuning.results import model_dir, save_adapter, write_metrics
 from tuning.stopping import SIGTERM, ShutdownEstimate, StopInTime
 from tuning.tokenizer import load_tokenizer
 from tuning.trainer import Trainer
-
-if TYPE_CHECKING:
-    from datasets import Dataset
-    from transformers import PreTrainedTokenizerBase
-    from trl import ModelConfig, SFTConfig
 
 
 def run(argv: list[str], recipe: str | None, *, started: float) -> NoReturn:
@@ -54,39 +49,6 @@ def run(argv: list[str], recipe: str | None, *, started: float) -> NoReturn:
     transformers.set_seed(training.seed)
     phases.end("imports", show=is_main)
 
-    tokenizer, train_data, validation_data = load_data(script, training, model, max_seq_tokens=max_seq_tokens)
-    phases.end("data", show=is_main)
-
-    # Before the model is loaded: a checkpoint of another run is refused at once.
-    fingerprint = run_fingerprint(script, training, model, train_data) if is_main else {}
-    checkpoint = resume_point(training, fingerprint)
-    with explain_out_of_memory(training, model, config, max_seq_tokens=max_seq_tokens):
-        trainer = build_trainer(
-            script, training, model, tokenizer, train_data, validation_data, fingerprint=fingerprint
-        )
-        phases.end("model", show=is_main)
-        trainer.train(checkpoint)
-    phases.end("steps", show=is_main)
-
-    is_terminated = trainer.stop.reason == SIGTERM  # the checkpoint is all there is time for
-    if not is_terminated:
-        save_adapter(trainer, script, model)
-        phases.end("save", show=is_main)
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
-    if is_main and not is_terminated:
-        finish_artifact(trainer, script, model, phases)
-    _leave(EXIT_TERMINATED if is_terminated else 0)
-
-
-def load_data(
-    script: ScriptArguments, training: SFTConfig, model: ModelConfig, *, max_seq_tokens: int
-) -> tuple[PreTrainedTokenizerBase, Dataset, Dataset | None]:
-    """Return the tokenizer, the training rows (packed where that is set) and the validation rows, as ids.
-
-    Raises:
-        UserError: when data, chat template or tokenizer cannot be read, or a row is too long.
-    """
     train_rows = read_rows(script.train_data, name="train_data", max_rows=script.max_train_rows)
     validation_rows = None
     if training.eval_strategy != "no":
@@ -100,57 +62,55 @@ def load_data(
         validation_data = tokenize(
             tokenizer, validation_rows, max_seq_tokens=max_seq_tokens, name="validation"
         )
-    if training.packing:
+    if packing:
         train_data = pack(train_data, max_tokens=max_seq_tokens)
-    return tokenizer, train_data, validation_data
+    phases.end("data", show=is_main)
 
-
-def build_trainer(
-    script: ScriptArguments,
-    training: SFTConfig,
-    model: ModelConfig,
-    tokenizer: PreTrainedTokenizerBase,
-    train_data: Dataset,
-    validation_data: Dataset | None,
-    *,
-    fingerprint: dict[str, Any],
-) -> Trainer:
-    """Load the base model and return the trainer, ready to train.
-
-    Args:
-        fingerprint: written into every checkpoint.
-    """
-    began = time.monotonic()
-    base = load_model(model, on_cpu=training.use_cpu)
-    estimate = ShutdownEstimate(
-        load_s=time.monotonic() - began, merged_bytes=2 * base.num_parameters(), merges=script.merge
-    )
-    stop = StopInTime(
-        estimate,
-        launched_at=launched_at(),
-        time_limit_s=script.time_limit_s,
-        max_steps_per_launch=script.max_steps_per_launch,
-    )
-    return Trainer(
-        base, model, training, tokenizer, train_data, validation_data, stop=stop, fingerprint=fingerprint
-    )
-
-
-def finish_artifact(trainer: Trainer, script: ScriptArguments, model: ModelConfig, phases: Phases) -> None:
-    """Merge, delete the checkpoints of a finished run, and write the metrics; in the first process alone."""
-    if script.merge:
-        folder = model_dir(script, trainer.args)
-        merge(
-            base=model.model_name_or_path,
-            revision=model.model_revision,
-            adapter=folder / "adapter",
-            model_dir=folder,
+    # Before the model is loaded: a checkpoint of another run is refused at once.
+    fingerprint = run_fingerprint(script, training, model, train_data) if is_main else {}
+    checkpoint = resume_point(training, fingerprint)
+    with explain_out_of_memory(training, model, config, max_seq_tokens=max_seq_tokens):
+        began = time.monotonic()
+        base = load_model(model, on_cpu=training.use_cpu)
+        estimate = ShutdownEstimate(
+            load_s=time.monotonic() - began, merged_bytes=2 * base.num_parameters(), merges=script.merge
         )
-        phases.end("merge", show=True)
-    if trainer.stop.reason is None and not script.keep_checkpoints:
-        # The artifact has everything that a finished run needs.
-        remove_all(Path(trainer.args.output_dir))
-    write_metrics(trainer, script, phases)
+        stop = StopInTime(
+            estimate,
+            launched_at=launched_at(),
+            time_limit_s=script.time_limit_s,
+            max_steps_per_launch=script.max_steps_per_launch,
+        )
+        trainer = Trainer(
+            base, model, training, tokenizer, train_data, validation_data, stop=stop, fingerprint=fingerprint
+        )
+        phases.end("model", show=is_main)
+        trainer.train(checkpoint)
+    phases.end("steps", show=is_main)
+
+    is_terminated = stop.reason == SIGTERM  # the checkpoint is all there is time for
+    folder = model_dir(script, training)
+    if not is_terminated:
+        save_adapter(trainer, folder / "adapter")
+        if is_main:
+            write_resolved_config(folder, script, training, model)
+        trainer.accelerator.wait_for_everyone()
+        phases.end("save", show=is_main)
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+    if is_main and not is_terminated:
+        if script.merge:
+            merge(
+                base=model.model_name_or_path,
+                revision=model.model_revision,
+                adapter=folder / "adapter",
+                model_dir=folder,
+            )
+            phases.end("merge", show=True)
+        if stop.reason is None and not script.keep_checkpoints:
+            remove_all(Path(training.output_dir))  # the artifact has everything that a finished run needs
+        write_metrics(trainer, folder, phases)
+    _leave(EXIT_TERMINATED if is_terminated else 0)
 
 
 def _leave(status: int) -> NoReturn:

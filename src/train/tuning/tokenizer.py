@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuning.errors import UserError
-from tuning.model import cannot_load
+from tuning.errors import UserError, cannot_load
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
