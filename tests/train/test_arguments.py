@@ -22,7 +22,6 @@ def test_there_is_a_recipe_for_the_laptop_and_every_training_instance() -> None:
     assert RECIPE_NAMES == [
         "llama3-8b-qlora-2x-g5-12xlarge.yaml",
         "llama3-8b-qlora-g5-12xlarge.yaml",
-        "llama3-8b-qlora-g5-24xlarge.yaml",
         "llama3-8b-qlora-g5-48xlarge.yaml",
         "llama3-8b-qlora-g5-4xlarge-debug.yaml",
         "llama3-8b-qlora-g5-4xlarge.yaml",

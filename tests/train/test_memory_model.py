@@ -122,9 +122,9 @@ def model_file(folder: Path) -> str:
 
 
 def test_every_recipe_fits_on_its_machine(tmp_path: Path) -> None:
-    num_gpus = {"4xlarge": 1, "12xlarge": 4, "24xlarge": 4, "48xlarge": 8}
+    num_gpus = {"4xlarge": 1, "12xlarge": 4, "48xlarge": 8}
     recipes = sorted((REPO / "src/train/recipes").glob("llama3-8b-*.yaml"))
-    assert len(recipes) >= 7
+    assert len(recipes) >= 6
     for recipe in recipes:
         size = recipe.stem.removesuffix("-debug").rsplit("-", 1)[1]
         number = 8 if "p4d" in recipe.stem or "-2x-" in recipe.stem else num_gpus[size]
