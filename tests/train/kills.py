@@ -20,7 +20,7 @@ from tests.train.conftest import HANG_S, environment, sample_settings, torchrun
 
 from tuning import checkpointing
 
-MARK = "KILLED_RUN"
+LAUNCH_ID = "KILLED_RUN"  # environment variable that every process of a run has
 # Small and exact: float32, dropout so that random numbers count, an evaluation at the end of each epoch,
 # which is also where a checkpoint falls. 48 rows are 12 steps an epoch.
 SETTINGS = (
@@ -89,7 +89,7 @@ def draw(dice: random.Random, *, first_step: int) -> Kill:
 
 @dataclass
 class KilledRun:
-    """A run of train.py on two processes, in a folder where it goes on.
+    """A run of train.py on two processes, in a folder where it resumes.
 
     Args:
         output_dir: of the run.
@@ -103,7 +103,7 @@ class KilledRun:
     lines: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.mark = uuid.uuid4().hex
+        self.launch_id = uuid.uuid4().hex
         command = torchrun(
             2, *sample_settings(self.output_dir, self.data), "--validation_data", str(self.data), *SETTINGS
         )
@@ -114,7 +114,7 @@ class KilledRun:
             stderr=subprocess.STDOUT,
             text=True,
             # Without it, workers that are started again may wait for those of the attempt before.
-            env=environment(**{MARK: self.mark, "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}),
+            env=environment(**{LAUNCH_ID: self.launch_id, "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}),
             start_new_session=True,
         )
         self._news = threading.Condition()
@@ -140,7 +140,7 @@ class KilledRun:
 
     @property
     def step(self) -> int:
-        """Return the last step it has told of."""
+        """Return the last step it has reported."""
         return max((record["step"] for record in self.records("progress")), default=0)
 
     def close(self) -> None:
@@ -157,7 +157,7 @@ class KilledRun:
         return result
 
     def wait_for_step(self, step: int) -> bool:
-        """Wait until a step is told, and return whether the run still goes on."""
+        """Wait until a step is reported, and return whether the run is still alive."""
         with self._news:
             self._news.wait_for(lambda: self.step >= step or not self._reader.is_alive(), timeout=HANG_S)
         return self._reader.is_alive()
@@ -169,11 +169,14 @@ class KilledRun:
         )
 
     def processes(self) -> list[psutil.Process]:
-        """Return what runs of it, found by its mark: torchrun first, then the workers by rank."""
+        """Return what runs of it, found by its launch id: torchrun first, then the workers by rank."""
         found = []
         for process in psutil.process_iter():
             try:
-                if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == self.mark:
+                if (
+                    process.status() != psutil.STATUS_ZOMBIE
+                    and process.environ().get(LAUNCH_ID) == self.launch_id
+                ):
                     found.append((int(process.environ().get("RANK", -1)), process.pid, process))
             except (psutil.Error, OSError):
                 continue
@@ -186,7 +189,7 @@ class KilledRun:
         if plan.moment == "saving":
             if not self.wait_for_step(1):  # what an earlier kill left has been removed by then
                 return None
-            while not self._is_writing():  # a folder tells nobody that it appears
+            while not self._is_writing():  # nothing notifies of a new folder
                 if self.process.poll() is not None:
                     return None
                 time.sleep(0.002)

@@ -92,7 +92,7 @@ def evaluate(model_dir: Path, topics: tuple[str, ...], *, num_articles: int) -> 
 
 
 def _ends_in_time(summary: str, reference: str) -> bool:
-    """Tell whether a summary reached the end token, and not after much more text than the reference."""
+    """Return whether a summary reached the end token, and not after much more text than the reference."""
     return "[no end token]" not in summary and len(summary) <= 1.5 * len(reference)
 
 

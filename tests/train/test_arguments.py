@@ -63,7 +63,7 @@ def test_the_names_read_from_the_source_are_those_of_trls_dataclasses() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reported"),
     [
         (["--config", "sample.yaml", "--lora_aplha", "8"], ["unknown key 'lora_aplha'", "'lora_alpha'"]),
         (["--config", "sample.yaml", "--learning_rate", "fast"], ["learning_rate: 'fast'", "float"]),
@@ -96,7 +96,7 @@ def test_the_names_read_from_the_source_are_those_of_trls_dataclasses() -> None:
         ),
     ],
 )
-def test_a_wrong_command_line_is_told_before_heavy_imports(words: list[str], told: list[str]) -> None:
+def test_a_wrong_command_line_is_reported_before_heavy_imports(words: list[str], reported: list[str]) -> None:
     command = [sys.executable, "-X", "importtime", str(TRAIN), *words]
     done = subprocess.run(command, capture_output=True, text=True)
     imported = {
@@ -106,12 +106,12 @@ def test_a_wrong_command_line_is_told_before_heavy_imports(words: list[str], tol
     assert not {"torch", "transformers", "trl", "datasets"} & imported
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    for part in ["found:", "expected:", "next:", *told]:
+    for part in ["found:", "expected:", "next:", *reported]:
         assert part in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("lora_aplha: 8\n", "unknown key 'lora_aplha'"),
         ("learning_rate: fast\n", "learning_rate: 'fast'"),
@@ -122,10 +122,10 @@ def test_a_wrong_command_line_is_told_before_heavy_imports(words: list[str], tol
         ("fsdp_config:\n  activation_checkpointing: true\n", "unknown key 'activation_checkpointing'"),
     ],
 )
-def test_a_wrong_recipe_is_told(tmp_path: Path, text: str, told: str) -> None:
+def test_a_wrong_recipe_is_reported(tmp_path: Path, text: str, reported: str) -> None:
     recipe = tmp_path / "mine.yaml"
     recipe.write_text(text)
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=reported):
         arguments.check(["--config", str(recipe)])
 
 

@@ -124,7 +124,7 @@ torch.save({{
     old = torch.load(tmp_path / "old.pt")
     new_tokenizer = AutoTokenizer.from_pretrained(qlora_run.model_dir)
     theta = json.loads((BASE / "config.json").read_text())["rope_parameters"]["rope_theta"]
-    assert theta != 10_000  # the value that 4.57 falls back to without a word
+    assert theta != 10_000  # the value that 4.57 falls back to silently
     assert old["theta"] == theta
     assert old["ids"].tolist() == new_tokenizer(TEXT, return_tensors="pt")["input_ids"].tolist()
     new_chat = new_tokenizer.apply_chat_template(conversation, add_generation_prompt=True, return_dict=False)

@@ -65,36 +65,38 @@ def test_the_newest_checkpoints_are_kept(tmp_path: Path, limit: int | None, kept
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "reported"),
     [
         ("cut off", "weights has 3 of 5 bytes"),
         ("delete", "weights is missing"),
         ("change", "weights is damaged: its checksum differs"),
-        ("garble the mark", "its complete.json is damaged"),
-        ("old mark", "its complete.json is damaged"),
-        ("mark without checksums", "its complete.json is damaged"),
-        ("delete the mark", "it was not written to its end"),
+        ("garble the marker", "its complete.json is damaged"),
+        ("old marker", "its complete.json is damaged"),
+        ("marker without checksums", "its complete.json is damaged"),
+        ("delete the marker", "it was not written to its end"),
     ],
 )
-def test_a_damaged_checkpoint_is_not_complete(tmp_path: Path, damage: str, told: str) -> None:
+def test_a_damaged_checkpoint_is_not_complete(tmp_path: Path, damage: str, reported: str) -> None:
     checkpoint = make_checkpoint(tmp_path, 1, complete=True)
     assert checkpointing.is_complete(checkpoint)
-    weights, mark = checkpoint / "weights", checkpoint / checkpointing.MARKER
+    weights, marker = checkpoint / "weights", checkpoint / checkpointing.MARKER
     {
         "cut off": lambda: weights.write_text("123"),
         "delete": weights.unlink,
         "change": lambda: weights.write_text("12346"),
-        "garble the mark": lambda: mark.write_text('{"files": '),
-        "old mark": lambda: mark.write_text('{"weights": 5}'),
-        "mark without checksums": lambda: mark.write_text('{"files": {"weights": {"bytes": 5}}}'),
-        "delete the mark": mark.unlink,
+        "garble the marker": lambda: marker.write_text('{"files": '),
+        "old marker": lambda: marker.write_text('{"weights": 5}'),
+        "marker without checksums": lambda: marker.write_text('{"files": {"weights": {"bytes": 5}}}'),
+        "delete the marker": marker.unlink,
     }[damage]()
-    assert checkpointing.what_is_wrong(checkpoint) == told
-    assert checkpointing.remove_incomplete(tmp_path) == {"checkpoint-1": told}
+    assert checkpointing.what_is_wrong(checkpoint) == reported
+    assert checkpointing.remove_incomplete(tmp_path) == {"checkpoint-1": reported}
     assert not checkpoint.exists()
 
 
-def test_a_checkpoint_whose_mark_reached_s3_first_counts_when_all_its_files_are_there(tmp_path: Path) -> None:
+def test_a_checkpoint_whose_marker_reached_s3_first_counts_when_all_its_files_are_there(
+    tmp_path: Path,
+) -> None:
     """Files arrive in any order when a folder is copied to S3 and back."""
     whole = make_checkpoint(tmp_path / "job", 1, complete=False)
     (whole / "deep").mkdir()
@@ -119,8 +121,8 @@ def test_a_checkpoint_that_is_being_deleted_is_none(tmp_path: Path, monkeypatch)
     assert checkpointing.last_complete(tmp_path) == new
 
 
-def test_a_full_disk_is_told_and_the_last_checkpoint_stays(tmp_path: Path, small_data: Path) -> None:
-    """The limit on file size stands for the disk: the kernel refuses the write in the middle of a file."""
+def test_a_full_disk_is_reported_and_the_last_checkpoint_stays(tmp_path: Path, small_data: Path) -> None:
+    """The limit on file size emulates a full disk: the kernel refuses the write in the middle of a file."""
     import resource
 
     first = train(tmp_path, small_data, "--time_limit_s", "0.001", *SAVING)
@@ -163,7 +165,7 @@ def test_intervals_limits_and_places_may_differ(tmp_path: Path, changes: tuple[s
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "reported"),
     [
         (("--learning_rate", "0.001"), "learning_rate 0.002 in the checkpoint, 0.001 here"),
         (("--seed", "7"), "seed 'default' in the checkpoint, 7 here"),
@@ -174,10 +176,10 @@ def test_intervals_limits_and_places_may_differ(tmp_path: Path, changes: tuple[s
         (("--load_in_4bit", "false"), "load_in_4bit True in the checkpoint, False here"),
     ],
 )
-def test_what_changes_numbers_is_told(tmp_path: Path, changes: tuple[str, ...], told: str) -> None:
+def test_what_changes_numbers_is_reported(tmp_path: Path, changes: tuple[str, ...], reported: str) -> None:
     lines = differences(of(tmp_path), of(tmp_path, *changes))
-    # In one process FSDP is off, so that only what was changed is told.
-    assert told in lines
+    # In one process FSDP is off, so that only what was changed is reported.
+    assert reported in lines
     assert len(lines) == 1
 
 
@@ -227,8 +229,8 @@ def test_a_damaged_checkpoint_is_skipped_with_a_message_and_the_one_before_is_us
     (damaged / "weights").write_text("123")
     (unfinished / checkpointing.MARKER).unlink()
     assert choose(tmp_path, "last", OURS, saves=True) == good
-    told = capsys.readouterr().out.splitlines()
-    assert told == [
+    reported = capsys.readouterr().out.splitlines()
+    assert reported == [
         "skipped and removed checkpoint-10: weights has 3 of 5 bytes",
         "skipped and removed checkpoint-11: it was not written to its end",
         f"resuming from {good}",
@@ -242,7 +244,7 @@ def test_a_run_without_checkpoints_starts_at_the_beginning(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("theirs", "told"),
+    ("theirs", "reported"),
     [
         ({"base_model": "weights with checksum 3"}, "base_model 'weights with checksum 3' in the checkpoint"),
         ({"train_data": "48 rows with checksum 2"}, "train_data '48 rows with checksum 2' in the checkpoint"),
@@ -256,16 +258,18 @@ def test_a_run_without_checkpoints_starts_at_the_beginning(tmp_path: Path) -> No
     ],
 )
 @pytest.mark.parametrize("named", [False, True])
-def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, theirs: dict, told: str, named: bool) -> None:
+def test_a_checkpoint_of_another_run_is_refused(
+    tmp_path: Path, theirs: dict, reported: str, named: bool
+) -> None:
     checkpoint = save(tmp_path, 4, changed(**theirs))
     with pytest.raises(UserError) as refused:
         choose(tmp_path, str(checkpoint) if named else "last", OURS, saves=True)
-    assert f"found: {checkpoint} of another run: {told}" in str(refused.value)
+    assert f"found: {checkpoint} of another run: {reported}" in str(refused.value)
     assert "next: set them as they were, or give another output_dir" in str(refused.value)
     assert checkpointing.is_complete(checkpoint)
 
 
-def test_another_number_of_processes_with_the_same_rows_a_step_goes_on_and_says_so(
+def test_another_number_of_processes_with_the_same_rows_a_step_resumes_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoint = save(tmp_path, 4, changed(num_processes=4))

@@ -1,4 +1,4 @@
-"""Exactly the summary and its end token are trained on, and no row is lost in silence."""
+"""Exactly the summary and its end token are trained on, and no row is lost silently."""
 
 from __future__ import annotations
 
@@ -114,14 +114,14 @@ def test_rows_are_read_from_a_file_or_a_folder_in_name_order(tmp_path: Path) -> 
         '{"messages": [{"role": "tool", "content": "x"}, {"role": "assistant", "content": "x"}]}',
     ],
 )
-def test_a_line_that_is_no_conversation_is_told_with_its_number(tmp_path: Path, line: str) -> None:
+def test_a_line_that_is_not_a_conversation_is_reported_with_its_number(tmp_path: Path, line: str) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps({"messages": chat_messages("글", "요약")}) + f"\n{line}\n")
     with pytest.raises(UserError, match=r"rows\.jsonl, line 2"):
         list(read_rows(str(path), name="train_data"))
 
 
-def test_a_byte_order_mark_is_no_error_and_another_encoding_is_told(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_no_error_and_another_encoding_is_reported(tmp_path: Path) -> None:
     line = json.dumps({"messages": chat_messages("글", "요약")}, ensure_ascii=False)
     (tmp_path / "bom.jsonl").write_text(line, encoding="utf-8-sig")
     assert len(list(read_rows(str(tmp_path / "bom.jsonl"), name="train_data"))) == 1

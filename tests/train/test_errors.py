@@ -1,4 +1,4 @@
-"""What a person can get wrong is told without a traceback, before anything is written."""
+"""What a person can get wrong is reported without a traceback, before anything is written."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_model_folder_without_tokenizer_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "training", "told"),
+    ("model", "training", "reported"),
     [
         ({"use_peft": False}, {}, "use_peft: false"),
         ({}, {"optim": "paged_adamw_8bit", "fsdp": True}, "optimizer of torch"),
@@ -40,16 +40,16 @@ def test_a_model_folder_without_tokenizer_is_refused(tmp_path: Path) -> None:
         ({}, {"save_on_each_node": True}, "save_on_each_node: true"),
     ],
 )
-def test_combinations_that_fail_late_are_refused_early(model: dict, training: dict, told: str) -> None:
+def test_combinations_that_fail_late_are_refused_early(model: dict, training: dict, reported: str) -> None:
     defaults = {"use_peft": True, "load_in_4bit": False, "dtype": "bfloat16", "bnb_4bit_quant_storage": None}
     settings = {"optim": "adamw_torch", "fsdp": False, "fsdp_config": None, "use_cpu": True}
     settings |= {"save_on_each_node": False} | training
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=reported):
         check_combination(SimpleNamespace(**defaults | model), SimpleNamespace(**settings), num_processes=2)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (
             ("--bnb_4bit_quant_storage", "uint8"),
@@ -67,17 +67,17 @@ def test_combinations_that_fail_late_are_refused_early(model: dict, training: di
     ],
 )
 def test_two_processes_tell_a_user_error_once_and_write_nothing(
-    tmp_path: Path, small_data: Path, arguments: tuple[str, ...], told: list[str]
+    tmp_path: Path, small_data: Path, arguments: tuple[str, ...], reported: list[str]
 ) -> None:
     run = train(tmp_path / "out", small_data, *arguments, num_processes=2, expect=1)
-    for part in told:
+    for part in reported:
         assert part in run.output
     assert run.output.count("found:") == 1
     assert 'File "' not in run.output.split("found:")[1].split("next:")[0]
     assert not run.model_dir.exists()
 
 
-def test_a_broken_row_is_told_with_file_and_line(tmp_path: Path) -> None:
+def test_a_broken_row_is_reported_with_file_and_line(tmp_path: Path) -> None:
     data = tmp_path / "rows.jsonl"
     data.write_text(json.dumps({"messages": chat_messages("글", "요약")}) + '\n{"text": "x"}\n')
     run = train(tmp_path / "out", data, expect=1)
@@ -86,7 +86,7 @@ def test_a_broken_row_is_told_with_file_and_line(tmp_path: Path) -> None:
 
 
 def test_a_user_error_travels_to_other_processes() -> None:
-    """The first process decides where a run goes on, and the others must end with it."""
+    """The first process decides where a run resumes, and the others must end with it."""
     error = UserError(found="a", expected="b", next_step="c")
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is UserError

@@ -233,13 +233,13 @@ def test_a_tokenizer_without_end_or_spare_token_is_refused(tmp_path: Path) -> No
 def test_other_kinds_of_models_are_refused_with_what_to_do() -> None:
     from transformers import BertConfig, Gemma3Config, Lfm2Config, T5Config
 
-    for config, told in (
+    for config, reported in (
         (T5Config(), "encoder-decoder model"),
         (Gemma3Config(), r"text and .*vision.*choose the family's text model"),
         (BertConfig(), None),
     ):
-        if told:
-            with pytest.raises(UserError, match=f"(?s){told}"):
+        if reported:
+            with pytest.raises(UserError, match=f"(?s){reported}"):
                 check_architecture(config)
     mixed = Lfm2Config(layer_types=["conv", "full_attention"], num_hidden_layers=2)
     check_architecture(mixed)
@@ -250,6 +250,6 @@ def test_other_kinds_of_models_are_refused_with_what_to_do() -> None:
         assert context_tokens(tiny_config(family_name)) == 4096
 
 
-def test_a_model_that_fsdp_wraps_as_one_piece_is_told() -> None:
+def test_a_model_that_fsdp_wraps_as_one_piece_is_reported() -> None:
     with pytest.raises(RuntimeError, match="no decoder layer"):
         wrapped_layers(torch.nn.Linear(2, 2))

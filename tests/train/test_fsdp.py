@@ -26,7 +26,7 @@ def test_every_parameter_is_sharded_when_fsdp_is_on(qlora_run: Run) -> None:
     assert sharded["num_parameters"] == 2 * 7 * 3 + 2 * 2 + 1 + 1
 
 
-def test_a_model_that_is_not_sharded_is_told_by_name() -> None:
+def test_a_model_that_is_not_sharded_is_reported_by_name() -> None:
     with pytest.raises(RuntimeError, match=r"2 of 2 parameters are not sharded.*weight"):
         require_sharded(torch.nn.Linear(2, 2))
 
@@ -44,9 +44,9 @@ def test_two_processes_equal_one_in_float32(
         tmp_path / "one", small_data, *FLOAT32, "--per_device_train_batch_size", "16", num_rows=64
     )
     assert two.lines("sharded")
-    told = capsys.readouterr().out
-    assert "FSDP is off" in told
-    assert "sharded {" not in told
+    reported = capsys.readouterr().out
+    assert "FSDP is off" in reported
+    assert "sharded {" not in reported
     assert len(two.losses) == len(one) == 4
     assert two.losses == pytest.approx(one, rel=1e-4)
     assert two.losses[-1] < two.losses[0]

@@ -1,4 +1,4 @@
-"""A GPU computes what a CPU computes, and a run on it goes on where it was. Skipped where there is no GPU.
+"""A GPU computes what a CPU computes, and a run on it resumes where it was. Skipped where there is no GPU.
 
 On a CPU the loss is ours, attention and 4-bit products are other kernels, and the optimizer of the one-GPU
 recipe does not exist: equal losses check all of them against each other.
@@ -83,7 +83,7 @@ def test_packed_rows_give_the_losses_and_the_tokens_of_a_cpu(
     assert tokens[0] == tokens[1]
 
 
-def test_the_one_gpu_recipes_optimizer_goes_on_from_a_checkpoint_with_its_state(
+def test_the_one_gpu_recipes_optimizer_resumes_from_a_checkpoint_with_its_state(
     tmp_path: Path, small_data: Path
 ) -> None:
     settings = (

@@ -78,17 +78,17 @@ def test_a_stopped_job_saves_and_the_next_one_ends_where_an_undisturbed_one_does
     jobs._until(stopped, lambda _: any('{"step": 5,' in line for line in jobs.lines(first)), "step 5")
     jobs.sagemaker.stop_training_job(TrainingJobName=stopped)
     assert jobs.wait(stopped)["TrainingJobStatus"] == "Stopped", jobs.lines(first)
-    (told,) = [line for line in jobs.lines(first) if line.startswith("stopping after step")]
-    step = int(told.split()[3].rstrip(":"))
+    (line,) = [each for each in jobs.lines(first) if each.startswith("stopping after step")]
+    step = int(line.split()[3].rstrip(":"))
     assert 5 <= step < NUM_STEPS
-    # The mark, which the first machine writes, names what is in S3 from both: all random states are among it.
-    mark = json.loads(jobs.get(f"kept/checkpoint-{step}/complete.json"))
-    named = {*mark["files"], "complete.json"}
+    # The marker, which the first machine writes, names what is in S3 from both: all random states, too.
+    marker = json.loads(jobs.get(f"kept/checkpoint-{step}/complete.json"))
+    named = {*marker["files"], "complete.json"}
     assert set(jobs.keys(f"kept/checkpoint-{step}/")) == named
     assert {"rng_state_0.pth", "rng_state_1.pth"} <= named
     assert jobs.keys(f"out/{stopped}/") == []  # nothing that looks like a finished model
 
-    # A copy that lost a file on its way is told from a whole one.
+    # A copy that lost a file on its way is distinguished from a whole one.
     jobs.s3.delete_object(Bucket=BUCKET, Key="kept/checkpoint-4/optimizer.bin")
     last = start(jobs)
     job = jobs.wait(last)

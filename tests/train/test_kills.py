@@ -1,4 +1,4 @@
-"""A run that is killed goes on to the same end, and leaves no process behind (20 times: `bench_kills.py`)."""
+"""A run that is killed resumes to the same end, and leaves no process behind (20 times: `bench_kills.py`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One product for W + s·B·A computes what peft computes, and stands aside where it would not."""
+"""One product for W + s·B·A computes what peft computes, and is not used where it would not."""
 
 from __future__ import annotations
 

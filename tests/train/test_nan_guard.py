@@ -1,4 +1,4 @@
-"""A loss or a gradient that is no number ends the run on all processes and keeps the rows."""
+"""A loss or a gradient that is not a number ends the run on all processes and keeps the rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def poisoned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_loss_that_is_no_number_ends_all_processes_and_keeps_its_batch(
+def test_a_loss_that_is_not_a_number_ends_all_processes_and_keeps_its_batch(
     tmp_path: Path, poisoned: Path
 ) -> None:
     """The row is the third process's... of two: it is in the second batch of the second process."""
@@ -60,7 +60,7 @@ def test_a_loss_that_is_no_number_ends_all_processes_and_keeps_its_batch(
 
 
 @pytest.mark.parametrize("packing", ["true", "false"])
-def test_a_gradient_that_is_no_number_changes_no_weight_and_keeps_the_steps_rows(
+def test_a_gradient_that_is_not_a_number_changes_no_weight_and_keeps_the_steps_rows(
     tmp_path: Path, packing: str
 ) -> None:
     script, training, model = settings(

@@ -33,16 +33,16 @@ def config():
     return AutoConfig.from_pretrained(BASE)
 
 
-def test_a_cpu_without_memory_is_told_what_to_lower(tmp_path: Path, config) -> None:
+def test_a_cpu_without_memory_reports_what_to_lower(tmp_path: Path, config) -> None:
     script, training, model = settings(tmp_path, "--per_device_train_batch_size", "4")
     trainer = prepare(script, training, model, conversations(4, seed=1))
     trainer.add_callback(Greedy())
     with (
-        pytest.raises(UserError) as told,
+        pytest.raises(UserError) as refused,
         explain_out_of_memory(training, model, config, max_seq_tokens=2048),
     ):
         trainer.train()
-    text = str(told.value)
+    text = str(refused.value)
     assert (
         "this machine's memory is used up with per_device_train_batch_size: 4, max_seq_tokens: 2048" in text
     )
@@ -52,7 +52,7 @@ def test_a_cpu_without_memory_is_told_what_to_lower(tmp_path: Path, config) -> N
     assert "fsdp" not in text  # one process
 
 
-def test_a_gpu_without_memory_is_told_so(tmp_path: Path, config) -> None:
+def test_a_gpu_without_memory_is_reported_as_one(tmp_path: Path, config) -> None:
     _, training, model = settings(tmp_path, "--load_in_4bit", "false")
     with (
         pytest.raises(
@@ -63,16 +63,16 @@ def test_a_gpu_without_memory_is_told_so(tmp_path: Path, config) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB\nmore")
 
 
-def test_several_processes_are_told_to_share_the_base_model(config) -> None:
+def test_several_processes_are_advised_to_share_the_base_model(config) -> None:
     training = {"per_device_train_batch_size": 1, "optim": "adamw_torch", "fsdp": False, "world_size": 4}
     model = SimpleNamespace(load_in_4bit=True, dtype="bfloat16")
     text = what_to_lower(SimpleNamespace(**training), model, config, max_seq_tokens=2048)
     assert text.startswith("set fsdp: true (the base model is shared out over 4 processes); or")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the limit that stands for a full memory is Linux's")
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit that emulates a full memory is Linux's")
 def test_a_merge_without_memory_says_where_the_adapter_is(tmp_path: Path) -> None:
-    """The kernel gives this process no further memory for as long as the merge goes on."""
+    """The kernel gives this process no further memory for as long as the merge lasts."""
     import resource
 
     from merge import merge
@@ -84,11 +84,11 @@ def test_a_merge_without_memory_says_where_the_adapter_is(tmp_path: Path) -> Non
     before = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (used, before[1]))
     try:
-        with pytest.raises(UserError) as told:
+        with pytest.raises(UserError) as refused:
             merge(base=str(BASE), adapter=tmp_path / "adapter", model_dir=tmp_path / "merged")
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)
-    text = str(told.value)
+    text = str(refused.value)
     assert "memory is used up while merging" in text
     assert f"python merge.py --adapter {tmp_path / 'adapter'} --model_dir {tmp_path / 'merged'}" in text
     assert not (tmp_path / "merged").exists()

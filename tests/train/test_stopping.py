@@ -146,7 +146,7 @@ def start_until(beginning: str, output_dir: Path, data: Path, *arguments: str) -
     raise AssertionError(f"no line {beginning!r} in:\n{''.join(seen)}")
 
 
-def test_sigterm_saves_a_checkpoint_that_only_its_own_run_goes_on_from(
+def test_sigterm_saves_a_checkpoint_that_only_its_own_run_resumes_from(
     tmp_path: Path, small_data: Path
 ) -> None:
     endless = ("--num_train_epochs", "50", *SAVING)

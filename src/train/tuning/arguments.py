@@ -343,9 +343,9 @@ def parse(argv: list[str], recipe: str | None) -> tuple[ScriptArguments, SFTConf
                 (ScriptArguments, SFTConfig, ModelConfig)
             ).parse_args_and_config(words)
     except (SystemExit, ValueError, TypeError) as error:
-        told = complaint.getvalue().strip().splitlines()
+        lines = complaint.getvalue().strip().splitlines()
         raise UserError(
-            found=told[-1] if told else " ".join(str(error).split()),
+            found=lines[-1] if lines else " ".join(str(error).split()),
             expected="values that TRL's SFTConfig and ModelConfig accept",
             next_step="see `python train.py --help` for the types",
         ) from None

@@ -164,7 +164,7 @@ def make_readable_by_4_57(folder: Path, tokenizer: PreTrainedTokenizerBase) -> N
     """Add to a folder written by transformers 5 the keys that 4.57 reads.
 
     transformers 5 writes `rope_theta` only inside `rope_parameters` and names its tokenizer class
-    `TokenizersBackend`; 4.57 then takes a theta of 10,000 without a word and refuses the tokenizer.
+    `TokenizersBackend`; 4.57 then silently takes a theta of 10,000 and refuses the tokenizer.
     """
     config_path = folder / "config.json"
     config = json.loads(config_path.read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-RESUME = "free some space and start again: training goes on from the last complete checkpoint"
+RESUME = "free some space and start again: training resumes from the last complete checkpoint"
 
 
 class UserError(Exception):

@@ -84,7 +84,7 @@ def check_restarts() -> None:
         raise UserError(
             found=f"torchrun --max_restarts {restarts} with one store for all attempts",
             expected="TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 in torchrun's environment, or no restarts",
-            next_step="set it, or leave out --max_restarts: the same command goes on from a checkpoint",
+            next_step="set it, or leave out --max_restarts: the same command resumes from a checkpoint",
         )
 
 

@@ -161,7 +161,7 @@ def check_combination(model: ModelConfig, training: SFTConfig, *, num_processes:
     if training.save_on_each_node:
         raise UserError(
             found="save_on_each_node: true",
-            expected="false: one process writes the whole checkpoint, with a mark that covers all of it",
+            expected="false: one process writes the whole checkpoint, and one marker covers all of it",
             next_step="leave it out, and give all machines a shared output_dir, or copy it before a resume",
         )
     if num_processes == 1 and not training.use_cpu and torch.cuda.device_count() > 1:

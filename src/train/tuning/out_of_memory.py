@@ -58,7 +58,7 @@ def explain_out_of_memory(
 def explain_merge_out_of_memory(
     adapter: Path, model_dir: Path, *, dtype: str
 ) -> AbstractContextManager[None]:
-    """Turn an allocator's error while merging into one that says where the adapter is and how to go on.
+    """Turn an allocator's error while merging into one that says where the adapter is and how to continue.
 
     Args:
         adapter: what is merged; it stays.

@@ -43,7 +43,7 @@ class ShutdownEstimate:
         return seconds
 
 
-class EvaluationStopped(Exception):  # noqa: N818  not an error: the run goes on to save
+class EvaluationStopped(Exception):  # noqa: N818  not an error: the run still saves
     """The end of an evaluation for which there is no time left."""
 
 
@@ -99,7 +99,7 @@ class StopInTime(TrainerCallback):
             self._stop(control)
 
     def on_epoch_end(self, args, state, control, **kwargs) -> None:
-        """Leave out the evaluation that would follow; the run that goes on makes up for a due one."""
+        """Leave out the evaluation that would follow; the run that resumes makes up for a due one."""
         if self.reason:
             self._stop(control)
 
@@ -114,12 +114,12 @@ class StopInTime(TrainerCallback):
         control.should_evaluate = False
 
     def _agree(self, state) -> str | None:
-        """Return the reason to stop that any process has, and tell it once."""
+        """Return the reason to stop that any process has, and print it once."""
         wanted = _highest(self._own_reason(state))
         reason = _REASONS.get(wanted)
         # All steps are done: what is left is the end itself.
         if reason and not self.reason and state.is_world_process_zero and state.global_step < state.max_steps:
-            print(f"stopping after step {state.global_step}: {self._told(reason)}", flush=True)
+            print(f"stopping after step {state.global_step}: {self._describe(reason)}", flush=True)
         if reason and (state.global_step < state.max_steps or reason == SIGTERM):
             self.reason = reason
         return reason
@@ -139,7 +139,7 @@ class StopInTime(TrainerCallback):
         used_s = time.monotonic() - self._launched
         return used_s + self.estimate.seconds() >= self._time_limit_s
 
-    def _told(self, reason: str) -> str:
+    def _describe(self, reason: str) -> str:
         if reason == SIGTERM:
             return "SIGTERM, saving a checkpoint"
         if reason == STEP_LIMIT:
