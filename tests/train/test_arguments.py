@@ -31,6 +31,11 @@ def test_there_is_a_recipe_for_the_laptop_and_every_training_instance() -> None:
     ]
 
 
+def test_the_readme_names_every_recipe() -> None:
+    text = (REPO / "src" / "train" / "README.md").read_text(encoding="utf-8")
+    assert [name for name in RECIPE_NAMES if f"`{name}`" not in text] == []
+
+
 @pytest.mark.parametrize("recipe", RECIPE_NAMES)
 def test_every_recipe_has_only_known_keys_of_the_right_type(recipe: str) -> None:
     assert arguments.check(["--config", recipe]) is not None
