@@ -66,17 +66,12 @@ ALLOWED = {
         ("getattr(ctypes.CDLL(None)",),
         "asked for by name; where the C library has none, nothing is done",
     ),
-    "serve/preload.py": (
-        {"/proc/self/task", "os.pidfd_open"},
+    "processes/warm.py": (
+        {"/proc/self/comm", "os.pidfd_open", "signal.pidfd_send_signal"},
         (NOT_LINUX,),
-        "_listen refuses before anything is forked",
+        "preload refuses; servers then start in the ordinary way",
     ),
-    "serve/handover.py": (
-        {"/proc/self/fd/", "os.O_PATH", "signal.pidfd_send_signal"},
-        (NOT_LINUX,),
-        "_connect refuses first; the server then starts in the ordinary way",
-    ),
-    "serve/forked.py": ({"/proc/self/stat"}, (), "only imported by serve/preload.py, after its fork"),
+    "serve/preload.py": ({"/proc/self/task"}, (), "imported by the fork server of processes/warm.py alone"),
     "workshop/figures/processor.py": (
         {"/proc/cpuinfo"},
         ('_macos() if platform.system() == "Darwin"',),
@@ -198,9 +193,10 @@ def test_what_only_linux_has_is_kept_from_other_systems() -> None:
         assert [guard for guard in guards if guard not in texts[name]] == [], name
 
 
-def test_what_has_no_guard_of_its_own_is_imported_by_what_has_one() -> None:
-    importers = [name for name, text in sources().items() if "serve.forked" in text]
-    assert importers == ["serve/preload.py"]
+def test_what_has_no_guard_of_its_own_is_named_to_what_has_one() -> None:
+    names = [name for name, text in sources().items() if "serve.preload" in text]
+    assert names == ["sandbox/hosting/server_process.py"]
+    assert '_LIBRARIES = "serve.preload"' in sources()[names[0]]
 
 
 def test_nothing_of_the_standard_library_is_newer_than_python_3_11() -> None:

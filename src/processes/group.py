@@ -16,6 +16,10 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from processes.warm import WarmProcess
 
 MARK_VARIABLE = "WORKSHOP_LAUNCH_MARK"
 _KILL_TIMEOUT_S = 60
@@ -30,6 +34,7 @@ class ProcessGroup:
         env: The whole environment of the command.
         cwd: Its working folder; the caller's when None.
         keeper_grace_s: What the command gets between SIGTERM and SIGKILL when the caller dies.
+        is_warm: Fork it from the process that `processes.warm.preload` started; it is `python -m MODULE ...`.
 
     Raises:
         OSError: When the program cannot be started.
@@ -42,6 +47,7 @@ class ProcessGroup:
         env: Mapping[str, str],
         cwd: Path | None = None,
         keeper_grace_s: float = 30,
+        is_warm: bool = False,
     ) -> None:
         self.mark = uuid.uuid4().hex
         # Without the mark of a launch that this process may itself be part of: it outlives that one's end.
@@ -57,21 +63,31 @@ class ProcessGroup:
             start_new_session=True,
         )
         try:
-            self.process = subprocess.Popen(
-                list(command),
-                env={**env, MARK_VARIABLE: self.mark},
-                cwd=cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                bufsize=0,
-                start_new_session=True,
-            )
+            self.process = self._start(command, {**env, MARK_VARIABLE: self.mark}, cwd, is_warm=is_warm)
         except BaseException:
             self._end_keeper()
             raise
         with contextlib.suppress(BrokenPipeError):  # killed by somebody: then there is none
             self._keeper.stdin.write(str(self.process.pid).encode())
+
+    @staticmethod
+    def _start(
+        command: Sequence[str], env: Mapping[str, str], cwd: Path | None, *, is_warm: bool
+    ) -> "subprocess.Popen[bytes] | WarmProcess":
+        if is_warm:
+            from processes.warm import WarmProcess
+
+            return WarmProcess(command, env=env, cwd=cwd)
+        return subprocess.Popen(
+            list(command),
+            env=env,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            start_new_session=True,
+        )
 
     def terminate(self) -> None:
         """Ask every process of the group to end (SIGTERM); torchrun hands it on to its workers."""

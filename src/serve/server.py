@@ -21,18 +21,11 @@ logger = logging.getLogger(__name__)
 SHUTDOWN_S = 10
 
 
-def start(argv: Sequence[str], note: str = "") -> int:
-    """Serve in this process and return the exit status: 0 after a signal, 2 when something cannot be served.
-
-    Args:
-        argv: Arguments.
-        note: Logged first.
-    """
+def start(argv: Sequence[str]) -> int:
+    """Serve, and return the exit status: 0 after a signal, 2 when something cannot be served."""
     logging.basicConfig(
         level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    if note:
-        logging.getLogger("serve").info(note)
     try:
         return serve(read_settings(argv))
     except UserError as error:

@@ -9,22 +9,23 @@ import contextlib
 import http.client
 import statistics
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
+import pytest
 from tests.sandbox.conftest import RunningSandbox
 from tests.serve.server_process import BASE, ServerProcess
-from tests.serve.test_preload import NAME, Parent
+
+from processes.warm import preload
 
 NUM_RUNS = 5
 ENDPOINT_IMAGE = "ghcr.io/huggingface/text-generation-inference:3.3.7"
 
 
-def test_a_server_starts(tmp_path: Path) -> None:
+def test_a_server_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     print()
     cold_s = []
     for _ in range(NUM_RUNS):
@@ -32,19 +33,18 @@ def test_a_server_starts(tmp_path: Path) -> None:
             cold_s.append(seconds)
             alone = megabytes(server.process.pid)
     show("alone, start to /ping 200", cold_s)
+    monkeypatch.setattr(ServerProcess, "is_warm", True)
     started_s = time.perf_counter()
-    with Parent(tmp_path) as parent:
-        name = uuid.uuid4().hex
-        with ready(lambda: parent.server(**{NAME: name})) as (server, _):
-            print(f"the first one, its parent started before it: {time.perf_counter() - started_s:.2f} s")
-            print(f"memory: server alone {alone}")
-            print(f"        parent {megabytes(parent.pid)}")
-            print(f"        forked server {megabytes(parent.server_of(name).pid)}")
-            print(f"        what stands for it {megabytes(server.process.pid)}")
-        forked_s = []
-        for _ in range(NUM_RUNS):
-            with ready(parent.server) as (_, seconds):
-                forked_s.append(seconds)
+    preload("serve.preload")
+    with ready(ServerProcess) as (server, _):
+        print(f"the first one, the fork server started before it: {time.perf_counter() - started_s:.2f} s")
+        print(f"memory: server alone {alone}")
+        print(f"        fork server {megabytes(psutil.Process(server.process.pid).ppid())}")
+        print(f"        forked server {megabytes(server.process.pid)}")
+    forked_s = []
+    for _ in range(NUM_RUNS):
+        with ready(ServerProcess) as (_, seconds):
+            forked_s.append(seconds)
     show("forked, start to /ping 200", forked_s)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import queue
 import subprocess
 import sys
 import threading
 from pathlib import Path
+
+from processes.warm import WarmProcess, differs
 
 REPO = Path(__file__).parents[2]
 BASE = REPO / "src" / "sample" / "base" / "model"
@@ -23,30 +26,31 @@ class ServerProcess:
         flags: Command line after `serve`.
 
     Attributes:
-        preloaded: Socket of a parent to be forked from; None to start alone.
+        is_warm: Whether it is forked from a process with the libraries, in a tenth of the time.
     """
 
-    preloaded: Path | None = None
+    is_warm = False
 
     def __init__(self, *flags: str, **variables: str) -> None:
-        inherited = inherited_environment()
-        own = {"PYTHONPATH": str(REPO / "src")}
-        if self.preloaded is not None:
-            own["SERVE_PRELOADED"] = str(self.preloaded)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "serve", "serve", *flags],
-            env=inherited | own | {"HOST": "127.0.0.1", "PORT": "0", "HF_MODEL_ID": str(BASE)} | variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-        )
+        command = [sys.executable, "-m", "serve", "serve", *flags]
+        own = {"HOST": "127.0.0.1", "PORT": "0", "HF_MODEL_ID": str(BASE)}
+        env = inherited_environment() | own | variables
+        if self.is_warm and not differs(env):
+            self.process = WarmProcess(command, env=env)
+        else:
+            self.process = subprocess.Popen(
+                command,
+                env=env | {"PYTHONPATH": str(REPO / "src")},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                bufsize=0,
+            )
         self.output: list[str] = []
         self._lines: queue.Queue[str | None] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
-        for line in self.process.stdout:
+        for line in io.TextIOWrapper(io.BufferedReader(self.process.stdout), encoding="utf-8"):
             self._lines.put(line.rstrip("\n"))
         self._lines.put(None)
 

@@ -110,8 +110,8 @@ def test_weights_that_cannot_be_loaded_end_it_with_status_2(tmp_path: Path) -> N
 def test_nothing_heavy_is_imported_before_everything_given_was_checked() -> None:
     """The errors above answer in a fraction of a second because torch is not there yet."""
     code = (
-        "import sys; from pathlib import Path; from serve.__main__ import main;"
-        f"main(['--model', {str(BASE)!r}, '--max-total-tokens', '9999']);"
+        "import sys; from pathlib import Path; from serve.server import start;"
+        f"start(['--model', {str(BASE)!r}, '--max-total-tokens', '9999']);"
         "print(sorted({'torch', 'transformers', 'uvicorn', 'starlette', 'numpy'} & set(sys.modules)))"
     )
     done = subprocess.run(

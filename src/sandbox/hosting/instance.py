@@ -14,8 +14,7 @@ from processes.ports import free_port
 from sandbox.container_paths import ContainerPaths
 from sandbox.hosting.connections import Connections, Exchange
 from sandbox.hosting.container_environment import container_environment
-from sandbox.hosting.preloaded import is_forked, preloaded_parent
-from sandbox.hosting.server_process import ServerProcess
+from sandbox.hosting.server_process import ServerProcess, prepare_fork
 from sandbox.hosting.specs import ContainerSpec
 from sandbox.logs import LogStream
 
@@ -98,7 +97,6 @@ class Instance:
         self.model_folder = self._paths.local("/opt/ml/model")
         self.num_in_flight = 0
         self._region, self._command = region, command
-        self._home = context.home
         self._log = LogStream(context, region=region, group=log_group, stream=f"{variant_name}/{self.id}")
         self._stopped = threading.Event()
         self._lock = threading.Lock()
@@ -120,16 +118,19 @@ class Instance:
         """Start the server process; False when it cannot be started or the instance is no longer wanted."""
         try:
             port, env = self._port_and_environment()
-            with self._lock:  # not beside stop(), which would miss the process
-                if self._stopped.is_set():
-                    return False
-                self._process = ServerProcess(
-                    self._command, env=env, cwd=self._paths.root, port=port, write=self._write_output
-                )
+            process = ServerProcess(
+                self._command, env=env, cwd=self._paths.root, port=port, write=self._write_output,
+                is_forked=prepare_fork(self._command, self.spec.environment),
+            )  # fmt: skip
         except OSError as error:
             self.write(f"{self._command[0]} cannot be started: {error.strerror or error}")
             return False
-        return True
+        with self._lock:  # terminate() sees the process, or it is seen here that it came first
+            if not self._stopped.is_set():
+                self._process = process
+                return True
+        process.close()
+        return False
 
     def wait_healthy(self) -> bool:
         """Wait until the server process answers GET /ping with 200; say why in the log when it does not."""
@@ -223,8 +224,6 @@ class Instance:
     def _port_and_environment(self) -> tuple[int, dict[str, str]]:
         port, given = free_port(), self.spec.environment
         env = container_environment(given, paths=self._paths, port=port, region=self._region)
-        if is_forked(self._command, given):
-            env |= preloaded_parent.variables(self._home)
         return port, env
 
     def _begin_to_serve(self, connections: Connections) -> None:

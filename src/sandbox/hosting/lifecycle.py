@@ -24,7 +24,6 @@ from sandbox.api.registry import ACCOUNT_ID
 from sandbox.hosting.adapters import RunningAdapter
 from sandbox.hosting.errors import DeploymentFailedError, RollbackFailedError, nothing_unforeseen
 from sandbox.hosting.instance import remove_scratch, stop_together
-from sandbox.hosting.preloaded import preloaded_parent
 from sandbox.hosting.running_component import RunningComponent
 from sandbox.hosting.running_endpoint import RunningEndpoint
 
@@ -231,10 +230,6 @@ class EndpointLifecycle(Lifecycle[RunningEndpoint]):
         if endpoint:
             endpoint.is_in_service = False
         return endpoint
-
-    def end_all(self, context: Context) -> None:
-        super().end_all(context)
-        preloaded_parent.end()
 
 
 class ComponentLifecycle(Lifecycle[RunningComponent | RunningAdapter]):

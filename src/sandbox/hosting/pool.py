@@ -18,7 +18,7 @@ from sandbox.api.faults import Fault
 from sandbox.hosting import model_files
 from sandbox.hosting.errors import DeploymentFailedError
 from sandbox.hosting.instance import Instance, stop_together
-from sandbox.hosting.preloaded import is_forked, preloaded_parent
+from sandbox.hosting.server_process import prepare_fork
 from sandbox.hosting.specs import ContainerSpec
 
 if TYPE_CHECKING:
@@ -160,8 +160,8 @@ class Pool:
             DeploymentFailedError: One cannot be started, or the pool is to end.
         """
         command = _program_of(spec.image)
-        if num and is_forked(command, spec.environment):
-            preloaded_parent.start(self.context.home)  # it imports while the files are brought
+        if num:
+            prepare_fork(command, spec.environment)  # libraries are imported while the files are brought
         for _ in range(num):
             copy = self._new_copy(spec, command)
             with self._lock:  # whoever sets stopped sees it, or it sees that it is set

@@ -4,18 +4,51 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from processes import warm
 from processes.group import ProcessGroup
+from sandbox import images
 from sandbox.logs import lines_of
 
 PING_TIMEOUT_S = 2.0
 KEEPER_GRACE_S = 5.0  # between SIGTERM and SIGKILL when the sandbox itself was killed
 _PING_AGAIN_S = 0.05
 _DRAIN_S = 30.0  # its output ends when its processes have ended: at once
+# A model whose environment has it, with no value, gets a server that starts alone.
+VARIABLE = "SERVE_PRELOADED"
+_LIBRARIES = "serve.preload"
+
+logger = logging.getLogger("sandbox")
+_can_fork = threading.Event()  # of this process, until that has failed once
+if sys.platform == "linux":  # elsewhere a fork does not survive the threads of the system's libraries
+    _can_fork.set()
+
+
+def prepare_fork(command: Sequence[str], given: Mapping[str, str]) -> bool:
+    """Let the libraries of `serve` be imported for its forks, and do not wait; False to start a server alone.
+
+    Args:
+        command: A container's program and arguments.
+        given: Environment of the model's container definition.
+    """
+    if not images.is_serve(command) or VARIABLE in given or warm.differs(given) or not _can_fork.is_set():
+        return False
+    try:
+        warm.preload(_LIBRARIES)
+    except OSError as error:
+        _start_alone_from_now_on(error)
+    return _can_fork.is_set()
+
+
+def _start_alone_from_now_on(error: OSError) -> None:
+    logger.warning("servers start without preloaded libraries: %s", error)
+    _can_fork.clear()
 
 
 class ServerProcess:
@@ -27,6 +60,7 @@ class ServerProcess:
         cwd: Its working folder.
         port: Where on 127.0.0.1 it listens when it is ready.
         write: Gets every line of its output, from a thread of its own.
+        is_forked: Whether it is forked from the process of `prepare_fork`; it starts alone where that fails.
 
     Raises:
         OSError: The program cannot be started.
@@ -40,11 +74,18 @@ class ServerProcess:
         cwd: Path,
         port: int,
         write: Callable[[str], None],
+        is_forked: bool = False,
     ) -> None:
         self.port = port
         self.ended = threading.Event()
         self._write = write
-        self._group = ProcessGroup(command, env=env, cwd=cwd, keeper_grace_s=KEEPER_GRACE_S)
+        try:
+            self._group = _start(command, env, cwd, is_warm=is_forked)
+        except OSError as error:
+            if not is_forked:
+                raise
+            _start_alone_from_now_on(error)
+            self._group = _start(command, env, cwd, is_warm=False)
         self._reader = threading.Thread(target=self._read, name="server output", daemon=True)
         self._reader.start()
         threading.Thread(target=self._wait, name="server end", daemon=True).start()
@@ -100,3 +141,7 @@ class ServerProcess:
     def _wait(self) -> None:
         self._group.process.wait()
         self.ended.set()
+
+
+def _start(command: Sequence[str], env: Mapping[str, str], cwd: Path, *, is_warm: bool) -> ProcessGroup:
+    return ProcessGroup(command, env=env, cwd=cwd, keeper_grace_s=KEEPER_GRACE_S, is_warm=is_warm)

@@ -80,7 +80,7 @@ class Endpoint:
         """Return the processes of its server."""
         folder = str(self.hosting.sandbox.home / "endpoints" / "us-east-1" / self.name)
         found = [each for each in self.hosting.sandbox.processes() if each.cwd().startswith(folder)]
-        return [each for each in found if each.cmdline()[1:3] == ["-m", "serve"]]
+        return [each for each in found if each.name() == "serve"]
 
 
 @pytest.fixture(scope="module")
