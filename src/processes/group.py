@@ -1,10 +1,10 @@
 """Processes started together and ended together, however the notebook ends.
 
 Signalling the group alone is not enough: torchrun gives every worker a session of its own. Each process of a
-launch therefore carries a mark in its environment, which its children inherit and which is looked for when
-the launch ends. A small keeper process does the same when the notebook's kernel is killed or restarted.
+launch therefore carries its id in its environment, which its children inherit and which is looked for when
+the launch ends. A small watchdog process does the same when the notebook's kernel is killed or restarted.
 
-    python group.py MARK GRACE_S     # the keeper; started by ProcessGroup, not by hand
+    python group.py LAUNCH_ID GRACE_S     # the watchdog; started by ProcessGroup, not by hand
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from processes.warm import WarmProcess
 
-MARK_VARIABLE = "WORKSHOP_LAUNCH_MARK"
+LAUNCH_ID_VARIABLE = "WORKSHOP_LAUNCH_ID"
 _KILL_TIMEOUT_S = 60
 _LOOK_AGAIN_S = 0.1
 
@@ -33,7 +33,7 @@ class ProcessGroup:
         command: Program and arguments.
         env: The whole environment of the command.
         cwd: Its working folder; the caller's when None.
-        keeper_grace_s: What the command gets between SIGTERM and SIGKILL when the caller dies.
+        watchdog_grace_s: What the command gets between SIGTERM and SIGKILL when the caller dies.
         is_warm: Fork it from the process that `processes.warm.preload` started; it is `python -m MODULE ...`.
 
     Raises:
@@ -46,29 +46,31 @@ class ProcessGroup:
         *,
         env: Mapping[str, str],
         cwd: Path | None = None,
-        keeper_grace_s: float = 30,
+        watchdog_grace_s: float = 30,
         is_warm: bool = False,
     ) -> None:
-        self.mark = uuid.uuid4().hex
-        # Without the mark of a launch that this process may itself be part of: it outlives that one's end.
-        keeper_env = {name: value for name, value in os.environ.items() if name != MARK_VARIABLE}
+        self.launch_id = uuid.uuid4().hex
+        # Without the id of a launch that this process may itself be part of: it outlives that one's end.
+        watchdog_env = {name: value for name, value in os.environ.items() if name != LAUNCH_ID_VARIABLE}
         # First: what is started before it would be nobody's, if this process were killed in between.
         # Its standard input ends when this process does, by whatever signal.
-        self._keeper = subprocess.Popen(
-            [sys.executable, "-I", __file__, self.mark, str(keeper_grace_s)],
-            env=keeper_env,
+        self._watchdog = subprocess.Popen(
+            [sys.executable, "-I", __file__, self.launch_id, str(watchdog_grace_s)],
+            env=watchdog_env,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             bufsize=0,
             start_new_session=True,
         )
         try:
-            self.process = self._start(command, {**env, MARK_VARIABLE: self.mark}, cwd, is_warm=is_warm)
+            self.process = self._start(
+                command, {**env, LAUNCH_ID_VARIABLE: self.launch_id}, cwd, is_warm=is_warm
+            )
         except BaseException:
-            self._end_keeper()
+            self._end_watchdog()
             raise
         with contextlib.suppress(BrokenPipeError):  # killed by somebody: then there is none
-            self._keeper.stdin.write(str(self.process.pid).encode())
+            self._watchdog.stdin.write(str(self.process.pid).encode())
 
     @staticmethod
     def _start(
@@ -95,26 +97,26 @@ class ProcessGroup:
             _signal_group(self.process.pid, signal.SIGTERM)
 
     def close(self) -> None:
-        """Kill what is left of the group, and the keeper; nothing of the launch runs afterwards."""
+        """Kill what is left of the group, and the watchdog; nothing of the launch runs afterwards."""
         # The direct child first and by its own handle: psutil would take its exit status away.
         self.process.kill()
         self.process.wait()
-        kill_members(self.process.pid, self.mark)
-        self._end_keeper()
+        kill_members(self.process.pid, self.launch_id)
+        self._end_watchdog()
 
-    def _end_keeper(self) -> None:
-        self._keeper.kill()
-        self._keeper.wait()
-        self._keeper.stdin.close()
+    def _end_watchdog(self) -> None:
+        self._watchdog.kill()
+        self._watchdog.wait()
+        self._watchdog.stdin.close()
 
 
-def kill_members(group_id: int | None, mark: str) -> None:
+def kill_members(group_id: int | None, launch_id: str) -> None:
     """Kill every process of a launch and wait until none runs; again for those born meanwhile."""
     import psutil
 
     deadline_s = time.monotonic() + _KILL_TIMEOUT_S
     # After the deadline only a process in uninterruptible sleep is left: it ends when its disk answers.
-    while (members := list(_members(group_id, mark))) and time.monotonic() < deadline_s:
+    while (members := list(_members(group_id, launch_id))) and time.monotonic() < deadline_s:
         for member in members:
             with contextlib.suppress(psutil.NoSuchProcess):
                 member.kill()
@@ -123,13 +125,15 @@ def kill_members(group_id: int | None, mark: str) -> None:
         psutil.wait_procs(members, timeout=_LOOK_AGAIN_S)
 
 
-def _members(group_id: int | None, mark: str) -> Iterator:
-    """Find the running processes of a launch: those of its group, and those that carry its mark."""
+def _members(group_id: int | None, launch_id: str) -> Iterator:
+    """Find the running processes of a launch: those of its group, and those that carry its id."""
     import psutil
 
     for process in psutil.process_iter():
         try:
-            belongs = os.getpgid(process.pid) == group_id or process.environ().get(MARK_VARIABLE) == mark
+            belongs = (
+                os.getpgid(process.pid) == group_id or process.environ().get(LAUNCH_ID_VARIABLE) == launch_id
+            )
             if belongs and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
                 yield process
         except (psutil.Error, OSError):  # ended meanwhile, or of another user
@@ -143,18 +147,18 @@ def _signal_group(group_id: int, number: signal.Signals) -> None:
         return
 
 
-def _keep(mark: str, grace_s: float) -> None:
+def _watch(launch_id: str, grace_s: float) -> None:
     """Wait until the process that started this one is gone, then end its launch."""
-    told = sys.stdin.buffer.read()
+    answer = sys.stdin.buffer.read()
     import psutil
 
     group_id = None  # it was gone before it could say, and what it started has done nothing yet
-    if told:
-        group_id = int(told)
+    if answer:
+        group_id = int(answer)
         _signal_group(group_id, signal.SIGTERM)
-        psutil.wait_procs(list(_members(group_id, mark)), timeout=grace_s)
-    kill_members(group_id, mark)
+        psutil.wait_procs(list(_members(group_id, launch_id)), timeout=grace_s)
+    kill_members(group_id, launch_id)
 
 
 if __name__ == "__main__":
-    _keep(sys.argv[1], float(sys.argv[2]))
+    _watch(sys.argv[1], float(sys.argv[2]))

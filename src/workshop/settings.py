@@ -19,7 +19,7 @@ from workshop.settings_file import read_settings_file
 PREFIX = "WORKSHOP_"
 FILE_NAME = "workshop.yaml"
 # The last one is set by a launch for its own processes.
-RESERVED_VARIABLES = {"WORKSHOP_MODE", "WORKSHOP_HOME", "WORKSHOP_LAUNCH_MARK"}
+RESERVED_VARIABLES = {"WORKSHOP_MODE", "WORKSHOP_HOME", "WORKSHOP_LAUNCH_ID"}
 
 REGIONS = ("ap-northeast-2", "ap-northeast-1", "ap-southeast-1", "us-east-1", "us-east-2", "us-west-2")
 DTYPES = ("float32", "bfloat16")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from processes.group import MARK_VARIABLE
+from processes.group import LAUNCH_ID_VARIABLE
 
 REPO = Path(__file__).parents[2]
 # Kills itself as soon as its command runs, before it does anything else.
@@ -32,7 +32,7 @@ def sleepers() -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            if process.cmdline() == ["sleep", "600.25"] and MARK_VARIABLE in process.environ():
+            if process.cmdline() == ["sleep", "600.25"] and LAUNCH_ID_VARIABLE in process.environ():
                 found.append(process)
         except (psutil.Error, OSError):
             continue

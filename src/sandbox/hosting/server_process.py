@@ -17,7 +17,7 @@ from sandbox import images
 from sandbox.logs import lines_of
 
 PING_TIMEOUT_S = 2.0
-KEEPER_GRACE_S = 5.0  # between SIGTERM and SIGKILL when the sandbox itself was killed
+WATCHDOG_GRACE_S = 5.0  # between SIGTERM and SIGKILL when the sandbox itself was killed
 _PING_AGAIN_S = 0.05
 _DRAIN_S = 30.0  # its output ends when its processes have ended: at once
 # A model whose environment has it, with no value, gets a server that starts alone.
@@ -144,4 +144,4 @@ class ServerProcess:
 
 
 def _start(command: Sequence[str], env: Mapping[str, str], cwd: Path, *, is_warm: bool) -> ProcessGroup:
-    return ProcessGroup(command, env=env, cwd=cwd, keeper_grace_s=KEEPER_GRACE_S, is_warm=is_warm)
+    return ProcessGroup(command, env=env, cwd=cwd, watchdog_grace_s=WATCHDOG_GRACE_S, is_warm=is_warm)

@@ -271,7 +271,7 @@ class HostProcess:
         folder: Path,
         read_line: Callable[[str], None],
     ) -> None:
-        self._group = ProcessGroup(command, env=environment, cwd=folder, keeper_grace_s=_WATCHDOG_GRACE_S)
+        self._group = ProcessGroup(command, env=environment, cwd=folder, watchdog_grace_s=_WATCHDOG_GRACE_S)
         self._read_line = read_line
         self._lock = threading.Lock()
         self._killer: threading.Timer | None = None
@@ -282,7 +282,7 @@ class HostProcess:
     @property
     def launch_id(self) -> str:
         """What every process of the program carries in its environment."""
-        return self._group.mark
+        return self._group.launch_id
 
     @property
     def is_running(self) -> bool:

@@ -59,7 +59,7 @@ class Server:
         self._grace_s, self._has_stopped = grace_s, False
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", **plan.command_environment}
         try:
-            self._group = ProcessGroup(plan.command, env=environment, keeper_grace_s=grace_s)
+            self._group = ProcessGroup(plan.command, env=environment, watchdog_grace_s=grace_s)
         except OSError as error:
             raise ServingError(
                 found=f"{plan.command[0]!r} cannot be started: {error.strerror}",

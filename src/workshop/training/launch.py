@@ -87,7 +87,7 @@ def launch(
     with log_path.open("w", encoding="utf-8", errors="backslashreplace") as log:
         start_s = time.monotonic()
         try:
-            group = ProcessGroup(command, env=whole_env, cwd=cwd and Path(cwd), keeper_grace_s=grace_s)
+            group = ProcessGroup(command, env=whole_env, cwd=cwd and Path(cwd), watchdog_grace_s=grace_s)
         except OSError as error:
             raise LaunchError(
                 found=f"{command[0]!r} cannot be started: {error.strerror} ({error.filename})",

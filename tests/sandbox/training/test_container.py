@@ -74,7 +74,7 @@ def test_the_environment_is_clean_and_leads_to_the_sandbox(jobs) -> None:
     rest = {name for name in env if not name.startswith(known)}
     assert rest <= {
         *("ML", "PATH", "HOME", "TMPDIR", "LANG", "OMP_NUM_THREADS", "TOKENIZERS_PARALLELISM"),
-        *("GLOO_SOCKET_IFNAME", "PET_MASTER_PORT", "WORKSHOP_NOTE", "WORKSHOP_LAUNCH_MARK"),
+        *("GLOO_SOCKET_IFNAME", "PET_MASTER_PORT", "WORKSHOP_NOTE", "WORKSHOP_LAUNCH_ID"),
         *(*HANDED_ON, "PWD", "SHLVL", "_"),
     }
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from processes.group import MARK_VARIABLE
+from processes.group import LAUNCH_ID_VARIABLE
 from workshop.aws import local as local_aws
 from workshop.aws.local import ensure_running, find, stop
 from workshop.errors import WorkshopError
@@ -72,7 +72,7 @@ def test_two_notebooks_at_once_get_the_same_one(home: Path) -> None:
 
 def test_it_survives_the_group_and_the_mark_of_whoever_started_it(home: Path) -> None:
     (url,) = call_in_processes(
-        home, 1, **{MARK_VARIABLE: "mark", "AWS_PROFILE": "mine", "JPY_PARENT_PID": "1"}
+        home, 1, **{LAUNCH_ID_VARIABLE: "mark", "AWS_PROFILE": "mine", "JPY_PARENT_PID": "1"}
     )
     server = psutil.Process(pid_of(home))
     inherited = server.environ()
