@@ -52,19 +52,19 @@ class Settings:
         num_processes: Training processes on one machine (torchrun --nproc_per_node), 1 or more.
         use_local_mode: Train with SageMaker Local Mode (Docker) instead of a training job.
         training_instance_type: For example ml.g5.4xlarge.
-        training_instance_count: Machines of one training job, 1 or more.
-        use_spot: Train on managed spot machines: cheaper, and AWS may take them away and give others.
+        training_instance_count: Instances of one training job, 1 or more.
+        use_spot: Train on managed spot instances: cheaper, and AWS may take them away and give others.
         max_run_s: AWS stops a training job that runs longer, in seconds.
-        max_spot_wait_s: Longest wait for spot machines beside that, in seconds.
+        max_spot_wait_s: Longest wait for spot instances beside that, in seconds.
         long_run_instance_type: Of notebook 03-1, for example ml.g5.48xlarge.
         long_run_recipe: File name under src/train/recipes, for notebook 03-1.
-        long_run_num_processes: Training processes on that machine, 1 or more.
+        long_run_num_processes: Training processes on that instance, 1 or more.
         long_run_steps_per_job: A job of the long run saves and ends after so many steps, 1 or more.
         long_run_max_jobs: So many jobs in a row at most, 1 or more.
         endpoint_instance_type: For example ml.g5.12xlarge.
         endpoint_num_gpus: GPUs that a model is spread over (tensor parallel), 1 or more.
         num_endpoint_articles: Unseen articles that an endpoint summarises, 1 or more.
-        endpoint_timeout_s: Longest wait for a machine that starts and loads a model, in seconds.
+        endpoint_timeout_s: Longest wait for an instance that starts and loads a model, in seconds.
         component_num_gpus: GPUs of each copy of an inference component, 1 or more.
         scaling_timeout_s: Longest wait for automatic scaling (quarters of an hour on AWS), in seconds.
         metric_period_s: Of the points that are drawn of CloudWatch's metrics, in seconds.
@@ -196,7 +196,7 @@ class Settings:
 
     @property
     def training_timeout_s(self) -> int:
-        """How long to wait for a training job: for its machine, and then for all it may run, in seconds."""
+        """How long to wait for a training job: for its instance, and then for all it may run, in seconds."""
         return self.endpoint_timeout_s + (self.max_wait_s or self.max_run_s)
 
     @property

@@ -65,7 +65,7 @@ def new_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
             num_attention_heads=4,
             num_key_value_heads=4,
             max_position_embeddings=CONTEXT_TOKENS,
-            # Short wave lengths for short articles; not 10,000, which older readers assume in silence.
+            # Short wave lengths for short articles; not 10,000, which older readers silently assume.
             rope_parameters={"rope_type": "default", "rope_theta": 100.0},
             # The usual 0.02 suits widths of thousands; at 128 it starts with next to no attention.
             initializer_range=0.08,

@@ -13,10 +13,13 @@ RESUME = "free some space and start again: training resumes from the last comple
 
 
 class UserError(Exception):
-    """What was found, what was expected and what to do next; shown without a traceback."""
+    """What was found, what was expected and what to do next; shown without a traceback.
+
+    The same lines as processes/errors.py writes, which is not shipped with this folder.
+    """
 
     def __init__(self, *, found: str, expected: str, next_step: str) -> None:
-        super().__init__(f"found: {found}\nexpected: {expected}\nnext: {next_step}")
+        super().__init__(f"found     {found}\nexpected  {expected}\ndo next   {next_step}")
         self.parts = {"found": found, "expected": expected, "next_step": next_step}
 
     def __reduce__(self):

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from workshop.errors import WorkshopError
-from workshop.inference.refusals import refusal_of_endpoint
+from workshop.inference.error_responses import endpoint_error
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -109,7 +109,7 @@ def explain(error: ClientError, engine: str | None = None) -> WorkshopError:
     """
     code, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
     if code == "ModelError" and engine is not None:
-        return refusal_of_endpoint(engine, error)
+        return endpoint_error(engine, error)
     expected, next_step = "a call that AWS accepts", "correct what it names, then run the cell again"
     for pattern, expectation, advice in _ADVICE:
         if re.search(pattern, f"{code}: {message}"):

@@ -15,8 +15,8 @@ from __future__ import annotations
 from workshop.inference.answers import Answer, AnswerStream, InferenceError, Piece
 from workshop.inference.client import Client
 from workshop.inference.dialects import DIALECTS, LMI, TGI, VLLM, Dialect, prompt_text, who_answered
+from workshop.inference.error_responses import endpoint_error, response_error
 from workshop.inference.parameters import MAX_NEW_TOKENS, Parameters
-from workshop.inference.refusals import refusal, refusal_of_endpoint
 
 __all__ = [
     "DIALECTS",
@@ -31,8 +31,8 @@ __all__ = [
     "InferenceError",
     "Parameters",
     "Piece",
+    "endpoint_error",
     "prompt_text",
-    "refusal",
-    "refusal_of_endpoint",
+    "response_error",
     "who_answered",
 ]

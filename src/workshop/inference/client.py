@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from workshop.inference.answers import Answer, AnswerStream, InferenceError, Piece
 from workshop.inference.dialects import Dialect
-from workshop.inference.refusals import refusal
+from workshop.inference.error_responses import response_error
 from workshop.prompt import Message
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Client:
                 continue
             if response.status_code == 200:
                 return response
-            error = refusal(self.dialect.engine, response.status_code, response.content)
+            error = response_error(self.dialect.engine, response.status_code, response.content)
             response.close()
             if is_final or response.status_code not in (429, 503):
                 raise error

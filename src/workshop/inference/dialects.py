@@ -10,8 +10,8 @@ from typing import Any
 
 from workshop.errors import WorkshopError
 from workshop.inference.answers import Answer, AnswerStream, InferenceError, Piece
+from workshop.inference.error_responses import response_error
 from workshop.inference.parameters import Parameters
-from workshop.inference.refusals import refusal
 from workshop.inference.streams import DONE, json_events, unexpected
 from workshop.prompt import Message, render
 from workshop.serving.engines import ENGINES
@@ -91,12 +91,12 @@ class Dialect:
         except (ValueError, LookupError, TypeError, AttributeError):
             raise unexpected(body) from None
         self._check_reason(details.get("finish_reason"))
-        told = {name.lower(): value for name, value in (headers or {}).items()}
+        given = {name.lower(): value for name, value in (headers or {}).items()}
         return Answer(
             text=text,
             finish_reason=details.get("finish_reason"),
-            num_prompt_tokens=_number(told.get("x-prompt-tokens")),
-            num_generated_tokens=_number(details.get("generated_tokens") or told.get("x-generated-tokens")),
+            num_prompt_tokens=_number(given.get("x-prompt-tokens")),
+            num_generated_tokens=_number(details.get("generated_tokens") or given.get("x-generated-tokens")),
             **times,
         )
 
@@ -156,7 +156,7 @@ class Dialect:
             if getattr(asked, name) is not None:
                 raise WorkshopError(
                     found=f"{name} = {getattr(asked, name)!r} with chat messages",
-                    expected=f"{self.title}'s chat route without it: it would be ignored in silence",
+                    expected=f"{self.title}'s chat route without it: it would be ignored silently",
                     next_step=f"leave {name} out, or send the prompt as text: prompt_text(messages)",
                 )
         given: dict[str, Any] = {
@@ -173,7 +173,7 @@ class Dialect:
         if not isinstance(content, dict):
             raise unexpected(json.dumps(content).encode())
         if content.get("error") or content.get("object") == "error":
-            raise refusal(self.engine, None, json.dumps(content, ensure_ascii=False))
+            raise response_error(self.engine, None, json.dumps(content, ensure_ascii=False))
         if "choices" in content:
             return _openai_piece(content)
         if "token" not in content or not self.has_inputs:
@@ -194,7 +194,7 @@ class Dialect:
     def _check_reason(self, finish_reason: str | None) -> None:
         """LMI answers 200 and an empty text when generating fails, and says so only here."""
         if finish_reason == "error":
-            raise refusal(self.engine, None, "generation failed (finish_reason: error)")
+            raise response_error(self.engine, None, "generation failed (finish_reason: error)")
 
 
 TGI = Dialect(

@@ -46,7 +46,7 @@ class ModelFacts:
         """Read them from a model's folder; the adapter from `adapter/` inside.
 
         Raises:
-            WorkshopError: No config.json, or a file that is no JSON.
+            WorkshopError: No config.json, or a file that is not JSON.
         """
         model_dir = Path(model_dir)
         config = _read(model_dir / "config.json")
@@ -122,7 +122,7 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     except ValueError as problem:
         raise WorkshopError(
-            found=f"{path}, which is no JSON ({problem})",
+            found=f"{path}, which is not JSON ({problem})",
             expected="the file that training has written",
             next_step="run the notebook 02-Train-Local-KR-News again",
         ) from None

@@ -19,8 +19,8 @@ from workshop.inference import (
     Answer,
     AnswerStream,
     InferenceError,
+    endpoint_error,
     prompt_text,
-    refusal_of_endpoint,
 )
 from workshop.prompt import chat_messages
 from workshop.serving.engines import serving_image
@@ -204,7 +204,7 @@ def test_whole_answers_have_the_engines_own_form(endpoint: Endpoint) -> None:
 def test_vllm_refuses_the_body_of_the_others(endpoints: dict[str, Endpoint]) -> None:
     with pytest.raises(ClientError) as raised:
         endpoints["vllm"].invoke(DIALECTS["tgi"].body("가나다"))
-    error = refusal_of_endpoint("vllm", raised.value)
+    error = endpoint_error("vllm", raised.value)
     assert "vLLM answered 400: Cannot find suitable handler" in error.found
     assert "another engine is serving" in error.next_step
 
@@ -228,7 +228,7 @@ def test_too_many_tokens_name_engine_and_limit(
     message = inner["message" if engine == "vllm" else "error"]
     own = {"tgi": ("error_type", "validation"), "lmi": ("code", 424), "vllm": ("type", "BadRequestError")}
     assert own[engine] in inner.items()
-    error = refusal_of_endpoint(engine, raised.value)
+    error = endpoint_error(engine, raised.value)
     title, limit = endpoint.dialect.title.removesuffix(" (DJL Serving)"), LIMITS[engine]
     assert error.found == f"{title} answered {status}: {message}"
     assert error.expected.startswith(f"prompt and answer within {limit} = 2048")

@@ -39,7 +39,7 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """What is looked at; see `workshop.serving.lint.lint`."""
+    """What is looked at; see `workshop.serving.deployment_check.check_deployment`."""
 
     engine: str
     environment: Mapping[str, str]
@@ -229,7 +229,7 @@ def _secrets(given: Deployment) -> list[Problem]:
 
 
 def _written_by_transformers_5(given: Deployment) -> list[Problem]:
-    """Find what transformers 4.57 does not read, or reads wrong without a word.
+    """Find what transformers 4.57 does not read, or silently reads wrong.
 
     Source: transformers 5 migration guide; tried with both versions.
     """
@@ -260,7 +260,7 @@ def _written_by_transformers_5(given: Deployment) -> list[Problem]:
         problems.append(
             Problem(
                 found=f"rope_theta = {theta:g} only inside rope_parameters in config.json",
-                expected=f"rope_theta at the top as well for {server}; it takes 10,000 without a word",
+                expected=f"rope_theta at the top as well for {server}; it silently takes 10,000",
                 next_step=next_step,
             )
         )

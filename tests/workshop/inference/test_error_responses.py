@@ -7,7 +7,7 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
-from workshop.inference import refusal, refusal_of_endpoint
+from workshop.inference import endpoint_error, response_error
 
 TGI_TOTAL = (
     "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 2048. "
@@ -59,7 +59,7 @@ def openai(message: str) -> str:
 def test_the_limit_and_its_variable_are_named(
     engine: str, status: int | None, told: str, parts: list[str]
 ) -> None:
-    error = refusal(engine, status, told)
+    error = response_error(engine, status, told)
     for part in parts:
         assert part in str(error)
     assert error.status == status
@@ -78,7 +78,7 @@ def test_the_limit_and_its_variable_are_named(
     ],
 )
 def test_only_want_of_room_may_be_asked_again(status: int | None, told: str, is_overload: bool) -> None:
-    assert refusal("tgi", status, told).is_overload is is_overload
+    assert response_error("tgi", status, told).is_overload is is_overload
 
 
 def test_an_endpoints_refusal_is_read_from_boto3s_error() -> None:
@@ -87,7 +87,7 @@ def test_an_endpoints_refusal_is_read_from_boto3s_error() -> None:
         "OriginalStatusCode": 422,
         "OriginalMessage": tgi(TGI_TOTAL),
     }
-    error = refusal_of_endpoint("tgi", ClientError(response, "InvokeEndpoint"))
+    error = endpoint_error("tgi", ClientError(response, "InvokeEndpoint"))
     assert error.status == 422
     assert "MAX_TOTAL_TOKENS = 2048" in error.expected
 
@@ -97,9 +97,9 @@ def test_a_prompt_that_fills_the_context_is_not_told_to_ask_for_no_tokens() -> N
         told = (
             f"`inputs` tokens + `max_new_tokens` must be <= 2048. Given: {num_prompt} `inputs` tokens and 4"
         )
-        error = refusal("tgi", 422, tgi(f"{told} `max_new_tokens`"))
+        error = response_error("tgi", 422, tgi(f"{told} `max_new_tokens`"))
         assert error.next_step == "shorten the article, or serve with a larger MAX_TOTAL_TOKENS"
 
 
 def test_bytes_that_are_no_utf_8_are_shown() -> None:
-    assert "�" in refusal("tgi", 500, b"\xff").found
+    assert "�" in response_error("tgi", 500, b"\xff").found

@@ -12,8 +12,8 @@ from tests.serve.server_process import BASE
 
 from workshop.errors import WorkshopError
 from workshop.instance_types import CUDA_13_AMI, INSTANCE_TYPES, num_gpus_of
+from workshop.serving.deployment_check import check_deployment, problems_table
 from workshop.serving.engines import ENGINES
-from workshop.serving.lint import lint, problems_table
 from workshop.serving.model_facts import ModelFacts
 from workshop.serving.plan import serving_plan
 from workshop.settings import load_settings
@@ -35,7 +35,7 @@ CU130 = "763104351884.dkr.ecr.us-east-1.amazonaws.com/vllm:0.30.0-gpu-py312-cu13
 
 
 def found(engine: str, environment: dict, facts: ModelFacts = FACTS, **given) -> str:
-    problems = lint(engine, environment, facts, **({"instance_type": "ml.g5.12xlarge"} | given))
+    problems = check_deployment(engine, environment, facts, **({"instance_type": "ml.g5.12xlarge"} | given))
     return "\n".join(f"{one.found} | {one.expected} | {one.next_step}" for one in problems)
 
 
@@ -49,7 +49,7 @@ def test_the_workshops_own_deployments_are_good(mode: str, engine: str, tmp_path
     (tmp_path / "config.json").write_text(json.dumps(LLAMA_3_8B))
     settings = load_settings(environ={"WORKSHOP_MODE": mode, "WORKSHOP_SERVING_ENGINE": engine})
     plan = serving_plan(settings, tmp_path)
-    problems = lint(
+    problems = check_deployment(
         engine, plan.environment, ModelFacts.of_folder(tmp_path), image=plan.image, ami_version=CUDA_13_AMI,
         instance_type=settings.endpoint_instance_type, is_component=True,
     )  # fmt: skip
@@ -225,5 +225,5 @@ def test_a_folder_is_read_with_its_adapter(tmp_path: Path) -> None:
     assert ModelFacts.of_folder(tmp_path).adapter_rank == 8
     assert ModelFacts.of_folder(tmp_path).tokenizer_config == {}
     (tmp_path / "tokenizer_config.json").write_text("{half")
-    with pytest.raises(WorkshopError, match=r"tokenizer_config\.json, which is no JSON"):
+    with pytest.raises(WorkshopError, match=r"tokenizer_config\.json, which is not JSON"):
         ModelFacts.of_folder(tmp_path)

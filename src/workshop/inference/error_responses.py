@@ -1,4 +1,4 @@
-"""What a server says when it refuses, and what to do about it: which limit, and the variable that sets it."""
+"""What a server's error response means, and what to do: which limit, and the variable that sets it."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _OVERLOADED = re.compile(r"overloaded|out of capacity|queue is full", re.IGNOREC
 _MAX_SHOWN_CHARS = 400
 
 
-def refusal(engine: str, status: int | None, told: str | bytes) -> InferenceError:
+def response_error(engine: str, status: int | None, body: str | bytes) -> InferenceError:
     """Return the error for what a server answered in place of tokens.
 
     Args:
         engine: A name of ENGINES.
         status: HTTP status; None inside a stream, whose status was 200.
-        told: Body, or the event's JSON.
+        body: Body, or the event's JSON.
     """
-    message, kind = _message(told)
+    message, kind = _message(body)
     title = ENGINES[engine].short_title
     where = f"{title} answered {status}" if status else f"{title} ended the stream with an error"
     expected, next_step = _advice(engine, status, message, kind)
@@ -41,7 +41,7 @@ def refusal(engine: str, status: int | None, told: str | bytes) -> InferenceErro
     )
 
 
-def refusal_of_endpoint(engine: str, error: ClientError) -> InferenceError:
+def endpoint_error(engine: str, error: ClientError) -> InferenceError:
     """Return the error for what a container behind an endpoint answered, as boto3 reports it.
 
     Args:
@@ -49,8 +49,8 @@ def refusal_of_endpoint(engine: str, error: ClientError) -> InferenceError:
         error: ModelError of invoke_endpoint.
     """
     response = error.response
-    told = response.get("OriginalMessage") or response.get("Error", {}).get("Message", "")
-    return refusal(engine, response.get("OriginalStatusCode"), told)
+    body = response.get("OriginalMessage") or response.get("Error", {}).get("Message", "")
+    return response_error(engine, response.get("OriginalStatusCode"), body)
 
 
 def _advice(engine: str, status: int | None, message: str, kind: str) -> tuple[str, str]:
@@ -104,9 +104,9 @@ def _beyond(limit: Limit, message: str) -> re.Match[str] | None:
     return next((match for pattern in patterns if (match := pattern.search(message))), None)
 
 
-def _message(told: str | bytes) -> tuple[str, str]:
+def _message(body: str | bytes) -> tuple[str, str]:
     """Return the words of an error and its type, in whichever form: TGI's, OpenAI's, DJL's, or plain text."""
-    text = told.decode("utf-8", errors="replace") if isinstance(told, bytes) else told
+    text = body.decode("utf-8", errors="replace") if isinstance(body, bytes) else body
     try:
         content: Any = json.loads(text)
     except ValueError:

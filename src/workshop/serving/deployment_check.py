@@ -1,6 +1,6 @@
 """What would go wrong with a deployment, found before it costs money: found, expected, do next.
 
-problems = lint(plan.engine, plan.environment, ModelFacts.of_folder(plan.model_dir),
+problems = check_deployment(plan.engine, plan.environment, ModelFacts.of_folder(plan.model_dir),
                 instance_type=settings.endpoint_instance_type, image=plan.image)
 problems_table(problems)        # empty when nothing was found
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from workshop.serving.lint_checks import CHECKS, Deployment, Problem
+from workshop.serving.deployment_rules import CHECKS, Deployment, Problem
 from workshop.serving.model_facts import ModelFacts
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ BATCH_SIZE = 8
 """Requests of full length that a server should have room for."""
 
 
-def lint(
+def check_deployment(
     engine: str,
     environment: Mapping[str, str],
     facts: ModelFacts,
