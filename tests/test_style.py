@@ -92,6 +92,32 @@ def test_a_line_that_should_not_be_there_is_found(pattern: re.Pattern[str], line
     assert pattern.search(line)
 
 
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+CODE = re.compile(r"```.*?```", re.DOTALL)
+
+
+def broken_links(path: Path) -> list[str]:
+    """Return the links of a Markdown file that lead nowhere, and the paths in CONTRIBUTING.md's tables."""
+    text = CODE.sub("", path.read_text(encoding="utf-8"))
+    targets = {match.partition("#")[0] for match in LINK.findall(text) if "://" not in match}
+    if path.name == "CONTRIBUTING.md":
+        quoted = re.findall(r"`([\w./-]+/[\w./-]*\.\w+|[\w./-]+/)`", text)
+        targets |= {name for name in quoted if "NAME" not in name and "NN-" not in name}
+    return sorted(target for target in targets if target and not (path.parent / target).exists())
+
+
+def test_every_link_of_a_document_leads_to_a_file() -> None:
+    documents = [path for path in repository_files() if path.suffix == ".md"]
+    assert len(documents) >= 10
+    assert {str(path): links for path in documents if (links := broken_links(path))} == {}
+
+
+def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "CONTRIBUTING.md"
+    path.write_text("[a](none.md) [b](CONTRIBUTING.md#x) [c](https://d.e/f) `src/none.py` `src/NAME.py`")
+    assert broken_links(path) == ["none.md", "src/none.py"]
+
+
 def test_make_help_lists_every_target_with_one_line_of_meaning() -> None:
     text = (REPO_DIR / "Makefile").read_text(encoding="utf-8")
     targets = re.findall(r"^([a-z][a-z-]*):(?!=)", text, flags=re.MULTILINE)

@@ -163,7 +163,8 @@ def test_sigterm_saves_a_checkpoint_that_only_its_own_run_resumes_from(
     other = ("--learning_rate", "0.001", "--resume_from_checkpoint", "last")
     refused = train(tmp_path, small_data, *endless, *other, num_processes=2, expect=1)
     assert (
-        f"found     {last} of another run: learning_rate 0.002 in the checkpoint, 0.001 here" in refused.output
+        f"found     {last} of another run: learning_rate 0.002 in the checkpoint, 0.001 here"
+        in refused.output
     )
     assert refused.output.count("found:") == 1
     assert (
