@@ -13,7 +13,7 @@ from datasets import Dataset
 from tests.train.conftest import BASE, HANG_S, TRAIN, environment, torchrun, train
 
 from tuning import checkpointing
-from tuning.arguments import parse
+from tuning.arguments import parse, resolved
 from tuning.checkpointing import base_model_identity, choose, data_checksum, differences, run_fingerprint
 from tuning.errors import UserError
 
@@ -137,7 +137,7 @@ def test_a_full_disk_is_reported_and_the_last_checkpoint_stays(tmp_path: Path, s
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest - 4096, largest - 4096)),
     )
     assert "the disk is full" in full.output
-    assert "next:" in full.output
+    assert "do next   " in full.output
     assert checkpointing.all_checkpoints(tmp_path) == [before]
     assert checkpointing.is_complete(before)
 
@@ -145,7 +145,8 @@ def test_a_full_disk_is_reported_and_the_last_checkpoint_stays(tmp_path: Path, s
 def of(tmp_path: Path, *changes: str, data: Dataset = DATA, base: Path = BASE) -> dict[str, Any]:
     words = ["--config", "x", "--output_dir", str(tmp_path), "--model_name_or_path", str(base), *changes]
     recipe = Path(__file__).parents[2] / "src" / "train" / "recipes" / "sample.yaml"
-    return run_fingerprint(*parse(words, str(recipe)), data)
+    script, training, model = parse(words, str(recipe))
+    return run_fingerprint(resolved(script, training, model), training, data)
 
 
 @pytest.mark.parametrize(
@@ -264,8 +265,8 @@ def test_a_checkpoint_of_another_run_is_refused(
     checkpoint = save(tmp_path, 4, changed(**theirs))
     with pytest.raises(UserError) as refused:
         choose(tmp_path, str(checkpoint) if named else "last", OURS, saves=True)
-    assert f"found: {checkpoint} of another run: {reported}" in str(refused.value)
-    assert "next: set them as they were, or give another output_dir" in str(refused.value)
+    assert f"found     {checkpoint} of another run: {reported}" in str(refused.value)
+    assert "do next   set them as they were, or give another output_dir" in str(refused.value)
     assert checkpointing.is_complete(checkpoint)
 
 

@@ -72,8 +72,8 @@ def test_two_processes_tell_a_user_error_once_and_write_nothing(
     run = train(tmp_path / "out", small_data, *arguments, num_processes=2, expect=1)
     for part in reported:
         assert part in run.output
-    assert run.output.count("found:") == 1
-    assert 'File "' not in run.output.split("found:")[1].split("next:")[0]
+    assert run.output.count("found     ") == 1
+    assert 'File "' not in run.output.split("found     ")[1].split("do next   ")[0]
     assert not run.model_dir.exists()
 
 
@@ -90,7 +90,7 @@ def test_a_user_error_travels_to_other_processes() -> None:
     error = UserError(found="a", expected="b", next_step="c")
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is UserError
-    assert str(copy) == str(error) == "found: a\nexpected: b\nnext: c"
+    assert str(copy) == str(error) == "found     a\nexpected  b\ndo next   c"
 
 
 def test_only_errors_about_space_count_as_a_full_disk() -> None:

@@ -45,7 +45,7 @@ def test_a_loss_that_is_not_a_number_ends_all_processes_and_keeps_its_batch(
         num_processes=2,
         expect=1,
     )
-    assert run.output.count("found:") == 1
+    assert run.output.count("found     ") == 1
     assert "a loss that is not a finite number in step 2" in run.output
     assert len(run.losses) == 1
     kept = tmp_path / "out" / "not-finite-loss-step-2-process-1.jsonl"

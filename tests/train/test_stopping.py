@@ -166,7 +166,7 @@ def test_sigterm_saves_a_checkpoint_that_only_its_own_run_resumes_from(
         f"found     {last} of another run: learning_rate 0.002 in the checkpoint, 0.001 here"
         in refused.output
     )
-    assert refused.output.count("found:") == 1
+    assert refused.output.count("found     ") == 1
     assert (
         'tuning/checkpointing.py", line' not in refused.output
     )  # the other process has the same error, not one of its own

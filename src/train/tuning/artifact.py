@@ -10,17 +10,17 @@ import shutil
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tuning.arguments import ScriptArguments, resolved
+from tuning.arguments import ScriptArguments
 from tuning.errors import RESUME, disk_full, is_disk_full
 from tuning.progress import Phases, memory_mib, say, tokens_so_far
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-    from trl import ModelConfig, SFTConfig
+    from trl import SFTConfig
 
     from tuning.trainer import Trainer
 
@@ -69,11 +69,9 @@ def require_not_empty(adapter: Path, *, num_steps: int) -> None:
         raise RuntimeError(f"{adapter} holds {len(updates)} update matrices, {state}")
 
 
-def write_resolved_config(
-    folder: Path, script: ScriptArguments, training: SFTConfig, model: ModelConfig
-) -> None:
+def write_resolved_config(folder: Path, settings: dict[str, Any]) -> None:
     """Write resolved-config.yaml, a recipe that repeats the run."""
-    text = yaml.safe_dump(resolved(script, training, model), sort_keys=True)
+    text = yaml.safe_dump(settings, sort_keys=True)
     (folder / "resolved-config.yaml").write_text(text, encoding="utf-8")
 
 

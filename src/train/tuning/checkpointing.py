@@ -15,12 +15,11 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuning.arguments import ScriptArguments, resolved
 from tuning.errors import UserError
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from trl import ModelConfig, SFTConfig
+    from trl import SFTConfig
 
 MARKER = "complete.json"
 LAST = "last"  # of resume_from_checkpoint: the newest complete one
@@ -162,18 +161,21 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def run_fingerprint(
-    script: ScriptArguments, training: SFTConfig, model: ModelConfig, train_data: Dataset
-) -> dict[str, Any]:
+def run_fingerprint(settings: dict[str, Any], training: SFTConfig, train_data: Dataset) -> dict[str, Any]:
     """Return what two runs must have in common for one to resume from the other's checkpoint.
 
     The content of the data and of the base model counts, not where they lie: a job reads them from other
     folders than a laptop. Settings that change no number (where, how often and how long) may differ, and so
     may the number of processes, which is there for information.
+
+    Args:
+        settings: The resolved configuration.
+        training: Says how many rows a step has.
+        train_data: As the trainer gets it.
     """
-    settings = json.loads(json.dumps(resolved(script, training, model)))
+    settings = json.loads(json.dumps(settings))  # as they are read back from a checkpoint
     return {
-        "base_model": base_model_identity(model.model_name_or_path, model.model_revision),
+        "base_model": base_model_identity(settings["model_name_or_path"], settings["model_revision"]),
         "train_data": f"{len(train_data):,} rows with checksum {data_checksum(train_data)}",
         "rows_per_step": training.per_device_train_batch_size
         * training.gradient_accumulation_steps

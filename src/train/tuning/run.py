@@ -12,7 +12,7 @@ import torch
 import transformers
 
 from merge import merge
-from tuning.arguments import parse
+from tuning.arguments import parse, resolved
 from tuning.artifact import model_dir, save_adapter, write_metrics, write_resolved_config
 from tuning.checkpointing import remove_all, resume_point, run_fingerprint
 from tuning.data import read_rows, tokenize
@@ -47,6 +47,7 @@ def run(argv: list[str], recipe: str | None, *, started: float) -> NoReturn:
     is_main = training.process_index == 0
     transformers.utils.logging.disable_progress_bar()
     transformers.set_seed(training.seed)
+    settings = resolved(script, training, model)
     phases.end("imports", show=is_main)
 
     train_rows = read_rows(script.train_data, name="train_data", max_rows=script.max_train_rows)
@@ -67,7 +68,7 @@ def run(argv: list[str], recipe: str | None, *, started: float) -> NoReturn:
     phases.end("data", show=is_main)
 
     # Before the model is loaded: a checkpoint of another run is refused at once.
-    fingerprint = run_fingerprint(script, training, model, train_data) if is_main else {}
+    fingerprint = run_fingerprint(settings, training, train_data) if is_main else {}
     checkpoint = resume_point(training, fingerprint)
     with explain_out_of_memory(training, model, config, max_seq_tokens=max_seq_tokens):
         began = time.monotonic()
@@ -93,7 +94,7 @@ def run(argv: list[str], recipe: str | None, *, started: float) -> NoReturn:
     if not is_terminated:
         save_adapter(trainer, folder / "adapter")
         if is_main:
-            write_resolved_config(folder, script, training, model)
+            write_resolved_config(folder, settings)
         trainer.accelerator.wait_for_everyone()
         phases.end("save", show=is_main)
     if torch.distributed.is_initialized():
