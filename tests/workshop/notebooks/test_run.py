@@ -145,7 +145,7 @@ def test_an_interrupted_run_leaves_no_process_behind(
     )  # fmt: skip
     children: list[psutil.Process] = []
     deadline_s = time.monotonic() + 300
-    while not any("time.sleep(300)" in " ".join(child.cmdline()) for child in children):
+    while not any("time.sleep(300)" in command_line(child) for child in children):
         assert time.monotonic() < deadline_s, "the cell did not start"
         time.sleep(0.1)
         children = psutil.Process(process.pid).children(recursive=True)
@@ -169,6 +169,14 @@ def test_the_list_holds_every_notebook_without_running_one(tmp_path: Path, envir
     listed = [Path(line) for line in done.stdout.splitlines()]
     assert listed == list_notebooks(find_repo_dir() / "notebook")
     assert not (tmp_path / "home").exists()
+
+
+def command_line(process: psutil.Process) -> str:
+    """Return a process's command; "" when it has ended meanwhile."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 @pytest.mark.parametrize("track", ["01", "all"])
