@@ -11,6 +11,7 @@ import serve
 from sandbox import images
 from serve.dialects.registry import DIALECTS
 from serve.settings import VARIABLES
+from workshop import inference
 from workshop.serving.engines import ENGINES, serving_image
 
 IMAGES = Path(serve.__file__).with_name("images.yaml")
@@ -32,7 +33,7 @@ def test_the_workshops_image_of_an_engine_is_emulated_in_its_dialect(
 
 
 def test_the_workshop_knows_every_dialect() -> None:
-    assert set(ENGINES) == set(DIALECTS)
+    assert set(ENGINES) == set(inference.DIALECTS) == set(DIALECTS)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
