@@ -93,8 +93,8 @@ class ProcessGroup:
 
     def terminate(self) -> None:
         """Ask every process of the group to end (SIGTERM); torchrun hands it on to its workers."""
-        if self.process.poll() is None:
-            _signal_group(self.process.pid, signal.SIGTERM)
+        if self.process.poll() is None and not _signal_group(self.process.pid, signal.SIGTERM):
+            self.process.terminate()  # forked a moment ago, and not yet the leader of its group
 
     def close(self) -> None:
         """Kill what is left of the group, and the watchdog; nothing of the launch runs afterwards."""
@@ -140,11 +140,13 @@ def _members(group_id: int | None, launch_id: str) -> Iterator:
             continue
 
 
-def _signal_group(group_id: int, number: signal.Signals) -> None:
+def _signal_group(group_id: int, number: signal.Signals) -> bool:
+    """Send a signal to a group; False when there is none."""
     try:
         os.killpg(group_id, number)
     except (ProcessLookupError, PermissionError):  # macOS: no permission for a group of zombies
-        return
+        return False
+    return True
 
 
 def _watch(launch_id: str, grace_s: float) -> None:

@@ -72,6 +72,7 @@ def serve(home: Path, port: int) -> int:
     """Serve a home on a port until a signal comes; the caller holds the home's lock."""
     end_signal = EndSignal()
     _leave_out_settings_of_aws()
+    _leave_out_settings_of_libraries()
     from sandbox.memory import freeze_heap, limit_arenas
 
     limit_arenas()
@@ -112,6 +113,17 @@ def _leave_out_settings_of_aws() -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
+
+
+def _leave_out_settings_of_libraries() -> None:
+    """Let servers that are forked find what those that start alone find, of all that is read at a start."""
+    from processes.warm import READ_AT_START
+    from sandbox.hosting.container_environment import machine_environment
+
+    kept = {name: value for name, value in machine_environment().items() if name.startswith(READ_AT_START)}
+    for name in [name for name in os.environ if name.startswith(READ_AT_START)]:
+        del os.environ[name]
+    os.environ.update(kept)
 
 
 def _port(text: str) -> int:
@@ -159,6 +171,7 @@ def _recover(context: Context, others: OtherServices) -> None:
 
 def _end(context: Context) -> None:
     """End every child and say so in its record, all at the same time and within a limit."""
+    from processes import warm
     from sandbox.hosting import lifecycle
     from sandbox.scaling import running
     from sandbox.training import jobs
@@ -169,6 +182,7 @@ def _end(context: Context) -> None:
         deadline_s,
         [partial(those.end_all, context) for those in (jobs, lifecycle.components, lifecycle.endpoints)],
     )
+    warm.end()
 
 
 def _run_until(deadline_s: float, functions: Iterable[Callable[[], None]]) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 _BLOCK_BYTES = 1 << 20
 
@@ -32,7 +32,7 @@ class S3Files:
         """Return whether there is a bucket of this name."""
         try:
             self._client.head_bucket(Bucket=bucket)
-        except ClientError:
+        except (ClientError, ParamValidationError):  # the second: no bucket can have this name
             return False
         return True
 

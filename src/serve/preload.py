@@ -1,7 +1,7 @@
 """What a fork server imports for all servers: the libraries, which are nearly all of a server's start.
 
 For the fork server alone (processes/warm.py): it works when it is imported, which is all that can be asked of
-one. It imports libraries, and not this package, which each server reads with its own environment.
+one. What it imports of this package reads nothing of the environment: each server does that itself.
 """
 
 import gc
@@ -21,7 +21,10 @@ for _library in (
     "starlette.applications",
     "uvicorn.protocols.http.auto",
 ):
-    importlib.import_module(_library)
+    try:
+        importlib.import_module(_library)
+    except ImportError as error:  # which a fork server would pass over silently
+        raise SystemExit(f"{_library} cannot be imported: {error}") from None
 if max(threading.active_count(), len(os.listdir("/proc/self/task"))) > 1:
     raise SystemExit("a library has started a thread, which no fork would have: servers start without it")
 # Objects that no search for cycles touches stay in pages that the servers share.

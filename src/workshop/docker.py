@@ -51,11 +51,8 @@ SERVING = DockerUse(
 )
 
 
-def check_docker(use: DockerUse) -> str:
+def check_docker(use: DockerUse) -> None:
     """Look for the program and its daemon.
-
-    Returns:
-        The daemon's runtimes, as JSON.
 
     Raises:
         WorkshopError: One of them is missing.
@@ -66,14 +63,12 @@ def check_docker(use: DockerUse) -> str:
             expected=f"Docker, which {use.purpose}",
             way_out="install Docker (setup/README.md) and run the cell again",
         )
-    runtimes = output_of("docker", "info", "--format", "{{json .Runtimes}}")
-    if runtimes is None:
+    if output_of("docker", "info") is None:
         raise use.error(
             found="a Docker that does not answer (`docker info` fails)",
             expected="a running Docker daemon that this user may use",
             way_out="start it (Linux: sudo systemctl start docker) and run the cell again",
         )
-    return runtimes
 
 
 def check_serving_container(image: str) -> None:
@@ -82,14 +77,15 @@ def check_serving_container(image: str) -> None:
     Raises:
         WorkshopError: Naming what is missing.
     """
-    runtimes = check_docker(SERVING)
+    check_docker(SERVING)
     if not has_gpu():
         raise SERVING.error(
             found="no NVIDIA GPU that answers (`nvidia-smi` fails)",
             expected="a GPU: the serving images run on nothing else",
             way_out="use an instance with a GPU, or endpoint_num_gpus of them: an ml.g5.12xlarge",
         )
-    if "nvidia" not in runtimes and not any(map(shutil.which, _GPU_HOOKS)):
+    runtimes = output_of("docker", "info", "--format", "{{json .Runtimes}}")
+    if "nvidia" not in (runtimes or "") and not any(map(shutil.which, _GPU_HOOKS)):
         raise SERVING.error(
             found="a Docker that cannot hand GPUs to containers",
             expected="the NVIDIA Container Toolkit",

@@ -92,6 +92,7 @@ INSTANCE_TYPES: dict[str, InstanceType] = {
         ("ml.g6e.48xlarge", _L40S, 8, None),
         ("ml.p4d.24xlarge", _A100, 8, 25.25),
         ("ml.p4de.24xlarge", _A100_80, 8, None),
+        ("ml.p5.4xlarge", _H100, 1, None),
         ("ml.p5.48xlarge", _H100, 8, 63.30),
     )
 }

@@ -100,6 +100,7 @@ subprocess.run(["echo", "of a child"])
         ("import os; os._exit(4)", 4),
         ("1 / 0", 1),
         ("import os; os.kill(os.getpid(), 9)", -9),
+        ("import os; os.kill(os.getpid(), 11)", -11),
         ("import os; os.kill(os.getpid(), 15)", -15),
     ],
 )
@@ -187,6 +188,36 @@ def test_a_killed_fork_server_leaves_its_processes_and_the_next_one_gets_another
         assert process.wait(TIMEOUT_S) == status
 
 
+def test_one_that_is_asked_to_end_at_once_ends(start: Callable[..., WarmProcess], tmp_path: Path) -> None:
+    """It may not be the leader of its group yet: the signal is not lost."""
+    text = "import time; time.sleep(600)"
+    start(text).kill()  # the fork server is there
+    (tmp_path / "sleeper.py").write_text(text, encoding="utf-8")
+    for _ in range(5):
+        group = ProcessGroup([sys.executable, "-m", "sleeper"], env=dict(os.environ), is_warm=True)
+        group.terminate()
+        assert group.process.wait(TIMEOUT_S) == -signal.SIGTERM
+        group.close()
+
+
+def test_the_fork_server_ends_when_it_is_told_even_while_it_imports(tmp_path: Path) -> None:
+    (tmp_path / "slow_library.py").write_text("import time; time.sleep(600)", encoding="utf-8")
+    code = """
+import psutil
+from processes import warm
+warm.end()
+warm.preload("slow_library")
+children = psutil.Process().children()
+warm.end()
+print(len(children), len([child for child in children if child.is_running()]))
+"""
+    environ = os.environ | {"PYTHONPATH": f"{REPO / 'src'}{os.pathsep}{tmp_path}"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=TIMEOUT_S
+    )
+    assert done.stdout.split() == ["2", "1"], done  # multiprocessing's resource tracker ends with the process
+
+
 def test_a_killed_owner_takes_its_process_along(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text("import time; time.sleep(600)", encoding="utf-8")
     owner = subprocess.Popen([sys.executable, "-c", OWNER, str(tmp_path)], stdout=subprocess.PIPE)
@@ -214,12 +245,16 @@ def test_a_group_of_a_warm_process_ends_with_what_that_started(
 
 def test_what_a_fork_cannot_have_of_an_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")
-    monkeypatch.delenv("TORCH_LOGS", raising=False)
+    for name in ("LC_ALL", "PYTHONOPTIMIZE", "TORCH_LOGS"):
+        monkeypatch.delenv(name, raising=False)
     assert differs({"ATEN_CPU_CAPABILITY": "avx2", "HF_MODEL_ID": "/opt/ml/model"}) == []
-    assert differs({"ATEN_CPU_CAPABILITY": "default", "TORCH_LOGS": "all"}) == [
-        "ATEN_CPU_CAPABILITY",
-        "TORCH_LOGS",
-    ]
+    given = {
+        "ATEN_CPU_CAPABILITY": "default",
+        "LC_ALL": "ko_KR.EUC-KR",
+        "PYTHONOPTIMIZE": "1",
+        "TORCH_LOGS": "all",
+    }
+    assert differs(given) == sorted(given)
 
 
 def test_elsewhere_nothing_is_forked(monkeypatch: pytest.MonkeyPatch) -> None:

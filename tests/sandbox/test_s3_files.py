@@ -76,6 +76,12 @@ def test_a_whole_bucket_is_a_prefix_too(s3: S3Files, tmp_path: Path) -> None:
     assert set(found) == {key for key in KEYS if not key.endswith("/")}
 
 
+@pytest.mark.parametrize("bucket", ["files-bucket-that-is-not-there", "my bucket", "<your-bucket>", "버킷"])
+def test_a_bucket_that_is_not_there_or_cannot_be_is_none(s3: S3Files, bucket: str) -> None:
+    assert s3.has_bucket(BUCKET)
+    assert not s3.has_bucket(bucket)
+
+
 @pytest.mark.parametrize("key", ["bad/../../outside.txt", "bad//../../outside.txt"])
 def test_a_key_never_leaves_the_folder(s3: S3Files, sandbox: Any, tmp_path: Path, key: str) -> None:
     sandbox.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"x")

@@ -118,19 +118,18 @@ class Instance:
         """Start the server process; False when it cannot be started or the instance is no longer wanted."""
         try:
             port, env = self._port_and_environment()
-            process = ServerProcess(
-                self._command, env=env, cwd=self._paths.root, port=port, write=self._write_output,
-                is_forked=prepare_fork(self._command, self.spec.environment),
-            )  # fmt: skip
+            is_forked = prepare_fork(self._command, self.spec.environment)
+            with self._lock:  # not beside stop(), which would miss the process
+                if self._stopped.is_set():
+                    return False
+                self._process = ServerProcess(
+                    self._command, env=env, cwd=self._paths.root, port=port, write=self._write_output,
+                    is_forked=is_forked,
+                )  # fmt: skip
         except OSError as error:
             self.write(f"{self._command[0]} cannot be started: {error.strerror or error}")
             return False
-        with self._lock:  # terminate() sees the process, or it is seen here that it came first
-            if not self._stopped.is_set():
-                self._process = process
-                return True
-        process.close()
-        return False
+        return True
 
     def wait_healthy(self) -> bool:
         """Wait until the server process answers GET /ping with 200; say why in the log when it does not."""

@@ -12,6 +12,7 @@ ran is Failed, with a reason, and what was being deleted is gone.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import threading
 import time
@@ -315,7 +316,10 @@ class ComponentLifecycle(Lifecycle[RunningComponent | RunningAdapter]):
     def end_moves(self, context: Context, moving: Iterable[RunningComponent]) -> None:
         """Say of components that they may be changed again."""
         for component in moving:
-            self.set_status(context, component.region, component.name, "InService")
+            try:
+                self.set_status(context, component.region, component.name, "InService")
+            except OSError:  # a full disk; what became of the update is said first
+                logging.getLogger("sandbox").exception("the status of %s cannot be kept", component.name)
 
     def begin_deletion(
         self, context: Context, region: str, name: str

@@ -70,8 +70,8 @@ class Rollout(ABC):
                 self._go()
         except DeploymentFailedError as failure:
             if not self._stopped.is_set():
-                begin_rollback()
                 with _failure_leaves_a_mix(f"{failure} The rollback failed, too: "):
+                    begin_rollback()
                     self._go_back()
             raise
         with _failure_leaves_a_mix():

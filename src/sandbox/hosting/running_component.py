@@ -171,7 +171,11 @@ class RunningComponent(Pool):
     def _new_copy(self, spec: ComponentSpec, command: list[str]) -> ComponentCopy:
         number, machines = secrets.token_hex(3), self.machines
         machine = machines.place(number, spec.needs, is_spread=spec.is_spread)
-        return ComponentCopy(self, spec, command, machines=machines, machine=machine, number=number)
+        try:
+            return ComponentCopy(self, spec, command, machines=machines, machine=machine, number=number)
+        except BaseException:  # no room on the disk, say
+            machines.release(number)
+            raise
 
     def _copies_changed(self) -> None:
         self.report_copies()

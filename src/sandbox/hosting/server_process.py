@@ -24,10 +24,10 @@ _DRAIN_S = 30.0  # its output ends when its processes have ended: at once
 VARIABLE = "SERVE_PRELOADED"
 _LIBRARIES = "serve.preload"
 
+_MAX_FAILED_FORKS = 2
+
 logger = logging.getLogger("sandbox")
-_can_fork = threading.Event()  # of this process, until that has failed once
-if sys.platform == "linux":  # elsewhere a fork does not survive the threads of the system's libraries
-    _can_fork.set()
+_num_failed_forks = 0  # in a row, of this process
 
 
 def prepare_fork(command: Sequence[str], given: Mapping[str, str]) -> bool:
@@ -37,22 +37,28 @@ def prepare_fork(command: Sequence[str], given: Mapping[str, str]) -> bool:
         command: A container's program and arguments.
         given: Environment of the model's container definition.
     """
-    if not images.is_serve(command) or VARIABLE in given or warm.differs(given) or not _can_fork.is_set():
+    # Elsewhere a fork does not survive the threads of the system's libraries.
+    if sys.platform != "linux" or not images.is_serve(command) or VARIABLE in given or warm.differs(given):
+        return False
+    if _num_failed_forks >= _MAX_FAILED_FORKS:
         return False
     try:
         warm.preload(_LIBRARIES)
     except OSError as error:
-        _start_alone_from_now_on(error)
-    return _can_fork.is_set()
+        _count_failed_fork(error)
+        return False
+    return True
 
 
-def _start_alone_from_now_on(error: OSError) -> None:
-    logger.warning("servers start without preloaded libraries: %s", error)
-    _can_fork.clear()
+def _count_failed_fork(error: OSError) -> None:
+    global _num_failed_forks
+    _num_failed_forks += 1
+    what = "servers start" if _num_failed_forks >= _MAX_FAILED_FORKS else "a server starts"
+    logger.warning("%s without preloaded libraries: %s", what, error)
 
 
 class ServerProcess:
-    """A running server.
+    """A running server; safe from any thread.
 
     Args:
         command: Program and arguments.
@@ -60,7 +66,8 @@ class ServerProcess:
         cwd: Its working folder.
         port: Where on 127.0.0.1 it listens when it is ready.
         write: Gets every line of its output, from a thread of its own.
-        is_forked: Whether it is forked from the process of `prepare_fork`; it starts alone where that fails.
+        is_forked: Whether it is forked from the process of `prepare_fork`, once that has its libraries; it
+            starts alone where that fails.
 
     Raises:
         OSError: The program cannot be started.
@@ -78,22 +85,55 @@ class ServerProcess:
     ) -> None:
         self.port = port
         self.ended = threading.Event()
-        self._write = write
+        self._command, self._env, self._cwd, self._write = command, env, cwd, write
+        self._lock = threading.Lock()
+        self._is_wanted = True
+        self._group: ProcessGroup | None = None
+        self._reader: threading.Thread | None = None
+        if is_forked:
+            threading.Thread(target=self._fork, name="server start", daemon=True).start()
+        else:
+            self._adopt(self._start(is_warm=False))
+
+    def _fork(self) -> None:
+        global _num_failed_forks
         try:
-            self._group = _start(command, env, cwd, is_warm=is_forked)
+            group = self._start(is_warm=True)
+            _num_failed_forks = 0
         except OSError as error:
-            if not is_forked:
-                raise
-            _start_alone_from_now_on(error)
-            self._group = _start(command, env, cwd, is_warm=False)
-        self._reader = threading.Thread(target=self._read, name="server output", daemon=True)
-        self._reader.start()
-        threading.Thread(target=self._wait, name="server end", daemon=True).start()
+            _count_failed_fork(error)
+            try:
+                group = self._start(is_warm=False)
+            except OSError as second:
+                reason = second.strerror or second
+                if self._is_wanted:
+                    self._write(f"[sandbox] {self._command[0]} cannot be started: {reason}")
+                self.ended.set()
+                return
+        self._adopt(group)
+
+    def _start(self, *, is_warm: bool) -> ProcessGroup:
+        return ProcessGroup(
+            self._command, env=self._env, cwd=self._cwd, watchdog_grace_s=WATCHDOG_GRACE_S, is_warm=is_warm
+        )
+
+    def _adopt(self, group: ProcessGroup) -> None:
+        """Take a started program as the server's, or end it when it is no longer wanted."""
+        with self._lock:
+            if self._is_wanted:
+                self._group = group
+                self._reader = threading.Thread(target=self._read, name="server output", daemon=True)
+                self._reader.start()
+                threading.Thread(target=self._wait, name="server end", daemon=True).start()
+                return
+        group.close()
+        group.process.stdout.close()
+        self.ended.set()
 
     @property
     def exit_status(self) -> int | None:
-        """Its exit status, negative for a signal; None while it runs."""
-        return self._group.process.returncode
+        """Its exit status, negative for a signal; None while it runs, or when it could not be started."""
+        return self._group.process.returncode if self._group else None
 
     def is_healthy(self) -> bool:
         """Ask GET /ping once; healthy is an answer with 200 within 2 s.
@@ -120,10 +160,13 @@ class ServerProcess:
 
     def terminate(self) -> None:
         """Ask it to end (SIGTERM)."""
-        self._group.terminate()
+        if group := self._group_or_nothing():
+            group.terminate()
 
     def close(self, grace_s: float = 0.0) -> None:
-        """End it: SIGTERM, up to grace_s seconds, SIGKILL for all that is left of it."""
+        """End it: SIGTERM, up to grace_s seconds of patience, SIGKILL for all that is left of it."""
+        if self._group_or_nothing() is None:
+            return
         if grace_s:
             self._group.terminate()
             self.ended.wait(grace_s)
@@ -131,6 +174,12 @@ class ServerProcess:
         self._reader.join(_DRAIN_S)
         with contextlib.suppress(OSError):
             self._group.process.stdout.close()
+
+    def _group_or_nothing(self) -> ProcessGroup | None:
+        """Return what runs; what is started just now is ended by the thread that starts it."""
+        with self._lock:
+            self._is_wanted = self._group is not None
+            return self._group
 
     def _read(self) -> None:
         # ValueError: closed under the reader when the output is held open by what could not be killed.
@@ -141,7 +190,3 @@ class ServerProcess:
     def _wait(self) -> None:
         self._group.process.wait()
         self.ended.set()
-
-
-def _start(command: Sequence[str], env: Mapping[str, str], cwd: Path, *, is_warm: bool) -> ProcessGroup:
-    return ProcessGroup(command, env=env, cwd=cwd, watchdog_grace_s=WATCHDOG_GRACE_S, is_warm=is_warm)

@@ -175,7 +175,7 @@ def run_fingerprint(settings: dict[str, Any], training: SFTConfig, train_data: D
     """
     settings = json.loads(json.dumps(settings))  # as they are read back from a checkpoint
     return {
-        "base_model": base_model_identity(settings["model_name_or_path"], settings["model_revision"]),
+        "base_model": base_model_identity(settings["model_name_or_path"], settings.get("model_revision")),
         "train_data": f"{len(train_data):,} rows with checksum {data_checksum(train_data)}",
         "rows_per_step": training.per_device_train_batch_size
         * training.gradient_accumulation_steps

@@ -103,7 +103,7 @@ class Aws:
             return get_execution_role(self.sagemaker_session)
         except ValueError:
             raise WorkshopError(
-                found=f'credentials of a person or an instance, and role_arn: "" in mode {self.mode}',
+                found=f'credentials of a person or a machine, and role_arn: "" in mode {self.mode}',
                 expected="an IAM role that trusts sagemaker.amazonaws.com, for jobs and endpoints to run as",
                 next_step="write its ARN to role_arn in workshop.yaml (or set WORKSHOP_ROLE_ARN); "
                 "in SageMaker Studio it is found by itself",

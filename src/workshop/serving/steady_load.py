@@ -131,6 +131,8 @@ class SteadyLoad:
         num_still_asking = self._users.join(_END_TIMEOUT_S)
         requests = sorted(self._users.results, key=lambda one: one.sent_at_s)
         self.result = SteadyResult(requests=tuple(requests))
+        if self._users.failure and error is None:
+            raise self._users.failure
         if num_still_asking and error is None:
             raise WorkshopError(
                 found=f"{num_still_asking} requests without an end after {_END_TIMEOUT_S:.0f} s",

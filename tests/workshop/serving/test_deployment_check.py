@@ -91,6 +91,21 @@ def test_gpus_are_those_that_the_sdk_knows() -> None:
     assert num_gpus_of("ml.m5.xlarge") is None
 
 
+def test_every_type_of_a_known_family_is_known() -> None:
+    """As far as botocore's model of SageMaker names it."""
+    import botocore.session
+
+    model = botocore.session.get_session().get_service_model("sagemaker")
+    names = {
+        name
+        for shape in ("TrainingInstanceType", "ProductionVariantInstanceType")
+        for name in model.shape_for(shape).enum
+    }
+    families = {name.rpartition(".")[0] for name in INSTANCE_TYPES}
+    assert len(families) >= 5
+    assert {name for name in names if name.rpartition(".")[0] in families} <= set(INSTANCE_TYPES)
+
+
 def test_lengths_beyond_the_model_or_without_an_answer() -> None:
     assert "MAX_TOTAL_TOKENS = 9000 | at most 8192" in found("tgi", TGI | {"MAX_TOTAL_TOKENS": "9000"})
     assert "room for an answer" in found("tgi", TGI | {"MAX_INPUT_TOKENS": "2048"})

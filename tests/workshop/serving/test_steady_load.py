@@ -71,6 +71,14 @@ def test_an_error_in_the_block_is_not_hidden_and_ends_the_users() -> None:
     assert load.result.num_failed == 0
 
 
+def test_what_is_no_failure_of_a_request_is_raised() -> None:
+    def ask(question: str) -> str:
+        raise SystemExit("no answer at all")
+
+    with pytest.raises(SystemExit, match="no answer at all"), SteadyLoad(ask, ["a"], num_users=2) as load:
+        load._users.join(60)
+
+
 def test_a_request_that_does_not_end_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workshop.serving.steady_load._END_TIMEOUT_S", 0.05)
     goes_on = threading.Event()
