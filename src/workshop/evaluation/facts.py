@@ -5,61 +5,43 @@ A summary with one digit changed keeps nearly all of its ROUGE, and is false.
 
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import NamedTuple
 
-# Full-width digits and signs count as well: \d and Decimal know every script's digits.
-_DIGITS = r"\d+(?:[,，]\d{3}(?!\d))*(?:[.．]\d+)?"
-_NUMBER = re.compile(rf"({_DIGITS})([십백천만억조]*)")
-_SCALES = {"십": 10, "백": 100, "천": 1_000, "만": 10**4, "억": 10**8, "조": 10**12}
-_COMMAS = str.maketrans({",": None, "，": None, "．": "."})
+from workshop.evaluation.numerals import Number, numbers
+
+__all__ = ["KnownNumbers", "Number", "names_right", "number_values", "numbers", "numbers_right"]
 
 
-class Number(NamedTuple):
-    """A number in a text: where it stands, and what it is worth."""
+class KnownNumbers:
+    """The numbers of a text, to ask whether another text's number is among them.
 
-    start: int
-    end: int
-    value: Decimal
-
-
-def numbers(text: str) -> list[Number]:
-    """Find the numbers of a Korean text, in order.
-
-    Digits are read with their thousands commas, decimals and the scale words written behind them, so that
-    35,000 = 3만5천 = 3만 5000, and 3만 is not 3억. Numbers spelled without a digit (세 명) are not read.
+    They are the same when value and unit agree: 3% is neither 3%p nor 3명. A sign counts where both texts
+    write one, so that -3% is "3% 하락" as well, and is not +3%.
     """
-    found: list[Number] = []
-    smallest_scale = Decimal(0)
-    for match in _NUMBER.finditer(text):
-        scale = _scale(match[2])
-        value = Decimal(match[1].translate(_COMMAS)) * scale
-        number = Number(match.start(), match.end(), value)
-        if found and value < smallest_scale and text[found[-1].end : number.start] in ("", " "):
-            number = Number(found[-1].start, number.end, found.pop().value + value)
-        found.append(number)
-        smallest_scale = scale if scale > 1 else Decimal(0)
-    return found
 
+    def __init__(self, text: str) -> None:
+        self._signs: dict[tuple[Decimal, str], set[int]] = defaultdict(set)
+        for number in numbers(text):
+            self._signs[abs(number.value), number.unit].add(number.sign)
 
-def _scale(words: str) -> Decimal:
-    """Multiply the scale words behind a number: 천만 is 10,000,000."""
-    scale = Decimal(1)
-    for word in words:
-        scale *= _SCALES[word]
-    return scale
+    def __contains__(self, number: Number) -> bool:
+        signs = self._signs.get((abs(number.value), number.unit))
+        return bool(signs) and (number.sign == 0 or not signs.isdisjoint({0, number.sign}))
 
 
 def number_values(text: str) -> set[Decimal]:
-    """Return the distinct values of a text's numbers."""
+    """Return the distinct values of a text's numbers, without their units."""
     return {number.value for number in numbers(text)}
 
 
 def numbers_right(article: str, reference: str, summary: str) -> bool:
     """Tell whether every number of the reference is in the summary, and none that the article lacks."""
-    said = number_values(summary)
-    return number_values(reference) <= said and said <= number_values(article)
+    said, known = KnownNumbers(summary), KnownNumbers(article)
+    return all(number in said for number in numbers(reference)) and all(
+        number in known for number in numbers(summary)
+    )
 
 
 def names_right(summary: str, names: Iterable[str]) -> bool:

@@ -5,7 +5,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from workshop.evaluation.confidence import difference_interval, mean_interval
-from workshop.evaluation.facts import number_values, numbers
+from workshop.evaluation.facts import KnownNumbers, numbers
 from workshop.evaluation.scores import Scores, metric_label
 
 if TYPE_CHECKING:
@@ -140,21 +140,21 @@ def _article(article: str) -> str:
 
 def _summary(article: str, reference: str, summary: str) -> str:
     """Escape one summary, with its numbers marked and the missing ones named."""
-    in_article, in_reference = number_values(article), number_values(reference)
+    in_article, in_reference = KnownNumbers(article), KnownNumbers(reference)
     parts, end = [], 0
     for number in numbers(summary):
         parts.append(escape(summary[end : number.start]))
         text = escape(summary[number.start : number.end])
-        if number.value not in in_article:
+        if number not in in_article:
             text = f'<span class="wrong" title="not in the article">{text}</span>'
-        elif number.value in in_reference:
+        elif number in in_reference:
             text = f'<span class="right" title="in the reference">{text}</span>'
         parts.append(text)
         end = number.end
     parts.append(escape(summary[end:]))
-    said = number_values(summary)
+    said = KnownNumbers(summary)
     missing = dict.fromkeys(
-        reference[number.start : number.end] for number in numbers(reference) if number.value not in said
+        reference[number.start : number.end] for number in numbers(reference) if number not in said
     )
     if missing:
         listed = ", ".join(escape(number) for number in missing)
