@@ -78,8 +78,12 @@ _SINO = r"[일이삼사오육륙칠팔구십백천만억조]"
 _TENS, _ONES = "|".join(NATIVE_TENS), "|".join(NATIVE_ONES)
 _NATIVE = rf"(?:(?:{_TENS})(?:{_ONES})?|(?:{_ONES})|스무)"
 
+# Looked at first: most characters of an article begin none, and this alone makes reading it twice as fast.
+_FIRST = r"(?=[\d'영공일이삼사오육륙칠팔구십백천만억조한두세네다여아열스서마쉰예석넉])"
 NUMERAL = re.compile(
-    "|".join(
+    _FIRST
+    + "(?:"
+    + "|".join(
         [
             # 3·1절, 5·18 and 3.1절 are names, whatever they are made of.
             rf"(?P<event>(?<![\d·]){_MONTH_DAY.format(dot='·')}(?!\s?(?:{_LISTED}|만(?!세)))"
@@ -104,6 +108,7 @@ NUMERAL = re.compile(
             rf"|여?{_CLOSE_COUNTERS}{_WORD_END})|(?<![가-힣])[석넉](?=\s달{_WORD_END}))",
         ]
     )
+    + ")"
 )
 PIECE = re.compile(rf"({_DIGITS}|[일이삼사오육륙칠팔구]?)([십백천]?[만억조]*)")
 ONE_COUNTED = re.compile(rf"\s?{_ONE_COUNTERS}{_WORD_END}")

@@ -67,6 +67,55 @@ def test_without_numbers_in_the_reference_only_inventions_are_wrong():
 
 
 @pytest.mark.parametrize(
+    ("article", "summary", "is_right"),
+    [
+        ("3천200억원을 들여", "3200억 원을 들였다", True),
+        ("3천200억원을 들여", "3천원과 200억원을 들였다", False),
+        ("3천원과 200억원", "3천200억원", False),
+        ("1천500만원", "1500만 원", True),
+        ("1천500만원", "1천 명과 500만원", False),
+        ("7천5백만원", "7500만원", True),
+        ("1만2천여 명", "1만2000명", True),
+        ("20여만 명", "20만여 명", True),
+        ("10~20만 명", "10만~20만 명", True),
+        ("10~20만 명", "10명~20만 명", False),
+        ("3~4%", "3%에서 4%", True),
+        ("’24년 3월 5일", "2024년 3월 5일", True),
+        ("2024.3.5. 발표", "2024년 3월 5일 발표", True),
+        ("삼천만 원", "3000만 원", True),
+        ("두 명이 다쳤다", "2명이 다쳤다", True),
+        ("두 명이 다쳤다", "세 명이 다쳤다", False),
+        ("3億원", "3억 원", True),
+        ("2시간 반", "2.5시간", True),
+        ("2시간 반", "2시간", False),
+        ("0.5%p 올랐다", "0.5%포인트 올랐다", True),
+        ("0.5%p 올랐다", "0.5% 올랐다", False),
+        ("37%가 찬성", "37명이 찬성", False),
+        ("37퍼센트", "37%", True),
+        ("-3% 성장", "3% 줄었다", True),
+        ("3% 줄었다", "-3%", True),
+        ("-3% 성장", "+3% 성장", False),
+        ("영하 3도와 영상 5도", "-3도와 5도", True),
+        ("영하 3도", "영상 3도", False),
+        ("△3.2%", "3.2% 감소", True),
+        ("전화 02-123-4567", "전화 02-123-4568", False),
+        ("전화 02-123-4567", "전화 02-123", False),
+        ("3·1절 기념식에 50명", "3·1절에 50명이 모였다", True),
+        ("제3조를 고쳤다", "3조 원을 들였다", False),
+    ],
+)
+def test_a_summary_is_judged_by_what_its_numbers_mean(article: str, summary: str, is_right: bool):
+    assert numbers_right(article, "", summary) is is_right
+
+
+def test_a_reference_asks_for_the_unit_and_the_sign_too():
+    article = "지지율은 3% 떨어져 2%p 차이다. 기온은 -3도에서 +3도다."
+    assert numbers_right(article, "-3% 떨어졌다", "3% 떨어졌다")
+    assert not numbers_right(article, "2%p 차이다", "2% 차이다")
+    assert not numbers_right(article, "기온은 +3도", "기온은 -3도")
+
+
+@pytest.mark.parametrize(
     ("summary", "names", "is_right"),
     [
         ("김민수는 서울에서 말했다", ["김민수", "서울"], True),

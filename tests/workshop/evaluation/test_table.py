@@ -72,6 +72,17 @@ def test_numbers_are_marked_right_and_wrong():
     assert texts.of("wrong")[1:] == ["99", "420억", "37, 420억"]
 
 
+def test_numbers_are_marked_by_what_they_mean():
+    html = side_by_side(
+        ["3천200억원을 들여 0.5%p 올렸고 두 명이 왔다"],
+        ["3200억 원, 0.5%p"],
+        {"tuned": ["3천200억원에 2명, 0.5%p"], "untuned": ["3천원과 200억원, 0.5%"]},
+    ).data
+    texts = Texts(html)
+    assert texts.of("right")[1:] == ["3천200억", "0.5"]
+    assert texts.of("wrong")[1:] == ["3천", "200억", "0.5", "3200억, 0.5"]
+
+
 @pytest.mark.parametrize("where", ["article", "long article", "reference", "summary", "system", "title"])
 def test_markup_in_texts_is_shown_and_not_run(where: str):
     evil = "<script>alert('1')</script>&amp;<img src=x onerror=1><u>"
