@@ -19,11 +19,16 @@ class KnownNumbers:
 
     They are the same when value and unit agree: 3% is neither 3%p nor 3명. A sign counts where both texts
     write one, so that -3% is "3% 하락" as well, and is not +3%.
+
+    Args:
+        text: An article, a reference or a summary.
+        asides: Count what `numbers` calls so: an article's 한 번 allows a summary's 1번, while a summary's
+            한 번 does not answer to the 1 that a reference asks for.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, asides: bool = False) -> None:
         self._signs: dict[tuple[Decimal, str], set[int]] = defaultdict(set)
-        for number in numbers(text):
+        for number in numbers(text, asides=asides):
             self._signs[abs(number.value), number.unit].add(number.sign)
 
     def __contains__(self, number: Number) -> bool:
@@ -38,7 +43,7 @@ def number_values(text: str) -> set[Decimal]:
 
 def numbers_right(article: str, reference: str, summary: str) -> bool:
     """Tell whether every number of the reference is in the summary, and none that the article lacks."""
-    said, known = KnownNumbers(summary), KnownNumbers(article)
+    said, known = KnownNumbers(summary), KnownNumbers(article, asides=True)
     return all(number in said for number in numbers(reference)) and all(
         number in known for number in numbers(summary)
     )

@@ -12,13 +12,15 @@ NATIVE_TENS = {"열": 10, "스물": 20, "서른": 30, "마흔": 40, "쉰": 50, "
 NATIVE_TENS |= {"아흔": 90}
 NATIVE_ONES = {"한": 1, "두": 2, "세": 3, "네": 4, "다섯": 5, "여섯": 6, "일곱": 7, "여덟": 8, "아홉": 9}
 NATIVE_WHOLE = {"스무": 20, "석": 3, "넉": 4}
+_DAYS = {"이틀": 2, "사흘": 3, "나흘": 4, "닷새": 5, "엿새": 6, "열흘": 10}  # 하루 is also "a day"
+NATIVE_WHOLE |= _DAYS
 
 # 日 and 人 stay as they are: 十日 is no 11, and no counter needs them. 三星 becomes 삼星: no counter follows.
 _SPELLINGS = str.maketrans(
     {chr(full): chr(full - 0xFEE0) for full in range(0xFF01, 0xFF5F)}
     | dict.fromkeys("−–—―‐‑‒﹣", "-")
-    | dict.fromkeys("∼〜˜", "~")
-    | dict.fromkeys("ㆍ‧・･•", "·")
+    | dict.fromkeys("∼〜˜∽", "~")
+    | dict.fromkeys("ㆍ‧・･•∙⋅", "·")
     | dict.fromkeys("‘’′", "'")
     | dict.fromkeys("\u00a0\u3000\u2009\u202f", " ")
     | dict.fromkeys("﹪٪", "%")
@@ -57,13 +59,13 @@ _NATIVE_COUNTERS = _any_of(
 )
 # Written together these are no other word (세대, 세월, 두통, 열대, 세배, 세시, 세계 are).
 _CLOSE_COUNTERS = _any_of("명 사람 개 곳 번 번째 차례 시간 달 살 마리 가지 군데")
-# 한번, 한 가지, 한 사람, 한 장 are said of anything; these count.
+# 한번, 한 가지, 한 장 are said of anything; these count. 두 사람 and 두 팀 are mostly those named before.
 _ONE_COUNTERS = _any_of("명 개 곳 건 시간 달 살 마리 대 채 골 표 개월")
 
-# Behind 1·2 they make it two numbers; without them a month and a day in front name an event: 3·1절, 5·18.
+# Behind 1·2 they make it two numbers; without them a month and a day in front name an event: 5·18.
 _LISTED = _any_of(
     "월 일 위 호 심 세 층 급 등 차 회 분기 학년 년 명 번 도 주 개 단계 부 동 공구 라운드 구역 "
-    "지구 대 기 % 배 권 장 항 조 편 건 점 군 종 인 호선 선 단지 시 분 원 억 천 백"
+    "지구 대 기 % 배 권 장 항 조 편 건 점 군 종 인 호선 선 단지 시 분 원 호기 차전"
 )
 _EVENTS = _any_of(
     "절 운동 전쟁 혁명 항쟁 민주 사건 사태 참전 광복 희생 비상계엄 계엄 총선 대선 재보선 지방선거 "
@@ -75,18 +77,19 @@ _DURATION = _any_of("만 간 째 동안 차 전 뒤 후 여 쯤 넘 가까이 �
 _DIGITS = r"\d+(?:,\d{3}(?!\d))*(?:\.\d+)?"
 _SCALE = "[십백천만억조]"
 _SINO = r"[일이삼사오육륙칠팔구십백천만억조]"
-_TENS, _ONES = "|".join(NATIVE_TENS), "|".join(NATIVE_ONES)
+_TENS, _ONES, _DAY_WORDS = "|".join(NATIVE_TENS), "|".join(NATIVE_ONES), "|".join(_DAYS)
 _NATIVE = rf"(?:(?:{_TENS})(?:{_ONES})?|(?:{_ONES})|스무)"
 
 # Looked at first: most characters of an article begin none, and this alone makes reading it twice as fast.
-_FIRST = r"(?=[\d'영공일이삼사오육륙칠팔구십백천만억조한두세네다여아열스서마쉰예석넉])"
+_FIRST = r"(?=[\d'영공일이삼사오육륙칠팔구십백천만억조한두세네다여아열스서마쉰예석넉나닷엿])"
 NUMERAL = re.compile(
     _FIRST
     + "(?:"
     + "|".join(
         [
             # 3·1절, 5·18 and 3.1절 are names, whatever they are made of.
-            rf"(?P<event>(?<![\d·]){_MONTH_DAY.format(dot='·')}(?!\s?(?:{_LISTED}|만(?!세)))"
+            rf"(?P<event>(?<![\d·]){_MONTH_DAY.format(dot='·')}"
+            rf"(?:(?=\s?{_EVENTS})|(?!\s?(?:{_LISTED}{_WORD_END}|[억천백]|만(?!세))))"
             rf"|(?<![\d.]){_MONTH_DAY.format(dot='[.]')}(?=\s?{_EVENTS}))",
             # 2024.3.5, '24.3.5, 2024-03-05, 2024/3/5: as many numbers as 2024년 3월 5일.
             r"(?P<date>(?<![\d.])'?\d+(?:\.\d+){2,}|(?<![\d-])\d{4}(?P<by>[-/])\d{1,2}(?P=by)\d{1,2}(?![\d-]))",
@@ -94,7 +97,7 @@ NUMERAL = re.compile(
             r"(?P<code>(?<![\d-])(?:0\d{1,2}[-)]\s?\d{3,4}-\d{4}|1[568]\d\d-\d{4}(?!년)"
             r"|(?=[\d-]{9})\d{2,}(?:-\d{2,}){2,}|\d{6}-\d{7})(?![\d-]))",
             # '24년, unless a quotation opens there: '24년 만의 우승', or one that closes behind it.
-            rf"(?P<year>(?<![\w'])'\d\d(?=년(?!\s?{_DURATION}))"
+            rf"(?P<year>(?<![\w'])'\d\d(?=년(?!\s?{_DURATION})|[~-]'?\d\d년)"
             r"(?![^'\n]{0,40}(?<=[^\s'(~·,])'(?!\d)))",
             # 제3조, 헌법 1조 2항: an article of a law and not 3,000,000,000,000.
             r"(?P<ordinal>(?<=제)\d+(?=조)|(?<=제 )\d+(?=조)|\d+(?=조\s?(?:제\s?)?\d+항|조의\s?\d))",
@@ -105,12 +108,13 @@ NUMERAL = re.compile(
             rf"(?P<sino>(?:(?<![가-힣\d])|(?<=\d[백천만억조]))(?<!몇 )(?<!수 ){_SINO}+(?: {_SINO}+)*"
             rf"(?=여?\s?{_SINO_COUNTERS}{_WORD_END}))",
             rf"(?P<native>(?<![가-힣]){_NATIVE}(?=여?\s{_NATIVE_COUNTERS}{_WORD_END}"
-            rf"|여?{_CLOSE_COUNTERS}{_WORD_END})|(?<![가-힣])[석넉](?=\s달{_WORD_END}))",
+            rf"|여?{_CLOSE_COUNTERS}{_WORD_END})|(?<![가-힣])[석넉](?=\s달{_WORD_END})|(?<![가-힣])(?:{_DAY_WORDS}))",
         ]
     )
     + ")"
 )
 PIECE = re.compile(rf"({_DIGITS}|[일이삼사오육륙칠팔구]?)([십백천]?[만억조]*)")
+COUNTED = re.compile(r"(?!여?\s?(?:사람|팀|나라))")
 ONE_COUNTED = re.compile(rf"\s?{_ONE_COUNTERS}{_WORD_END}")
 LONE_SCALE_COUNTED = re.compile(rf"여\s?{_LONE_COUNTERS}{_WORD_END}|\s{_LONE_COUNTERS}{_WORD_END}")
 MONEY = re.compile(r"\s?(?:원|달러|유로|엔|위안)")

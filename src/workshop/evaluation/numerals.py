@@ -4,10 +4,13 @@ Read: digits with commas, decimals and scale words in any mixture (1천500만, 3
 full-width ones likewise; a half behind (2시간 반); ranges that share a scale or a percent sign (10~20만,
 3~4%); dates in any spelling ('24년, 2024.3.5); signs (-3%, △3.2, 영하 3도); telephones and accounts, as one
 code each. Numbers spelled in Hangul are read where nothing else is meant: with a scale word and a counter
-(삼천만 원), or native ones with a counter (두 명, 열두 살).
+(삼천만 원), or native ones with a counter (두 명, 열두 살), or as days (사흘).
 
-Not read, because only the sense tells: single Sino-Korean digits (이 명, 사 년), words that are often no
-count (한 번, 한 가지, 만원 관중), 수십만 and 두세 명, events named by their day (3·1절, 5·18).
+Asides, which another text may repeat as a number but need not: 한 번, 한 가지, 두 사람, and the days that
+events are named by (3·1절, 6·3 대선).
+
+Not read, because only the sense tells: single Sino-Korean digits (이 명, 사 년), words that may be a number's
+(만원 관중, 만년 꼴찌), 수십만 and 두세 명, fractions and clock times as one value.
 """
 
 import re
@@ -77,29 +80,35 @@ class _Reading(NamedTuple):
     pieces: tuple[tuple[Decimal, str], ...] = ()
 
 
-def numbers(text: str) -> list[Number]:
+def numbers(text: str, *, asides: bool = False) -> list[Number]:
     """Find the numbers of a Korean text, in order.
 
     3만5천 = 3만 5000 = 35,000, and 3만 is not 3억. What is read and what is not stands at the head of this
     module.
+
+    Args:
+        text: In any normal form; places are those of the text as it is.
+        asides: Return also what is as often a way to speak as a number: 한 번, 두 사람, 3·1절.
     """
     if unicodedata.is_normalized("NFC", text):
-        return _described(patterns.plain(text))
+        return _described(patterns.plain(text), asides)
     # File names of a Mac and what was copied from them: Hangul in its letters. Places are those of the text.
     clusters = _CLUSTER.findall(text)
     composed = [unicodedata.normalize("NFC", cluster) for cluster in clusters]
     places = [0]
     for cluster, syllable in zip(clusters, composed, strict=True):
         places += [places[-1]] * (len(syllable) - 1) + [places[-1] + len(cluster)]
-    found = _described(patterns.plain("".join(composed)))
+    found = _described(patterns.plain("".join(composed)), asides)
     return [number._replace(start=places[number.start], end=places[number.end]) for number in found]
 
 
-def _described(text: str) -> list[Number]:
+def _described(text: str, asides: bool) -> list[Number]:
     """Add signs, units and halves to the numerals of a plain text, and what the ends of a range share."""
     found: list[Number] = []
     before: _Reading | None = None
     for reading in _readings(text):
+        if reading.kind == "aside" and not asides:
+            continue
         number = _with_surroundings(text, reading)
         if before and not found[-1].unit and patterns.RANGE.fullmatch(text[found[-1].end : number.start]):
             unit = number.unit if number.unit != "code" else ""
@@ -173,7 +182,9 @@ def _read(text: str, match: re.Match[str]) -> Iterator[_Reading]:
         yield from _numeral(start, end, match[0], kind)
     elif kind == "sino":
         yield from _sino(text, match)
-    elif kind == "native" and (match[0] != "한" or patterns.ONE_COUNTED.match(text, end)):
+    elif kind == "native":
+        counted = patterns.ONE_COUNTED if match[0] == "한" else patterns.COUNTED
+        kind = kind if counted.match(text, end) else "aside"
         yield _Reading(start, end, Decimal(_native_value(match[0])), kind)
     elif kind == "code":
         yield _Reading(start, end, Decimal("".join(re.findall(r"\d", match[0]))), kind)
@@ -182,7 +193,8 @@ def _read(text: str, match: re.Match[str]) -> Iterator[_Reading]:
     elif kind == "written_year":
         digits = (str(patterns.SINO_DIGITS[digit]) for digit in match[0])
         yield _Reading(start, end, Decimal("".join(digits)), kind)
-    elif kind == "date":
+    elif kind in ("date", "event"):
+        kind = "aside" if kind == "event" else kind
         for part in re.finditer(r"'?\d+", match[0]):
             value = _year(part[0]) if part[0].startswith("'") else Decimal(part[0])
             yield _Reading(start + part.start(), start + part.end(), value, kind)

@@ -140,7 +140,7 @@ def _article(article: str) -> str:
 
 def _summary(article: str, reference: str, summary: str) -> str:
     """Escape one summary, with its numbers marked and the missing ones named."""
-    in_article, in_reference = KnownNumbers(article), KnownNumbers(reference)
+    in_article, in_reference = KnownNumbers(article, asides=True), KnownNumbers(reference)
     parts, end = [], 0
     for number in numbers(summary):
         parts.append(escape(summary[end : number.start]))

@@ -102,10 +102,27 @@ def test_without_numbers_in_the_reference_only_inventions_are_wrong():
         ("전화 02-123-4567", "전화 02-123", False),
         ("3·1절 기념식에 50명", "3·1절에 50명이 모였다", True),
         ("제3조를 고쳤다", "3조 원을 들였다", False),
+        ("6·3 대선을 앞두고", "6월 3일 대선을 앞두고", True),
+        ("6·3 대선을 앞두고", "6월 4일 대선을 앞두고", False),
+        ("대선을 앞두고", "6·3 대선을 앞두고", True),
+        ("사흘간 열렸다", "3일간 열렸다", True),
+        ("사흘간 열렸다", "4일간 열렸다", False),
+        ("한 차례 열렸다", "1차례 열렸다", True),
+        ("열렸다", "다시 한번 열렸다", True),
+        ("김 씨와 이 씨가", "두 사람이", True),
+        ("두 사람이 다쳤다", "2명이 다쳤다", True),
+        ("두 사람이 다쳤다", "3명이 다쳤다", False),
     ],
 )
 def test_a_summary_is_judged_by_what_its_numbers_mean(article: str, summary: str, is_right: bool):
     assert numbers_right(article, "", summary) is is_right
+
+
+def test_an_aside_is_no_answer_to_a_reference():
+    article = "지난 1일 두 사람이 2명을 뽑았고 다시 한번 뽑는다"
+    assert not numbers_right(article, "지난 1일 뽑았다", "다시 한번 뽑는다")
+    assert not numbers_right(article, "2명을 뽑았다", "두 사람이 뽑았다")
+    assert numbers_right(article, "두 사람이 한번 뽑는다", "뽑는다")
 
 
 def test_a_reference_asks_for_the_unit_and_the_sign_too():

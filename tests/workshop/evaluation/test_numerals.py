@@ -63,6 +63,20 @@ def test_numbers_stand_in_order_and_apart():
     assert all(before.end <= after.start for before, after in itertools.pairwise(found))
 
 
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("한 번", [1]),
+        ("두 사람은 3명", [2, 3]),
+        ("3·1절", [3, 1]),
+        ("이 사람", []),
+        ("천년 고찰", []),
+    ],
+)
+def test_asides_are_read_for_those_who_ask(text: str, values: list):
+    assert [number.value for number in numbers(text, asides=True)] == values
+
+
 def test_a_written_sign_is_kept():
     assert numbers("-3%, +3%, 3%") == [
         Number(0, 2, Decimal(-3), "%", -1),
