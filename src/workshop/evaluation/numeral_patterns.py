@@ -45,7 +45,7 @@ _PARTICLES = _any_of(
     "나 당 중 간 동안 가량 정도 짜리 대 인 이다 이었 였 이며 이고 고 이라 라 이라고 다 입니다 "
     "이상 이하 미만 안팎 전 후 뒤 꼴 밖에 마다 처럼 들 임 이지만 이던 이란 만에 대로 선 규모"
 )
-_WORD_END = rf"(?={_PARTICLES}*(?![가-힣]))"
+_WORD_END = rf"(?={_PARTICLES}{{0,4}}(?![가-힣]))"
 _SINO_COUNTERS = _any_of(
     "원 달러 유로 엔 위안 불 명 사람 개 곳 건 대 년 가구 세대 마리 권 장 배 퍼센트 프로 표 톤 "
     "그루 송이 세 살 시간 개월 주년 주 회 분 미터 킬로미터 리터 평 석 채 척 벌 병 잔 켤레 쌍 편 "
@@ -65,7 +65,7 @@ _ONE_COUNTERS = _any_of("명 개 곳 건 시간 달 살 마리 대 채 골 표 �
 # Behind 1·2 they make it two numbers; without them a month and a day in front name an event: 5·18.
 _LISTED = _any_of(
     "월 일 위 호 심 세 층 급 등 차 회 분기 학년 년 명 번 도 주 개 단계 부 동 공구 라운드 구역 "
-    "지구 대 기 % 배 권 장 항 조 편 건 점 군 종 인 호선 선 단지 시 분 원 호기 차전"
+    "지구 대 기 % 배 권 장 항 조 편 건 점 군 종 인 호선 선 단지 시 분 원 면 호기 차전"
 )
 _EVENTS = _any_of(
     "절 운동 전쟁 혁명 항쟁 민주 사건 사태 참전 광복 희생 비상계엄 계엄 총선 대선 재보선 지방선거 "
@@ -75,7 +75,7 @@ _MONTH_DAY = r"(?:1[0-2]|0?[1-9]){dot}(?:3[01]|[12]\d|0?[1-9])(?![\d{dot}])"
 _DURATION = _any_of("만 간 째 동안 차 전 뒤 후 여 쯤 넘 가까이 이상 가량")
 
 _DIGITS = r"\d+(?:,\d{3}(?!\d))*(?:\.\d+)?"
-_SCALE = "[십백천만억조]"
+_SCALE = r"(?:[십천만억]|백(?!신)|조(?!각|건|항|\s?\d교대))"
 _SINO = r"[일이삼사오육륙칠팔구십백천만억조]"
 _TENS, _ONES, _DAY_WORDS = "|".join(NATIVE_TENS), "|".join(NATIVE_ONES), "|".join(_DAYS)
 _NATIVE = rf"(?:(?:{_TENS})(?:{_ONES})?|(?:{_ONES})|스무)"
@@ -105,7 +105,8 @@ NUMERAL = re.compile(
             r"(?P<bare>(?<![가-힣\d])[백천만](?=\d{1,3}(?:[십백천만억]|원|달러|여?\s?명)|\d{4}(?:만|억|원)))",
             rf"(?P<digits>{_DIGITS}(?:여?{_SCALE})*)",
             r"(?P<written_year>(?<![가-힣])[영공일이삼사오육칠팔구]{4}(?=년))",
-            rf"(?P<sino>(?:(?<![가-힣\d])|(?<=\d[백천만억조]))(?<!몇 )(?<!수 ){_SINO}+(?: {_SINO}+)*"
+            rf"(?P<sino>(?:(?<![가-힣\d])|(?<=\d[백천만억조]))(?<!몇 )(?<!수 )"
+            rf"{_SINO}{{1,20}}(?: {_SINO}{{1,20}}){{0,3}}"
             rf"(?=여?\s?{_SINO_COUNTERS}{_WORD_END}))",
             rf"(?P<native>(?<![가-힣]){_NATIVE}(?=여?\s{_NATIVE_COUNTERS}{_WORD_END}"
             rf"|여?{_CLOSE_COUNTERS}{_WORD_END})|(?<![가-힣])[석넉](?=\s달{_WORD_END})|(?<![가-힣])(?:{_DAY_WORDS}))",
@@ -117,6 +118,7 @@ PIECE = re.compile(rf"({_DIGITS}|[일이삼사오육륙칠팔구]?)([십백천]?
 COUNTED = re.compile(r"(?!여?\s?(?:사람|팀|나라))")
 ONE_COUNTED = re.compile(rf"\s?{_ONE_COUNTERS}{_WORD_END}")
 LONE_SCALE_COUNTED = re.compile(rf"여\s?{_LONE_COUNTERS}{_WORD_END}|\s{_LONE_COUNTERS}{_WORD_END}")
+SCALE_AND_DIGIT = re.compile(r"[백천만억조][일이삼사오육륙칠팔구]")
 MONEY = re.compile(r"\s?(?:원|달러|유로|엔|위안)")
 
 PERCENT = re.compile(

@@ -85,8 +85,28 @@ def test_a_written_sign_is_kept():
     ]
 
 
+@pytest.mark.timeout(60)  # each takes milliseconds; a pattern that tries every split of one never ends
 @pytest.mark.parametrize(
-    "text", ["9" * 5_000, "1," * 5_000, "3천" * 5_000, "이십" * 5_000, "'" * 5_000, "1-" * 5_000]
+    "text",
+    [
+        "9",
+        "1,",
+        "3천",
+        "이십",
+        "이 ",
+        "'",
+        "1-",
+        "11-",
+        "1.",
+        "1·",
+        "두 ",
+        "3만 ",
+        "이다",
+        "만 명이",
+        "-",
+        "천5",
+    ],
 )
-def test_a_text_of_nothing_else_ends(text: str):
-    numbers(text)
+def test_a_text_that_repeats_itself_is_read(text: str):
+    for before, after in (("", ""), ("두 명", "나"), ("삼천만 원", "나"), ("'24년", "'")):
+        numbers(before + text * 5_000 + after)
