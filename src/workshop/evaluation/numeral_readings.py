@@ -26,7 +26,7 @@ class _Numeral(NamedTuple):
         """Return this numeral with one piece more, or None when the piece cannot belong to it."""
         value = coefficient * worth(scales.rstrip("만억조"))
         is_fraction = coefficient != coefficient.to_integral_value()
-        if value >= self.next_below or (is_fraction and scales and self != _Numeral()):
+        if value >= self.next_below:
             return None
         big = worth(scales.lstrip("십백천"))
         section = (self.open + value) * big

@@ -78,7 +78,7 @@ def _described(text: str, asides: bool) -> list[Number]:
 
 def _shared_scale(first: Reading, last: Reading) -> Decimal:
     """Return what 10 is multiplied by in 10~20만, and 1천 in 1천~2천만; 500~1만 begins at 500."""
-    if not first.pieces or not last.pieces or first.numeral.closed:
+    if not first.pieces or not last.pieces:
         return Decimal(1)
     _, scales = last.pieces[-1]
     is_bare = len(first.pieces) == len(last.pieces) == 1 and not first.pieces[0][1]

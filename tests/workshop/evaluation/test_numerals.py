@@ -108,5 +108,5 @@ def test_a_written_sign_is_kept():
     ],
 )
 def test_a_text_that_repeats_itself_is_read(text: str):
-    for before, after in (("", ""), ("두 명", "나"), ("삼천만 원", "나"), ("'24년", "'")):
+    for before, after in (("", ""), ("두 명", "힝"), ("삼천만 원", "힝"), ("'24년", "'")):
         numbers(before + text * 5_000 + after)
