@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -97,14 +98,29 @@ def describe_training_job(call: Call) -> dict[str, Any]:
 
 @operation("ListTrainingJobs")
 def list_training_jobs(call: Call) -> dict[str, Any]:
+    """List jobs; status and name thin out pages that were made without them.
+
+    Source: API reference, ListTrainingJobs: with StatusEquals and MaxResults that many jobs "are first
+    retrieved ignoring the StatusEquals parameter and then they are filtered", "from the most current to the
+    oldest". NameContains does the same (github.com/boto/boto3/issues/2838 and 3347).
+    """
+    request = call.request
+    if {"StatusEquals", "MaxResults"} <= request.keys() and request.get("SortBy") in (None, "CreationTime"):
+        call = dataclasses.replace(call, request={"SortOrder": "Descending", **request})
     return list_records(
         call,
         call.context.resources.all(KIND, call.region),
         answer_key="TrainingJobSummaries",
         name_key="TrainingJobName",
         summary=lambda record: {key: record.get(key) for key in _SUMMARY},
-        equals={"StatusEquals": "TrainingJobStatus"},
+        # No job here has a warm pool or a training plan: these two find none.
+        equals={
+            "StatusEquals": "TrainingJobStatus",
+            "WarmPoolStatusEquals": "WarmPoolStatus",
+            "TrainingPlanArnEquals": "TrainingPlanArn",
+        },
         sort_keys={"Status": "TrainingJobStatus"},
+        in_page={"StatusEquals", "NameContains"},
     )
 
 

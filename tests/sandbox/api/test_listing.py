@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import time
+from collections.abc import Set
 
 import pytest
 from botocore.exceptions import ClientError
@@ -64,14 +66,46 @@ def test_training_jobs_begin_with_the_oldest() -> None:
     assert names_of("ListEndpoints", {}) == ["c", "b", "a"]
 
 
+@pytest.mark.parametrize(
+    ("operation", "names"),
+    [
+        ("ListModels", ["c", "b"]),  # "greater than or equal to the specified time"
+        ("ListEndpointConfigs", ["c", "b"]),
+        ("ListInferenceComponents", ["c"]),  # "created after the specified time"
+        ("ListTrainingJobs", ["c"]),
+    ],
+)
+def test_a_creation_time_is_within_its_own_limit_only_where_it_is_documented_so(
+    operation: str, names: list[str]
+) -> None:
+    assert names_of(operation, {"CreationTimeAfter": 2.5}) == names
+
+
+def test_a_filter_thins_pages_out_where_it_is_documented_so() -> None:
+    request = {"StatusEquals": "Failed", "MaxResults": 1}
+    assert names_of("ListEndpoints", request) == ["b"]
+    pages, token = [], None
+    while token or not pages:
+        answer = listed_records("ListEndpoints", {**request, **token} if token else request, {"StatusEquals"})
+        pages.append(answer["Names"])
+        token = {"NextToken": answer["NextToken"]} if answer["NextToken"] else None
+    assert pages == [[], ["b"], []]
+
+
 def names_of(operation: str, request: dict[str, object]) -> list[str]:
+    return listed_records(operation, request)["Names"]
+
+
+def listed_records(
+    operation: str, request: dict[str, object], in_page: Set[str] = frozenset()
+) -> dict[str, object]:
     """Return what a list of three records answers."""
     records = [
         {"Name": "a", "CreationTime": 1.0, "LastModifiedTime": 9.0, "Status": "InService"},
         {"Name": "b", "CreationTime": 2.5, "LastModifiedTime": 8.0, "Status": "Failed"},
         {"Name": "c", "CreationTime": 3.0, "LastModifiedTime": 7.0, "Status": "InService"},
     ]
-    answer = listing.list_records(
+    return listing.list_records(
         registry.Call(operation=operation, request=request, region="r", context=None),
         records,
         answer_key="Names",
@@ -79,8 +113,8 @@ def names_of(operation: str, request: dict[str, object]) -> list[str]:
         summary=lambda record: record["Name"],
         equals={"StatusEquals": "Status"},
         sort_keys={"Status": "Status"},
+        in_page=in_page,
     )
-    return answer["Names"]
 
 
 def test_a_region_has_its_own(sandbox, models) -> None:
@@ -140,3 +174,27 @@ def test_the_order_of_every_implemented_list_is_the_documented_one() -> None:
         assert (documented == "Ascending") == (name in listing.ASCENDING), name
         checked += 1
     assert checked >= 4
+
+
+def test_a_creation_time_is_compared_as_every_implemented_list_documents_it() -> None:
+    checked = 0
+    for name in operations.SAGEMAKER.operations:
+        shape = service_model.service_model().operation_model(name).input_shape
+        if name.startswith("List") and "CreationTimeAfter" in shape.members:
+            documented = shape.members["CreationTimeAfter"].documentation
+            assert ("greater than or equal" in documented) == (name in listing.FROM_CREATION_TIME), name
+            checked += 1
+    assert checked >= 5
+
+
+def test_every_filter_of_every_implemented_list_is_one_that_the_list_reads() -> None:
+    """A member that no code names would be accepted and ignored."""
+    read = {"NameContains", "SortBy", "SortOrder", "MaxResults", "NextToken", *listing._TIME_FILTERS}
+    checked = 0
+    for name, function in operations.SAGEMAKER.operations.items():
+        if name.startswith("List") and name != "ListTags":
+            members = service_model.service_model().operation_model(name).input_shape.members
+            code = inspect.getsource(function)
+            assert [member for member in set(members) - read if f'"{member}"' not in code] == [], name
+            checked += 1
+    assert checked >= 5

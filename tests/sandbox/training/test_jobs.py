@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from .conftest import BUCKET, ROLE, channel
 
+PLAN = "arn:aws:sagemaker:us-east-1:000000000000:training-plan/news"
 MESSAGES = [
     ("Starting", "Preparing the instances for training"),
     ("Downloading", "Downloading input data"),
@@ -157,9 +158,36 @@ def test_lists_filter_sort_and_page(jobs) -> None:
     assert listed(SortBy="Status", SortOrder="Descending")[0] == names[1]
     later = jobs.describe(names[1])["CreationTime"] + timedelta(hours=1)
     assert (listed(CreationTimeAfter=later), listed(LastModifiedTimeBefore=later)) == ([], names)
-    summary = sagemaker.list_training_jobs(NameContains=names[1])["TrainingJobSummaries"][0]
+    (summary,) = sagemaker.list_training_jobs(StatusEquals="Failed", SortOrder="Descending", MaxResults=2)[
+        "TrainingJobSummaries"
+    ]
+    assert summary["TrainingJobName"] == names[1]
     assert summary["TrainingJobStatus"] == summary["SecondaryStatus"] == "Failed"
     assert summary["TrainingEndTime"] >= summary["CreationTime"]
+    for absent in ({"WarmPoolStatusEquals": "InUse"}, {"TrainingPlanArnEquals": PLAN}):
+        assert listed(**absent) == []
+
+
+def test_status_and_name_thin_out_a_page_after_it_was_taken(jobs) -> None:
+    """Source: API reference, ListTrainingJobs; of names github.com/boto/boto3/issues/2838."""
+    names = [jobs.run("raise SystemExit(1)" if fails else "pass")["TrainingJobName"] for fails in (1, 0, 0)]
+    sagemaker = jobs.sagemaker
+
+    def page(**request: Any) -> tuple[list[str], bool]:
+        answer = sagemaker.list_training_jobs(**request)
+        return [job["TrainingJobName"] for job in answer["TrainingJobSummaries"]], "NextToken" in answer
+
+    # Those of the newest, without a word on the order: "from the most current to the oldest".
+    assert page(StatusEquals="Failed", MaxResults=2) == ([], True)
+    assert page(StatusEquals="Failed", MaxResults=3) == ([names[0]], True)
+    assert page(StatusEquals="Completed", MaxResults=3) == ([names[2], names[1]], True)
+    assert page(NameContains=names[0], MaxResults=2, SortOrder="Descending") == ([], True)
+    answer = sagemaker.list_training_jobs(StatusEquals="Failed", MaxResults=2)
+    later = sagemaker.list_training_jobs(StatusEquals="Failed", MaxResults=2, NextToken=answer["NextToken"])
+    assert later["TrainingJobSummaries"][0]["TrainingJobName"] == names[0]
+    # Times limit what pages are made of.
+    since = jobs.describe(names[1])["CreationTime"] + timedelta(milliseconds=1)
+    assert page(CreationTimeAfter=since, MaxResults=1) == ([names[2]], False)
 
 
 def fault(jobs, **described: Any) -> None:
