@@ -17,6 +17,7 @@ from sandbox.hosting import (
 )
 from sandbox.scaling import activities, policies, targets
 from sandbox.scaling.api import AUTO_SCALING
+from sandbox.search import api as search
 from sandbox.training import jobs
 
 MODULES = (
@@ -27,6 +28,7 @@ MODULES = (
     endpoint_weights,
     components,
     tags,
+    search,
     # of Application Auto Scaling
     targets,
     policies,

@@ -35,7 +35,7 @@ def add_tags(call: Call) -> dict[str, Any]:
             record["_tags"] = tags
     except KeyError:  # deleted since
         raise _not_found(call) from None
-    return {"Tags": _listed(tags)}
+    return {"Tags": tag_list(tags)}
 
 
 @operation("ListTags")
@@ -46,7 +46,7 @@ def list_tags(call: Call) -> dict[str, Any]:
     record = call.context.resources.get(kind, call.region, name)
     if record is None:
         raise _not_found(call)
-    return {"Tags": _listed(record.get("_tags", {}))}
+    return {"Tags": tag_list(record.get("_tags", {}))}
 
 
 @operation("DeleteTags")
@@ -84,5 +84,6 @@ def _not_found(call: Call) -> AwsError:
     return validation_error(f"Could not find resource with ARN {call.request['ResourceArn']}.")
 
 
-def _listed(tags: dict[str, str]) -> list[dict[str, str]]:
+def tag_list(tags: dict[str, str]) -> list[dict[str, str]]:
+    """Return tags as AWS lists them."""
     return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]

@@ -52,11 +52,16 @@ def create_endpoint(call: Call) -> dict[str, Any]:
 @operation("DescribeEndpoint")
 def describe_endpoint(call: Call) -> dict[str, Any]:
     record = require(call, KIND, call.request["EndpointName"], what="endpoint")
-    endpoint = lifecycle.endpoints.serving(call.region, record["EndpointName"])
+    return only_members(call.operation, described(call.region, record))
+
+
+def described(region: str, record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record with what runs of it."""
+    endpoint = lifecycle.endpoints.serving(region, record["EndpointName"])
     # Nothing is deployed by one that has failed.
     record["ProductionVariants"] = _variant_summaries(endpoint.variants.values()) if endpoint else None
     record["PendingDeploymentSummary"] = _pending_summary(endpoint.update) if endpoint else None
-    return only_members(call.operation, record)
+    return record
 
 
 @operation("ListEndpoints")

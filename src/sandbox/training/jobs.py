@@ -86,14 +86,18 @@ def create_training_job(call: Call) -> dict[str, Any]:
 
 @operation("DescribeTrainingJob")
 def describe_training_job(call: Call) -> dict[str, Any]:
-    record = _found(call)
-    job = _job(call.region, record["TrainingJobName"])
+    return only_members(call.operation, described(call.region, _found(call)))
+
+
+def described(region: str, record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record with what only a job that runs knows: its metrics and how long it has trained."""
+    job = _job(region, record["TrainingJobName"])
     if job and record["TrainingJobStatus"] not in status.TERMINAL:
         record["FinalMetricDataList"] = job.metrics.final() or None
         if "TrainingStartTime" in record:
             seconds = max(1, round(time.time() - record["TrainingStartTime"]))
             record["TrainingTimeInSeconds"] = record["BillableTimeInSeconds"] = seconds
-    return only_members(call.operation, record)
+    return record
 
 
 @operation("ListTrainingJobs")
