@@ -100,7 +100,10 @@ class Service:
                 f"The sandbox does not implement {name} of {self.title}. What it implements is listed in"
                 " src/sandbox/README.md; use an AWS account (a mode other than sample) for the rest.",
             )
-        request = service_model.check_request(name, request, self.name)
+        try:
+            request = service_model.check_request(name, request, self.name)
+        except RecursionError:  # of Search alone: nothing else in our operations holds things of its own kind
+            raise AwsError("SerializationException", "The request is nested too deeply.") from None
         call = Call(operation=name, request=request, region=region, context=context)
         self.check(call)
         return service_model.check_answer(name, function(call), self.name)

@@ -49,27 +49,12 @@ def _searched(request: dict[str, Any]) -> Searched:
 
 
 def _found(call: Call, searched: Searched) -> list[dict[str, Any]]:
-    expression = call.request.get("SearchExpression")
-    matches = (
-        matcher(_with_whole_names(expression, searched), searched.shape) if expression is not None else None
-    )
+    expression, matches = call.request.get("SearchExpression"), None
+    if expression is not None:
+        matches = matcher(expression, searched.shape, searched.property_name)
     if call.request.get("CrossAccountFilterOption") == "CrossAccount":
         return []  # of other accounts, and there are none
     return [record for record in searched.records(call) if matches is None or matches(record)]
-
-
-def _with_whole_names(expression: Any, searched: Searched) -> Any:
-    """Return an expression whose properties all have their whole names."""
-    if isinstance(expression, list):
-        return [_with_whole_names(each, searched) for each in expression]
-    if not isinstance(expression, dict):
-        return expression
-    return {
-        member: searched.property_name(value)
-        if member in ("Name", "NestedPropertyName")
-        else _with_whole_names(value, searched)
-        for member, value in expression.items()
-    }
 
 
 def _sort_property(request: dict[str, Any], searched: Searched) -> Property:

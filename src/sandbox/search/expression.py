@@ -11,6 +11,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from sandbox.api.constraints import seconds
@@ -39,12 +40,13 @@ _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
-def matcher(expression: dict[str, Any], shape: Any) -> Matches:
+def matcher(expression: dict[str, Any], shape: Any, whole_name: Callable[[str], str] = str) -> Matches:
     """Return what tells whether a record satisfies an expression.
 
     Args:
         expression: A checked SearchExpression.
         shape: The record's, of botocore's model.
+        whole_name: Makes the whole name of a property of a short one.
 
     Raises:
         AwsError: ValidationException: no condition, too many, a property that is not there, an operator that
@@ -58,7 +60,7 @@ def matcher(expression: dict[str, Any], shape: Any) -> Matches:
         )
     if sum(each.get("Operator") == "Contains" for each in conditions) > 1:
         raise validation_error("'CONTAINS' operator usage limit of 1 exceeded.")
-    return _matcher(expression, shape)
+    return _matcher(_Names(shape, whole_name), expression)
 
 
 def _conditions(expression: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -72,11 +74,20 @@ def _conditions(expression: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from _conditions(each)
 
 
-def _matcher(expression: dict[str, Any], shape: Any) -> Matches:
+@dataclass(frozen=True)
+class _Names:
+    shape: Any
+    whole_name: Callable[[str], str]
+
+    def find(self, name: str) -> Property:
+        return properties.find(self.shape, self.whole_name(name))
+
+
+def _matcher(names: _Names, expression: dict[str, Any]) -> Matches:
     found = [
-        *(_filter(each, properties.find(shape, each["Name"])) for each in expression.get("Filters", ())),
-        *(_nested(each, shape) for each in expression.get("NestedFilters", ())),
-        *(_matcher(each, shape) for each in expression.get("SubExpressions", ())),
+        *(_filter(each, names.find(each["Name"])) for each in expression.get("Filters", ())),
+        *(_nested(names, each) for each in expression.get("NestedFilters", ())),
+        *(_matcher(names, each) for each in expression.get("SubExpressions", ())),
     ]
     if not found:
         raise validation_error(
@@ -86,10 +97,10 @@ def _matcher(expression: dict[str, Any], shape: Any) -> Matches:
     return lambda record: combine(matches(record) for matches in found)
 
 
-def _nested(nested: dict[str, Any], shape: Any) -> Matches:
+def _nested(names: _Names, nested: dict[str, Any]) -> Matches:
     """Return what tells whether a single object of a list satisfies all filters."""
     name = nested["NestedPropertyName"]
-    items = properties.find(shape, name)
+    items = names.find(name)
     if not items.is_list:
         raise validation_error(
             f"NestedPropertyName must be a list of objects, as InputDataConfig is, not {name}."

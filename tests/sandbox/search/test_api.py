@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -216,3 +219,19 @@ def test_models_are_found_with_the_endpoints_that_host_them(sandbox: Any, deploy
         assert "Endpoints" not in idle["Model"]
     by_name = search(Resource="Model", SortBy="ModelName", SortOrder="Ascending")["Results"]
     assert [each["Model"]["Model"]["ModelName"] for each in by_name] == ["idle", deployed]
+
+
+@pytest.mark.parametrize("depth", [60, 200, 240, 280, 320, 500, 5000])
+def test_what_is_nested_too_deeply_is_the_callers_mistake(sandbox: Any, depth: int) -> None:
+    innermost = json.dumps(where(("TrainingJobName", "Equals", "a")))
+    expression = '{"SubExpressions":[' * depth + innermost + "]}" * depth
+    request = urllib.request.Request(
+        sandbox.url,
+        data=f'{{"Resource":"TrainingJob","SearchExpression":{expression}}}'.encode(),
+        headers={"X-Amz-Target": "SageMaker.Search", "Content-Type": "application/x-amz-json-1.1"},
+    )
+    with pytest.raises(urllib.error.HTTPError) as error:
+        urllib.request.urlopen(request)
+    with error.value:
+        assert error.value.code == 400
+        assert json.load(error.value)["__type"] in ("ValidationException", "SerializationException")

@@ -13,7 +13,7 @@ from sandbox.search.expression import matcher
 JOBS = {
     "a": {
         "TrainingJobStatus": "Completed",
-        "CreationTime": 1_800_000_000.25,  # 2027-01-15T08:00:00.25
+        "CreationTime": 1_800_000_000.2500005,  # 2027-01-15T08:00:00.25, with more digits than are asked for
         "TrainingTimeInSeconds": 90,
         "EnableManagedSpotTraining": True,
         "HyperParameters": {"epochs": "3", "learning_rate": "0.0002", "base.model": '"llama"'},
