@@ -20,6 +20,8 @@ from workshop.notebooks.order import list_notebooks
 MAX_CELL_LINES = 24
 MAX_DEFS = 2
 FIRST_CELL = 'from workshop.start import start\nsettings = start("{name}")'
+# Without the packages the first cell cannot say it itself: what stands above it says which kernel to choose.
+WRONG_KERNEL = ("No module named 'workshop'", "`.venv`", "make lab")
 OPENING_WORDS = ("Goal", "Inputs", "Needs", "Time", "Cost")
 CLOSING_WORDS = ("Check", "Summary", "Cleanup", "Next")
 PATH_FIELDS = {"home", "data_dir", "recipe_path", "repo_dir", "workshop_home"}
@@ -28,6 +30,7 @@ FORBIDDEN_TEXT = {
     r"\bsys\.path\b": "packages are installed, leave sys.path alone",
     r"%%writefile\b": "code that is written to a file belongs in src/",
     r"WORKSHOP_[A-Z]": "read settings, not their variables",
+    r"\bsagemaker\.list_\w+\(": "AWS answers a page, of which a filter may leave nothing: use get_paginator",
 }
 
 
@@ -51,6 +54,9 @@ def _shape(cells: list[dict[str, Any]], name: str) -> Iterator[str]:
     for word in OPENING_WORDS:
         if word not in opening:
             yield f"the opening table has no row {word}"
+    before = cells[code[0] - 1]["source"] if code else ""
+    if not all(word in before for word in WRONG_KERNEL):
+        yield f"above the first code cell stands what to do about {WRONG_KERNEL[0]}: {WRONG_KERNEL[1:]}"
     for word in CLOSING_WORDS:
         if not any(word in line for line in headings):
             yield f"no closing heading {word}"

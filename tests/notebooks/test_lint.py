@@ -6,6 +6,8 @@ import copy
 import importlib.util
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from workshop.notebooks.order import list_notebooks
 
 REPO_DIR = Path(__file__).parents[2]
 NAME = "01-Prepare"
+WRONG_KERNEL = "`No module named 'workshop'`: choose the kernel of `.venv`, or `make lab`."
 # The least there may be; raised when a notebook is added, so that a folder that is not found goes red.
 MIN_NOTEBOOKS = 7
 
@@ -34,7 +37,7 @@ def code(source: str) -> dict[str, Any]:
 def good_notebook(*body: str) -> dict[str, Any]:
     """A notebook that keeps every rule, with code cells of one's own in the middle."""
     cells = [
-        md("# 01. 준비 · Prepare\n\n| Goal | Inputs | Needs | Time | Cost |"),
+        md(f"# 01. 준비 · Prepare\n\n| Goal | Inputs | Needs | Time | Cost |\n\n{WRONG_KERNEL}"),
         code(f'from workshop.start import start\nsettings = start("{NAME}")'),
     ]
     for source in body:
@@ -60,6 +63,12 @@ def test_there_are_notebooks() -> None:
 @pytest.mark.parametrize("path", list_notebooks(REPO_DIR / "notebook"), ids=lambda path: path.stem)
 def test_a_notebook_keeps_the_rules(path: Path) -> None:
     assert notebook_lint.lint(path) == []
+
+
+def test_without_the_packages_the_first_cell_says_what_stands_above_it() -> None:
+    first_cell = notebook_lint.FIRST_CELL.format(name=NAME)
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", first_cell], capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == f"ModuleNotFoundError: {notebook_lint.WRONG_KERNEL[0]}"
 
 
 def test_every_notebook_in_the_readme_table_exists_and_the_other_way_round() -> None:
@@ -130,6 +139,7 @@ def test_a_branch_in_a_later_cell_is_found(tmp_path: Path) -> None:
         ("x = 1\n" * 25, "25 lines, at most 24"),
         ("def a(): ...\ndef b(): ...\nclass C: ...", "3 functions or classes, at most 2"),
         ("x = = 1", "is not Python"),
+        ("left = sagemaker.list_models(NameContains='a')['Models']", "use get_paginator"),
     ],
 )
 def test_a_forbidden_cell_is_found(tmp_path: Path, source: str, part: str) -> None:
@@ -176,6 +186,10 @@ def _no_cost(cells: list) -> None:
     cells[0]["source"] = cells[0]["source"].replace("Cost", "")
 
 
+def _no_kernel(cells: list) -> None:
+    cells[0]["source"] = cells[0]["source"].replace("`.venv`", "")
+
+
 def _no_cleanup(cells: list) -> None:
     cells[-1]["source"] = cells[-1]["source"].replace("Cleanup", "")
 
@@ -193,6 +207,7 @@ def _no_cleanup(cells: list) -> None:
         (_no_id, "an id of its own"),
         (_same_id, "an id of its own"),
         (_no_cost, "no row Cost"),
+        (_no_kernel, "what to do about No module named 'workshop'"),
         (_no_cleanup, "no closing heading Cleanup"),
     ],
 )

@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -188,6 +189,30 @@ def test_status_and_name_thin_out_a_page_after_it_was_taken(jobs) -> None:
     # Times limit what pages are made of.
     since = jobs.describe(names[1])["CreationTime"] + timedelta(milliseconds=1)
     assert page(CreationTimeAfter=since, MaxResults=1) == ([names[2]], False)
+
+
+def test_the_sdk_goes_on_after_a_page_of_which_nothing_is_left(jobs) -> None:
+    """Its own comment: "the service filters results after paginating"."""
+    from sagemaker.core.resources import TrainingJob
+
+    name = jobs.run("pass", TrainingJobName="looked-for")["TrainingJobName"]
+    newer = [jobs.create("pass") for _ in range(10)]  # as many as a page has
+    for each in newer:
+        jobs.wait(each)
+    request = {"NameContains": name, "SortOrder": "Descending"}
+    answer = jobs.sagemaker.list_training_jobs(**request)
+    assert (answer["TrainingJobSummaries"], "NextToken" in answer) == ([], True)
+    with pytest.MonkeyPatch.context() as patch:
+        for variable, value in {
+            "AWS_ENDPOINT_URL": jobs.sandbox.url,
+            "AWS_ACCESS_KEY_ID": "sandbox",
+            "AWS_SECRET_ACCESS_KEY": "sandbox",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }.items():
+            patch.setenv(variable, value)
+        session = boto3.session.Session()
+        found = TrainingJob.get_all(name_contains=name, sort_order="Descending", session=session)
+        assert [job.training_job_name for job in found] == [name]
 
 
 def fault(jobs, **described: Any) -> None:
