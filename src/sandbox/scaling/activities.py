@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.api.errors import AwsError
 from sandbox.api.registry import Call
-from sandbox.scaling.api import NAMESPACE, operation, page
+from sandbox.scaling.api import NAMESPACE, check_dimension, operation, page
 from sandbox.scaling.capacity import Scaled, scaled
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _OPEN = "InProgress"
 def describe_scaling_activities(call: Call) -> dict[str, Any]:
     request = call.request
     resource_id, dimension = request.get("ResourceId"), request.get("ScalableDimension")
+    check_dimension(call, "ResourceId")
     reconcile(call.context)
     shown = [
         {member: value for member, value in record.items() if not member.startswith("_")}

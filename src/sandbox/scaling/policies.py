@@ -9,7 +9,7 @@ from typing import Any
 from sandbox.api.errors import AwsError, validation_error
 from sandbox.api.registry import ACCOUNT_ID, Call
 from sandbox.scaling import alarm_records, running
-from sandbox.scaling.api import NAMESPACE, operation, page
+from sandbox.scaling.api import NAMESPACE, check_dimension, operation, page
 from sandbox.scaling.capacity import Scaled, scaled
 from sandbox.scaling.step_scaling import check_steps
 from sandbox.scaling.target_tracking import alarms_of, metric_of
@@ -56,6 +56,7 @@ def put_scaling_policy(call: Call) -> dict[str, Any]:
 @operation("DescribeScalingPolicies")
 def describe_scaling_policies(call: Call) -> dict[str, Any]:
     request = call.request
+    check_dimension(call, "ResourceId")
     shown = [
         {
             **policy,

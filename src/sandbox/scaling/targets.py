@@ -9,7 +9,7 @@ from typing import Any
 from sandbox.api.errors import AwsError, validation_error
 from sandbox.api.registry import ACCOUNT_ID, Call
 from sandbox.scaling import activities, running
-from sandbox.scaling.api import NAMESPACE, operation, page
+from sandbox.scaling.api import NAMESPACE, check_dimension, operation, page
 from sandbox.scaling.capacity import INSTANCES, Scaled, scaled
 
 KIND = "scalable-target"  # a record holds its policies and tags, under "_policies" and "_tags"
@@ -68,12 +68,12 @@ def register_scalable_target(call: Call) -> dict[str, Any]:
 @operation("DescribeScalableTargets")
 def describe_scalable_targets(call: Call) -> dict[str, Any]:
     request = call.request
-    if "ScalableDimension" in request and not request.get("ResourceIds"):
-        raise validation_error("ResourceIds must be specified when ScalableDimension is specified")
+    check_dimension(call, "ResourceIds")
     shown = [
         {member: value for member, value in record.items() if not member.startswith("_")}
         for record in call.context.resources.all(KIND, call.region)
-        if not request.get("ResourceIds") or record["ResourceId"] in request["ResourceIds"]
+        if (not request.get("ResourceIds") or record["ResourceId"] in request["ResourceIds"])
+        and request.get("ScalableDimension") in (None, record["ScalableDimension"])
     ]
     return page(call, sorted(shown, key=lambda each: each["ResourceId"]), "ScalableTargets")
 

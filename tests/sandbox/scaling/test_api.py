@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore import xform_name
 from botocore.exceptions import ClientError
 from tests.sandbox.scaling.scaled_components import COPIES, Scaling, eventually
 
+from sandbox.api.service_model import service_model
 from sandbox.operations import AUTO_SCALING
+from sandbox.scaling.api import MAX_RESULTS
 
 TRACKED = "SageMakerInferenceComponentInvocationsPerCopy"
 OF_VARIANTS = "SageMakerVariantInvocationsPerInstance"
@@ -154,6 +157,40 @@ def test_targets_and_policies_have_pages(scaling: Scaling, target: dict[str, str
     assert found == [["steps-0", "steps-1"], ["steps-2"]]
     with pytest.raises(scaling.autoscaling.exceptions.InvalidNextTokenException):
         scaling.autoscaling.describe_scaling_policies(ServiceNamespace="sagemaker", NextToken="x")
+
+
+def test_a_page_has_as_many_as_are_documented(scaling: Scaling, target: dict[str, str]) -> None:
+    for number in range(11):
+        scaling.autoscaling.put_scaling_policy(
+            **target, PolicyName=f"steps-{number}", StepScalingPolicyConfiguration=STEPS
+        )
+    answer = scaling.autoscaling.describe_scaling_policies(ServiceNamespace="sagemaker")
+    assert (len(answer["ScalingPolicies"]), "NextToken" in answer) == (10, True)
+    model = service_model("application-autoscaling")
+    for operation, limit in MAX_RESULTS.items():
+        member = model.operation_model(operation).input_shape.members["MaxResults"]
+        assert f"between 1 and {limit}. The default value is {limit}" in member.documentation
+        describe = getattr(scaling.autoscaling, xform_name(operation))
+        for size in (0, limit + 1):  # with pages of none there would be no end of them
+            with pytest.raises(ClientError, match=f"MaxResults must be between 1 and {limit}, not {size}"):
+                describe(ServiceNamespace="sagemaker", MaxResults=size)
+
+
+def test_a_dimension_filters_and_goes_only_with_a_resource(scaling: Scaling, target: dict[str, str]) -> None:
+    autoscaling, namespace = scaling.autoscaling, {"ServiceNamespace": "sagemaker"}
+    dimension = {"ScalableDimension": target["ScalableDimension"]}
+    other = {"ScalableDimension": "sagemaker:variant:DesiredInstanceCount"}
+    assert other != dimension
+    resource = {"ResourceIds": [target["ResourceId"]]}
+    assert autoscaling.describe_scalable_targets(**namespace, **resource, **dimension)["ScalableTargets"]
+    assert not autoscaling.describe_scalable_targets(**namespace, **resource, **other)["ScalableTargets"]
+    for describe, member in (
+        (autoscaling.describe_scalable_targets, "ResourceIds"),
+        (autoscaling.describe_scaling_policies, "ResourceId"),
+        (autoscaling.describe_scaling_activities, "ResourceId"),
+    ):
+        with pytest.raises(ClientError, match=f"{member} must be specified when ScalableDimension is"):
+            describe(**namespace, **dimension)
 
 
 def test_tags_of_a_target(scaling: Scaling, target: dict[str, str]) -> None:
