@@ -6,6 +6,7 @@ request's body has been read to its end before the next request line: see `_Body
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import socket
@@ -103,6 +104,11 @@ class Handler(WSGIRequestHandler):
             super().handle_expect_100()
             self.wfile.flush()
         return True
+
+    def finish(self) -> None:
+        """Close the connection; what is left to send to a client that went away is nobody's problem."""
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            super().finish()
 
     def log(self, type: str, message: str, *args: Any) -> None:
         """Write no line a request, and none when an idle connection ends."""
@@ -233,6 +239,12 @@ class _Body(io.RawIOBase):
             pass
 
     def _part(self, max_bytes: int) -> bytes:
+        try:
+            return self._read(max_bytes)
+        except (ConnectionError, TimeoutError) as problem:  # reset, or silent for too long
+            raise ClientGoneError(str(problem)) from problem
+
+    def _read(self, max_bytes: int) -> bytes:
         if not self._num_left and self._has_more_chunks:
             self._next_chunk()
         wanted = min(max_bytes, self._num_left, _MAX_READ_BYTES)

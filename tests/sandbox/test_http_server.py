@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -117,6 +118,36 @@ def test_half_a_request_ends_its_connection_and_nothing_else(sandbox, connection
     assert b" 200 " not in raw(sandbox, request_)
     assert exchange(connection, "GET", "/_sandbox/health")[0] == 200
     assert "Traceback" not in sandbox.log_path.read_text()
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /gone/large HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        b"GET /gone HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        b"PUT /gone/k HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\nabc",
+        b"PUT /gone?tagging HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        b"PUT /gone/k HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("wait_s", [0.0, 0.001, 0.05])
+def test_a_client_that_goes_away_leaves_no_traceback(
+    sandbox, connection, request_: bytes, wait_s: float
+) -> None:
+    exchange(connection, "PUT", "/gone")
+    exchange(connection, "PUT", "/gone/large", bytes(8 << 20))
+    address = urlsplit(sandbox.url)
+    for _ in range(3):
+        with socket.create_connection((address.hostname, address.port), timeout=300) as opened:
+            # A reset in place of an orderly end: what is being sent to it fails at once.
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            opened.sendall(request_)
+            time.sleep(wait_s)
+    assert exchange(connection, "GET", "/_sandbox/health")[0] == 200
+    time.sleep(0.1)  # the other threads find out in their own time
+    log = sandbox.log_path.read_text()
+    assert "Traceback" not in log
+    assert "Exception occurred" not in log
 
 
 def test_a_client_of_http_1_0_is_answered_and_hung_up_on(sandbox) -> None:
