@@ -22,7 +22,7 @@ from urllib.parse import parse_qs, quote
 
 from processes.files import atomic_write
 from sandbox.api.registry import ACCOUNT_ID
-from sandbox.storage import s3_objects
+from sandbox.storage import s3_objects, s3_requests
 from sandbox.storage.quarantine import quarantine
 
 WsgiApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -80,8 +80,10 @@ class S3Mirror:
         """Let moto answer a request to S3; what it changes is on disk when this returns.
 
         Raises:
+            AwsError: S3 would refuse it, and moto does not.
             OSError: The disk is full or cannot be written. moto has made the change, the disk has not.
         """
+        s3_requests.check(environ, bucket, key, _backend().buckets)
         statuses: list[str] = []
 
         def start(status: str, *rest: Any) -> Any:
