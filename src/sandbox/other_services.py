@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from sandbox import moto_failures, service_requests
 from sandbox.api.errors import AwsError
 from sandbox.api.registry import ACCOUNT_ID
 from sandbox.storage.s3_mirror import S3Mirror
@@ -21,10 +23,17 @@ _MOTO_PATHS = ("/moto-api", "/favicon.ico", "/latest/meta-data/", "/latest/api/"
 
 
 def signed_for(environ: dict[str, Any]) -> tuple[str | None, str]:
-    """Return service and region that a request was signed for; (None, us-east-1) for an unsigned one."""
+    """Return service and region that a request was signed for; (None, us-east-1) for an unsigned one.
+
+    A form to no path is STS's even so: to assume a role with a token of somebody else's is not signed.
+    """
     signature = environ.get("HTTP_AUTHORIZATION") or unquote(environ.get("QUERY_STRING", ""))
     match = _SCOPE.search(signature)
-    return (match["service"], match["region"]) if match else (None, "us-east-1")
+    if match:
+        return match["service"], match["region"]
+    is_form = environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded")
+    is_sts = is_form and environ["PATH_INFO"] == "/" and "HTTP_X_AMZ_TARGET" not in environ
+    return "sts" if is_sts and environ["REQUEST_METHOD"] == "POST" else None, "us-east-1"
 
 
 class OtherServices:
@@ -67,10 +76,26 @@ class OtherServices:
         if path.startswith(_MOTO_PATHS):
             raise AwsError("UnknownOperationException", f"The sandbox has no {path}.")
         self.wait()
-        if service not in ("s3", None):
-            return self._application(environ, start_response)
-        bucket, _, key = path.removeprefix("/").partition("/")
-        return self._mirror.handle(self._application, environ, start_response, bucket, key)
+        try:
+            if service not in ("s3", None):
+                service_requests.check(environ, service)
+                return self._application(environ, start_response)
+            bucket, _, key = path.removeprefix("/").partition("/")
+            return self._mirror.handle(self._application, environ, start_response, bucket, key)
+        except (
+            AwsError,
+            NotImplementedError,
+            OSError,
+            MemoryError,
+        ):  # OSError: a disk, or a client that left
+            raise
+        except Exception as problem:
+            error = moto_failures.client_error(problem, environ, service)
+            if error is None:
+                raise
+            # With its place and without a traceback: the request is wrong, the sandbox is not.
+            logging.getLogger("sandbox").warning("%s: %s", _asked_for(environ), error)
+            raise error from problem
 
     def _load(self) -> None:
         try:

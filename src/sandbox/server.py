@@ -23,7 +23,7 @@ MAX_BODY_BYTES = 8 << 20
 _DISK_PROBLEMS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 _OUR_PATHS = ("/_sandbox/", "/endpoints/")
 _DELETES_LOGS = "Logs_20140328.Delete"
-_SPEAK_XML = (None, "s3", "cloudfront", "route53")
+_SPEAK_XML = (None, "s3", "cloudfront", "route53", "iam", "monitoring", "sts")
 
 
 class Application:

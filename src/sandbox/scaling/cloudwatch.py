@@ -11,7 +11,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from moto.cloudwatch import urls
-from moto.cloudwatch.exceptions import InvalidParameterCombination, ResourceNotFound, ValidationError
+from moto.cloudwatch.exceptions import (
+    CloudWatchException,
+    InvalidParameterCombination,
+    ResourceNotFound,
+    ValidationError,
+)
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult, EmptyResult
 
@@ -98,10 +103,8 @@ class CloudWatch(CloudWatchResponse):
         )
         if self._get_param("ScanBy") == "TimestampAscending":
             items.reverse()
-        start, size = (
-            int(self._get_param("NextToken") or 0),
-            int(self._get_param("MaxRecords") or _MAX_RECORDS),
-        )
+        start = self._first_record()
+        size = int(self._get_param("MaxRecords") or _MAX_RECORDS)
         answer: dict[str, Any] = {"AlarmHistoryItems": items[start : start + size]}
         if len(items) > start + size:
             answer["NextToken"] = str(start + size)
@@ -121,6 +124,12 @@ class CloudWatch(CloudWatchResponse):
         """Return statistics of a metric, those of invocations up to now."""
         metrics.flush()
         return super().get_metric_statistics()
+
+    def _first_record(self) -> int:
+        token = self._get_param("NextToken") or "0"
+        if not (token.isascii() and token.isdigit() and len(token) < 10):
+            raise CloudWatchException("InvalidNextToken", f"{token[:40]!r} is no token of this list.")
+        return int(token)
 
     def _reason_data(self) -> dict[str, Any]:
         try:
