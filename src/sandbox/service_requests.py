@@ -70,7 +70,7 @@ def _check_query(service: str, environ: dict[str, Any], raw: bytes) -> None:
     if not operation:
         raise AwsError("MissingAction", "The request must contain the parameter Action.")
     if operation not in operation_names(service):
-        raise AwsError("InvalidAction", f"Could not find operation {operation[:100]} of {service}.")
+        raise AwsError("InvalidAction", f"Could not find operation {operation[:100]!r} of {service}.")
     is_signed = bool(environ.get("HTTP_AUTHORIZATION")) or "X-Amz-Credential" in values
     if not (is_signed or operation in _UNSIGNED):
         raise AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", status=403)

@@ -42,6 +42,7 @@ def test_what_moto_raises_is_the_clients_and_says_where() -> None:
     "files",
     [
         [f"{_OURS}/storage/s3_objects.py"],
+        [f"{_OURS}/storage/s3_mirror.py", "/x/moto/s3/models.py"],  # called by us, without a request
         [f"{_OURS}/server.py", ENTRY, "/x/moto/core/responses.py", f"{_OURS}/scaling/cloudwatch.py"],
     ],
 )

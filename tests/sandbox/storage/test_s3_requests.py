@@ -28,14 +28,9 @@ XML_QUERIES = {
     "key": ["acl", "legal-hold", "retention", "tagging"],
 }  # fmt: skip
 NO_XML = [
-    b"",
-    b"text",
-    b"<a>",
-    b"<a/>",
-    b"\xff\xfe\x00",
-    b"{}",
-    b"<Tagging><TagSet><Tag/></TagSet></Tagging>",
-]
+    b"", b"text", b"<a>", b"<a/>", b"\xff\xfe\x00", b"{}", b"<Tagging><TagSet><Tag/></TagSet></Tagging>",
+    b'<?xml version="1.0" encoding="none"?><a/>', b'<?xml version="1.0" encoding="euc-kr"?><a/>',
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
