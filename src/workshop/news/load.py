@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workshop.errors import WorkshopError
-from workshop.news.files import EXTENSIONS, check_columns, read_file, text_batch, with_all_columns
+from workshop.news.columns import check_columns, text_batch, with_all_columns
+from workshop.news.files import EXTENSIONS, is_news_file, read_file
+from workshop.news.folder import find_split_files, is_saved_to_disk, split_names
 from workshop.news.split import divide, rows_to_read, sizes_of, sizes_to_load
 from workshop.news.table import SPLITS, News, to_table
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from datasets import DatasetDict
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_FILE_NAMES = {"train": ("train",), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 _BATCH_ROWS = 1_000
 _HUB_TIMEOUT_S = 10
 
@@ -34,8 +35,9 @@ def load(source: str, dataset_name: str, *, seed: int = 0, base_dir: Path | None
 
     Args:
         source: "sample" for this repository's own news (hand-written for "small", generated for "full"); the
-            name of a data set on the Hugging Face hub; a CSV, JSONL or Parquet file; or a folder of such
-            files named train, validation and test. What has other splits than these is divided by `divide`.
+            name of a data set on the Hugging Face hub; a file that `read_file` reads; a folder of such files
+            named train, validation and test; a clone of a data set's repository; or a folder that
+            `save_to_disk` wrote. A file, or a data set with other splits than these, is divided by `divide`.
         dataset_name: "small" or "full".
         seed: of the generated news; hand-written news, the hub and files do not depend on it.
         base_dir: what a relative path is relative to; the working directory when left out.
@@ -56,7 +58,7 @@ def load(source: str, dataset_name: str, *, seed: int = 0, base_dir: Path | None
             splits = _folder(path, dataset_name)
         elif path.is_file():
             splits = divide(read_file(path), dataset_name, str(path))
-        elif _HUB_ID.fullmatch(source) and path.suffix.lower() not in EXTENSIONS:
+        elif _HUB_ID.fullmatch(source) and not is_news_file(path):
             splits = _hub(source, dataset_name)
         else:
             raise WorkshopError(
@@ -91,34 +93,49 @@ def _split_seed(seed: int, split: str) -> int:
 
 
 def _folder(folder: Path, dataset_name: str) -> dict[str, "pd.DataFrame"]:
-    splits = {}
-    for split, stems in _FILE_NAMES.items():
-        candidates = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in EXTENSIONS)
-        files = [path for path in candidates if path.stem in stems]
-        if len(files) != 1:
-            names = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
-            raise WorkshopError(
-                found=f"{len(files)} files for the split {split} in {folder} (which holds {names})",
-                expected=f"exactly one, named {' or '.join(stems)}, with one of {', '.join(EXTENSIONS)}",
-                next_step="rename or remove files, or name a single file as news_source to have it divided",
-            )
-        splits[split] = files[0]
+    if is_saved_to_disk(folder):
+        return _of_dataset(_saved_dataset(folder), dataset_name, str(folder))
+    files = find_split_files(folder)
+    batches = {split: chain.from_iterable(map(read_file, paths)) for split, paths in files.items()}
+    if not set(SPLITS) <= set(files):
+        return divide(chain.from_iterable(batches.values()), dataset_name, str(folder))
     most = rows_to_read(dataset_name)
-    return {split: to_table(_first_rows(read_file(path), most[split])) for split, path in splits.items()}
+    return {split: to_table(_first_rows(batches[split], most[split])) for split in SPLITS}
+
+
+def _saved_dataset(folder: Path) -> "DatasetDict":
+    from datasets import DatasetDict, load_from_disk
+
+    try:
+        saved = load_from_disk(str(folder))
+    except (OSError, ValueError, KeyError) as error:  # a file that is missing, cut or not Arrow's
+        raise WorkshopError(
+            found=f"{folder}, which save_to_disk wrote and which cannot be read ({_first_line(error)})",
+            expected="the whole folder, as it was written",
+            next_step="copy it again with all its files, or write it again with save_to_disk",
+        ) from None
+    return saved if isinstance(saved, DatasetDict) else DatasetDict({"train": saved})
 
 
 def _hub(name: str, dataset_name: str) -> dict[str, "pd.DataFrame"]:
-    dataset = download(name)
+    return _of_dataset(download(name), dataset_name, name)
+
+
+def _of_dataset(dataset: "DatasetDict", dataset_name: str, name: str) -> dict[str, "pd.DataFrame"]:
     for split in dataset:
         check_columns(dataset[split].column_names, f"the split {split} of {name}")
-    if not set(SPLITS) <= set(dataset):
-        all_batches = chain.from_iterable(_hub_batches(dataset[split], name) for split in dataset)
+    names = split_names(dataset)
+    if not set(SPLITS) <= set(names):
+        all_batches = chain.from_iterable(_dataset_batches(dataset[split], name) for split in dataset)
         return divide(all_batches, dataset_name, f"the data set {name}")
     most = rows_to_read(dataset_name)
-    return {split: to_table(_first_rows(_hub_batches(dataset[split], name), most[split])) for split in SPLITS}
+    return {
+        split: to_table(_first_rows(_dataset_batches(dataset[names[split]], name), most[split]))
+        for split in SPLITS
+    }
 
 
-def _hub_batches(dataset, name: str) -> Iterator["pa.RecordBatch"]:
+def _dataset_batches(dataset, name: str) -> Iterator["pa.RecordBatch"]:
     for table in dataset.with_format("arrow").iter(batch_size=_BATCH_ROWS):
         for batch in table.to_batches():
             yield with_all_columns(batch, f"the data set {name}")
