@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 # file with a longer row is read again in longer ones.
 _BLOCK_BYTES = (2 << 20, 16 << 20, 128 << 20)
 _SEPARATORS = (",", "\t", ";", "|")
-# Rows of a title or of blanks that may stand above the header.
+# Rows that may stand above the header: a title, blanks, the "sep=;" that Excel is told the separator by.
 _ROWS_TO_LOOK_AT = 10
-_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*')
 _END = "end of the file"
 
 
@@ -119,20 +118,14 @@ class _CountingQuotationMarks(io.RawIOBase):
 
 
 def _read_header(path: Path) -> _Header:
-    """Find the header: the first row, or one below a title, that names the required columns.
+    """Find the header: the first row, or one a little below, that names the required columns.
 
     Raises:
         WorkshopError: there is none; the columns of the first row are named.
     """
-    with open_text(path) as file:
-        said = _SEPARATOR_LINE.fullmatch(file.readline(100))
-    num_lines_above = 1 if said else 0
-    separators = (said[1],) if said else _SEPARATORS
     first_rows = []
-    for separator in separators:
+    for separator in _SEPARATORS:
         with open_text(path, newline="") as file, _long_cells():
-            for _ in range(num_lines_above):
-                file.readline()
             reader = csv.reader(file, delimiter=separator)
             rows = [(row, reader.line_num) for row in islice(reader, _ROWS_TO_LOOK_AT) if any(row)]
         for row, num_lines in rows:
@@ -141,7 +134,7 @@ def _read_header(path: Path) -> _Header:
                 return _Header(
                     names=row,
                     separator=separator,
-                    num_lines=num_lines_above + num_lines,
+                    num_lines=num_lines,
                     positions=positions,
                 )
         first_rows += [row for row, _ in rows[:1]]

@@ -57,7 +57,7 @@ def test_excels_unicode_text_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["sep=;\r\n", '"sep=;"\n', "\ufeffsep=;\r\n"])
-def test_line_that_tells_excel_the_separator_is_followed(line: str, tmp_path: Path) -> None:
+def test_line_that_tells_excel_the_separator_is_skipped(line: str, tmp_path: Path) -> None:
     path = tmp_path / "news.csv"
     path.write_text(f"{line}document;summary\r\n{ARTICLE};{SUMMARY}\r\n", encoding="utf-8", newline="")
     assert read(path) == [row(category="")]
@@ -114,6 +114,15 @@ def test_row_beyond_the_longest_block_is_refused(tmp_path: Path, monkeypatch: py
     assert "after row " in error_of(write(tmp_path / "news.csv", cells_of(*rows))).found
 
 
+def test_row_beyond_the_longest_block_is_told_from_an_open_quotation_mark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_file, "_BLOCK_BYTES", (1 << 12, 1 << 14))
+    path = tmp_path / "news.csv"
+    path.write_text(f'document,summary\n{ARTICLE},"요약\n' + f"{ARTICLE},{SUMMARY}\n" * 200, encoding="utf-8")
+    assert "quotation mark that is not closed, in the row in line 2 of" in error_of(path).found
+
+
 @pytest.mark.parametrize("num_rows_after", [1, 20_000])
 @pytest.mark.parametrize("damaged", ['"{article},요약', '{article},"요약'])
 def test_open_quotation_mark_is_refused_with_its_line(
@@ -152,9 +161,12 @@ def test_row_with_other_cells_than_the_header_is_named_by_its_line(tmp_path: Pat
 
 
 def test_limit_of_pythons_reader_is_left_as_it_was(tmp_path: Path) -> None:
-    before = csv.field_size_limit()
-    read(write(tmp_path / "news.csv", cells_of(row(document="가" * 200_000))))
-    assert csv.field_size_limit() == before
+    before = csv.field_size_limit(131_072)
+    try:
+        read(write(tmp_path / "news.csv", cells_of(row(document="가" * 200_000))))
+        assert csv.field_size_limit() == 131_072
+    finally:
+        csv.field_size_limit(before)
 
 
 def test_parquet_under_another_name_is_read(tmp_path: Path) -> None:

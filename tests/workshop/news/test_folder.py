@@ -87,10 +87,11 @@ def test_files_of_systems_and_programs_do_not_count(name: str, below: str, tmp_p
     assert documents(tmp_path)["train"] == [article(0)]
 
 
-def test_text_beside_the_files_of_a_split_is_no_news(tmp_path: Path) -> None:
+def test_what_lies_beside_the_file_of_a_split_is_no_news(tmp_path: Path) -> None:
     for number, split in enumerate(SPLITS):
         write(tmp_path / split / "a.csv", ROWS[number : number + 1])
-        (tmp_path / split / "readme.txt").write_text("x")
+        for name in ("readme.txt", "._a.csv", "~$a.csv", ".hidden.jsonl"):
+            (tmp_path / split / name).write_text("x")
     assert documents(tmp_path)["test"] == [article(2)]
 
 
@@ -145,6 +146,7 @@ def test_missing_part_is_named(tmp_path: Path) -> None:
         ("data/train-00000-of-00002.parquet", "data/train-00001-of-00002.csv"),
         ("train_1.csv/train.csv", "train_2/train.csv"),
         ("a/train.csv", "b/train.csv"),
+        ("a/train-00000-of-00002.csv", "b/train-00001-of-00002.csv"),
     ],
 )
 def test_files_that_are_not_parts_of_one_are_refused_by_name(names: tuple[str, ...], tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ FORMS = {
     "array with a row in a line": lambda rows: "[\r\n" + ",\r\n".join(map(json.dumps, rows)) + "\r\n]\r\n",
     "data": lambda rows: json.dumps({"data": rows}),
     "indented data": lambda rows: json.dumps(
-        {"version": "1.0", "tags": ["a"], "data": rows, "n": 3}, indent=1
+        {"version": "1.0", "tags": ["a"], "data": rows, "n": 12345}, indent=1
     ),
     "table of pandas": lambda rows: pd.DataFrame(rows).to_json(orient="table", index=False),
     "objects over several lines": lambda rows: "\n".join(json.dumps(row, indent=2) for row in rows),
@@ -68,6 +68,15 @@ def test_where_a_read_ends_makes_no_difference(
     rows = [row(document=f"{article(number)} \\\U0001f600") for number in range(5)]
     path.write_text(form(rows), encoding="utf-8")
     assert read(path) == rows
+
+
+def test_number_that_a_read_cuts_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "news.json"
+    path.write_text(json.dumps({"n": 123456789, "data": [row()]}), encoding="utf-8")
+    monkeypatch.setattr(json_file, "_LONGEST_LINE", 5)
+    for characters in range(1, 30):
+        monkeypatch.setattr(json_file, "_CHARACTERS_TO_READ", characters)
+        assert read(path) == [row()]
 
 
 def test_row_with_an_array_of_objects_beside_its_text_is_a_row(tmp_path: Path) -> None:
