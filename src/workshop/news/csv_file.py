@@ -48,6 +48,8 @@ def read_csv(path: Path) -> Iterator["pa.RecordBatch"]:
     import pyarrow as pa
 
     header = _read_header(path)
+    if header is None:
+        return
     num_given = 0
     for block_bytes in _BLOCK_BYTES:
         num_to_skip = num_given
@@ -117,8 +119,8 @@ class _CountingQuotationMarks(io.RawIOBase):
         return data
 
 
-def _read_header(path: Path) -> _Header:
-    """Find the header: the first row, or one a little below, that names the required columns.
+def _read_header(path: Path) -> _Header | None:
+    """Find the header: the first row, or one a little below, that names the required columns; None if empty.
 
     Raises:
         WorkshopError: there is none; the columns of the first row are named.
@@ -138,9 +140,9 @@ def _read_header(path: Path) -> _Header:
                     positions=positions,
                 )
         first_rows += [row for row, _ in rows[:1]]
-    columns = max(first_rows, key=len, default=[])
-    check_columns(columns, str(path))
-    raise AssertionError("a row with the required columns is a header")
+    if first_rows:
+        check_columns(max(first_rows, key=len), str(path))
+    return None
 
 
 def _names_required(row: list[str], path: Path) -> bool:

@@ -33,13 +33,15 @@ def open_bytes(path: Path) -> BinaryIO:
 
 
 def encoding_of(path: Path) -> str:
-    """Return "utf-8-sig", or one of UTF-16 where the first bytes leave no doubt.
+    """Return "utf-8-sig", or one of UTF-16 and UTF-32 where the first bytes leave no doubt.
 
     A byte order mark leaves none; nor does a NUL beside one of the first two characters, which text in
     UTF-8 has nowhere.
     """
     with open_bytes(path) as file:
         start = file.read(4)
+    if start in (b"\xff\xfe\0\0", b"\0\0\xfe\xff"):
+        return "utf-32"
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
     if len(start) == 4 and start[1] == start[3] == 0 and start[0] and start[2]:
@@ -71,6 +73,12 @@ def refuse_other_programs(path: Path) -> None:
             expected=f"a name that ends in {ending}",
             next_step=f"run `mv {shlex.quote(str(path))} {new_name}` and use {path.name}{ending}",
         )
+    if start and not start.strip(b"\0"):
+        raise WorkshopError(
+            found=f"{path}, which begins with {len(start)} zeros, as a broken copy does",
+            expected="text, or Parquet",
+            next_step="copy or download it again",
+        )
     if start.startswith(b"version https://git-lfs.github.com/spec/"):
         raise WorkshopError(
             found=f"{path}, which is a pointer of Git LFS, not the file itself",
@@ -101,7 +109,7 @@ def encoding_error(path: Path) -> WorkshopError:
     """
     if encoding_of(path) != "utf-8-sig":
         return WorkshopError(
-            found=f"{path}, which begins in UTF-16 and does not go on in it",
+            found=f"{path}, which begins in {encoding_of(path).upper()} and does not go on in it",
             expected="one encoding from its first byte to its last, best UTF-8",
             next_step="open it in the program that wrote it and save it again, as UTF-8",
         )
@@ -120,8 +128,8 @@ def encoding_error(path: Path) -> WorkshopError:
     return WorkshopError(
         found=f"{path} is encoded in CP949, the encoding of Korean Windows and of Excel's plain CSV",
         expected="UTF-8",
-        next_step=f"run {_conversion(path, 'iconv -f CP949 -t UTF-8')} and the cell again; "
-        "or save it in Excel as 'CSV UTF-8'",
+        next_step=f"run {_conversion(path, 'iconv -f CP949 -t UTF-8')} and the cell again"
+        + ("; or save it in Excel as 'CSV UTF-8'" if kind_of(path) in (".csv", ".tsv", ".txt") else ""),
     )
 
 

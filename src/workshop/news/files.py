@@ -2,6 +2,7 @@
 
 import csv
 import lzma
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from workshop.news.encodings import (
     is_compressed,
     kind_of,
     open_bytes,
+    open_text,
     refuse_other_programs,
 )
 from workshop.news.json_file import read_json
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 EXTENSIONS = (".csv", ".jsonl", ".parquet", ".json", ".tsv", ".txt")
 _WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".cell")
 _BATCH_ROWS = 1_000
+_CHARACTERS_TO_LOOK_AT = 256
+_START_OF_JSON = re.compile(r'\s*(?:\[\s*)?\{\s*"')
 
 
 def is_news_file(path: Path) -> bool:
@@ -78,7 +82,9 @@ def _reader_of(path: Path):
         is_parquet = file.read(4) == b"PAR1"
     if is_parquet or kind_of(path) == ".parquet":
         return _read_parquet
-    return read_json if kind_of(path) in (".json", ".jsonl") else read_csv
+    with open_text(path) as file:
+        is_json = _START_OF_JSON.match(file.read(_CHARACTERS_TO_LOOK_AT))
+    return read_json if is_json or kind_of(path) in (".json", ".jsonl") else read_csv
 
 
 def _read_parquet(path: Path) -> Iterator["pa.RecordBatch"]:
@@ -109,7 +115,7 @@ def _file_errors(path: Path) -> Iterator[None]:
             expected=f"a whole file, compressed as {path.suffix} says",
             next_step="copy or download it again; if it is not compressed, take the ending from its name",
         ) from None
-    except (pa.ArrowInvalid, csv.Error) as error:
+    except (pa.ArrowInvalid, csv.Error, RecursionError) as error:
         message = str(error)
         if "UTF8" in message or "UTF-8" in message:
             raise encoding_error(path) from None

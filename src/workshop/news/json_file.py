@@ -244,7 +244,7 @@ def _text_row(row: Any, where: str, path: str) -> tuple[tuple[str, ...], dict[st
     texts = {}
     for column, name in keys_of(names, path).items():
         value = row[name]
-        text = value_as_text(value)
+        text = value if isinstance(value, str) else value_as_text(value)
         if text is None or (column in REQUIRED_COLUMNS and text and not isinstance(value, str)):
             raise WorkshopError(
                 found=f"{name!r} in {where} is of the type {type(value).__name__}",

@@ -116,6 +116,32 @@ def test_syllables_of_cp949_that_are_utf_8_by_chance_make_no_mix(tmp_path: Path)
     assert "is encoded in CP949" in error_of(path).found
 
 
+@pytest.mark.parametrize("start", ["\ufeff".encode("utf-32-le"), "\ufeff".encode("utf-32-be")])
+def test_utf_32_is_read(start: bytes, tmp_path: Path) -> None:
+    encoding = "utf-32-le" if start[0] else "utf-32-be"
+    path = tmp_path / "news.csv"
+    path.write_bytes(start + csv_text().encode(encoding))
+    assert read(path) == rows()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xef\xbb\xbf", b"\xff\xfe", b"\xef\xbb\xbf\n\n", gzip.compress(b"")]
+)
+@pytest.mark.parametrize("kind", ["csv", "txt", "json", "jsonl"])
+def test_file_of_nothing_but_marks_and_blanks_has_no_rows(content: bytes, kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"news.{kind}{'.gz' if content.startswith(bytes([31])) else ''}"
+    path.write_bytes(content)
+    error = error_of(path)
+    assert "has no rows" in error.found or "is empty" in error.found
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
+def test_file_of_zeros_is_told_from_text(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"news.{kind}"
+    path.write_bytes(bytes(2_000))
+    assert "zeros" in error_of(path).found
+
+
 def test_utf_16_that_is_cut_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "news.csv"
     path.write_bytes(csv_text().encode("utf-16")[:-1])

@@ -85,6 +85,20 @@ def test_row_with_an_array_of_objects_beside_its_text_is_a_row(tmp_path: Path) -
     assert read(path) == [row()]
 
 
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_json_under_a_name_of_csv_is_read(form, tmp_path: Path) -> None:
+    path = tmp_path / "news.csv"
+    path.write_text(form(ROWS[:3]), encoding="utf-8")
+    assert read(path) == ROWS[:3]
+
+
+@pytest.mark.parametrize("start", ["", "[", '{"data": [', '{"a": '])
+def test_nesting_beyond_measure_is_refused(start: str, tmp_path: Path) -> None:
+    path = tmp_path / "news.json"
+    path.write_text(start + "[" * 200_000)
+    assert "recursion" in error_of(path).found
+
+
 def test_two_arrays_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "news.json"
     path.write_text(json.dumps({"train": [row()], "test": [row()]}), encoding="utf-8")
