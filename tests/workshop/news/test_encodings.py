@@ -139,7 +139,7 @@ def test_file_of_nothing_but_marks_and_blanks_has_no_rows(content: bytes, kind: 
 def test_file_of_zeros_is_told_from_text(kind: str, tmp_path: Path) -> None:
     path = tmp_path / f"news.{kind}"
     path.write_bytes(bytes(2_000))
-    assert "zeros" in error_of(path).found
+    assert "begins with 512 zeros" in error_of(path).found
 
 
 def test_utf_16_that_is_cut_is_refused(tmp_path: Path) -> None:
