@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -61,7 +60,6 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         atomic_write(tmp_path / "none" / "state.json", "new")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs SIGKILL")
 def test_a_process_killed_while_it_writes_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     path.write_text("old")

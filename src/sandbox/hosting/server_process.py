@@ -21,7 +21,7 @@ WATCHDOG_GRACE_S = 5.0  # between SIGTERM and SIGKILL when the sandbox itself wa
 _PING_AGAIN_S = 0.05
 _DRAIN_S = 30.0  # its output ends when its processes have ended: at once
 # A model whose environment has it, with no value, gets a server that starts alone.
-VARIABLE = "SERVE_PRELOADED"
+ALONE_VARIABLE = "SERVE_PRELOADED"
 _LIBRARIES = "serve.preload"
 
 _MAX_FAILED_FORKS = 2
@@ -38,7 +38,12 @@ def prepare_fork(command: Sequence[str], given: Mapping[str, str]) -> bool:
         given: Environment of the model's container definition.
     """
     # Elsewhere a fork does not survive the threads of the system's libraries.
-    if sys.platform != "linux" or not images.is_serve(command) or VARIABLE in given or warm.differs(given):
+    if (
+        sys.platform != "linux"
+        or not images.is_serve(command)
+        or ALONE_VARIABLE in given
+        or warm.differs(given)
+    ):
         return False
     if _num_failed_forks >= _MAX_FAILED_FORKS:
         return False

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
 import pytest
-from tests.workshop.components_on_sandbox import create_component, create_endpoint, create_model
+from tests.workshop.components_on_sandbox import create_component, create_model
 
 from workshop.aws.resources import is_there
 from workshop.aws.session import Aws
@@ -26,21 +25,12 @@ from workshop.endpoint.components import (
     wait_for_copies,
     wait_for_instances,
 )
-from workshop.endpoint.deletion import delete_components
 from workshop.endpoint.rollout_watch import CopiesWatch
 from workshop.endpoint.scaling import COPIES, deregister_targets, registered_targets
 from workshop.errors import WorkshopError
 from workshop.inference import TGI
 
 TIMEOUT_S = 600
-
-
-@pytest.fixture
-def endpoint(sample_aws: Aws) -> Iterator[str]:
-    name = create_endpoint(sample_aws)
-    yield name
-    delete_components(sample_aws, name, timeout_s=TIMEOUT_S)
-    sample_aws.client("sagemaker").delete_endpoint(EndpointName=name)
 
 
 def test_a_component_is_waited_for_watched_and_shown(sample_aws: Aws, endpoint: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from tests.workshop.components_on_sandbox import (
     LMI_IMAGE,
     create_adapter,
     create_component,
-    create_endpoint,
     create_model,
 )
 
@@ -22,14 +20,6 @@ from workshop.endpoint.deletion import components_on, delete_component, delete_c
 from workshop.errors import WorkshopError
 
 TIMEOUT_S = 600
-
-
-@pytest.fixture
-def endpoint(sample_aws: Aws) -> Iterator[str]:
-    name = create_endpoint(sample_aws)
-    yield name
-    delete_components(sample_aws, name, timeout_s=TIMEOUT_S)
-    sample_aws.client("sagemaker").delete_endpoint(EndpointName=name)
 
 
 def test_adapters_go_before_their_base_and_nothing_is_left(

@@ -10,7 +10,7 @@ import uuid
 from typing import Any
 
 from serve.bodies import to_json
-from serve.dialects.openai.answers import DONE, Writer, event
+from serve.dialects.openai.answers import DONE, PlainWriter, event
 from serve.dialects.tgi.answers import token_object
 from serve.engine import Token
 from serve.errors import RequestError
@@ -89,7 +89,7 @@ class LineStream:
         return event(body) if self._is_sse else to_json(body) + b"\n"
 
 
-class LmiWriter(Writer):
+class LmiWriter(PlainWriter):
     """Write chat as LMI does: an id, and TGI's reasons."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
@@ -110,18 +110,6 @@ class LmiWriter(Writer):
         chunk = super().chunk(run, token)
         del chunk["usage"]
         return chunk
-
-    def logprob(self, token: Token) -> dict[str, Any]:
-        return super().logprob(token) | {"bytes": list(token.text.encode())}
-
-    def frame(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "object": kind,
-            "created": self.created,
-            "model": self.model,
-            "choices": choices,
-        }
 
     def error(self, error: RequestError) -> dict[str, Any]:
         return error_body(error)

@@ -111,6 +111,22 @@ class Writer:
         return error.body
 
 
+class PlainWriter(Writer):
+    """Write objects without a fingerprint of the server, and each token's bytes: vLLM and what runs on it."""
+
+    def logprob(self, token: Token) -> dict[str, Any]:
+        return super().logprob(token) | {"bytes": list(token.text.encode())}
+
+    def frame(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "object": kind,
+            "created": self.created,
+            "model": self.model,
+            "choices": choices,
+        }
+
+
 class ChunkStream:
     """Server-sent events of chunks, `data: [DONE]` at their end."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from serve.dialects.openai.answers import OPENAI_REASONS, ChunkStream, Writer, event, usage
+from serve.dialects.openai.answers import OPENAI_REASONS, ChunkStream, PlainWriter, event, usage
 from serve.engine import STOP_SEQUENCE, Token
 from serve.errors import RequestError
 from serve.run import Run
@@ -22,7 +22,7 @@ ERROR_TYPES = {
 }
 
 
-class VllmWriter(Writer):
+class VllmWriter(PlainWriter):
     """Write as vLLM does: an id, OpenAI's reasons, and which stop text was found."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
@@ -70,18 +70,6 @@ class VllmWriter(Writer):
             "finish_reason": None,
         }
         return self.frame("chat.completion.chunk", [choice])
-
-    def logprob(self, token: Token) -> dict[str, Any]:
-        return super().logprob(token) | {"bytes": list(token.text.encode())}
-
-    def frame(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "object": kind,
-            "created": self.created,
-            "model": self.model,
-            "choices": choices,
-        }
 
     def error(self, error: RequestError) -> dict[str, Any]:
         return error_body(error)
