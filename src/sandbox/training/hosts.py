@@ -294,9 +294,11 @@ class HostProcess:
         with self._lock:
             if self._has_ended:
                 return
-            self._group.terminate()
             if self._killer:
+                # Once: a second signal would interrupt the handler that saves what there is.
                 self._killer.cancel()
+            else:
+                self._group.terminate()
             self._killer = threading.Timer(grace_s, self._group.close)
             self._killer.daemon = True
             self._killer.start()

@@ -193,6 +193,7 @@ def test_a_job_may_be_stopped_while_it_ends_in_its_own_time_limit(jobs) -> None:
     jobs.wait_for_line(name, "saving")
     jobs.sagemaker.stop_training_job(TrainingJobName=name)
     assert jobs.wait(name)["SecondaryStatus"] == "MaxRuntimeExceeded"
+    assert jobs.lines(name) == ["training", "saving", "saved"]  # no second signal while it saves
 
 
 def test_an_interrupted_job_resumes_from_its_checkpoints_on_new_hosts(jobs, tmp_path: Path) -> None:
