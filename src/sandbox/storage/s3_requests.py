@@ -8,6 +8,8 @@ from __future__ import annotations
 import io
 import json
 import re
+from datetime import UTC
+from email.utils import format_datetime, parsedate_to_datetime
 from itertools import pairwise
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -41,6 +43,7 @@ _PART_NUMBER = re.compile(rb"PartNumber>\s*(\d{1,9})\s*<")
 _POSTS = {"uploads", "uploadId", "restore", "select"}  # of a key
 # A body may be missing: its request says the same in headers.
 _OPTIONAL_BODY = {"acl"}
+_DATES = ("HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE")
 
 
 def check(environ: dict[str, Any], bucket: str, key: str, buckets: dict[str, Any]) -> None:
@@ -66,6 +69,7 @@ def check(environ: dict[str, Any], bucket: str, key: str, buckets: dict[str, Any
         return
     if "=" not in environ.get("HTTP_RANGE", "="):  # AWS sends all of the object then; moto fails
         del environ["HTTP_RANGE"]
+    _write_dates_as_moto_reads_them(environ)
     if found is None:
         if not _is_bucket_name(bucket):
             raise AwsError("InvalidBucketName", f"The specified bucket is not valid: {bucket[:100]!r}.")
@@ -91,6 +95,21 @@ def check(environ: dict[str, Any], bucket: str, key: str, buckets: dict[str, Any
         _check_policy(_body(environ))
     if method in ("PUT", "POST"):
         _check_xml(environ, method, query)
+
+
+def _write_dates_as_moto_reads_them(environ: dict[str, Any]) -> None:
+    """Give moto the one form of a date that it reads; a condition whose date is none does not count.
+
+    Source: RFC 9110, 5.6.7 (three forms), 13.1.3 and 13.1.4 (a recipient ignores what is no date).
+    """
+    for name in _DATES:
+        if name in environ:
+            try:
+                date = parsedate_to_datetime(environ[name])
+                date = date.replace(tzinfo=date.tzinfo or UTC).astimezone(UTC)
+                environ[name] = format_datetime(date, usegmt=True)
+            except (ValueError, OverflowError):
+                del environ[name]
 
 
 def _check_counts(query: dict[str, list[str]]) -> None:
