@@ -65,7 +65,8 @@ def target_of(invocation: Invocation, endpoint: RunningEndpoint) -> Target:
     """
     has_components = any(running.machines for running in endpoint.variants.values())
     if has_components and invocation.component is None:
-        raise AwsError("ValidationError", _NEEDS_COMPONENT)
+        missing = "INFERENCE_COMPONENT_NAME_MISSING"
+        raise AwsError("ValidationError", _NEEDS_COMPONENT, ErrorCode=missing)
     if has_components:
         return _component(invocation.component, endpoint)
     if invocation.component is not None:

@@ -73,6 +73,12 @@ class Lifecycle(Generic[Running]):
         running = self.running(region, name)
         return running if running and running.is_in_service else None
 
+    def region_serving(self, name: str) -> str | None:
+        """Return a region in which a resource of that name answers, or None."""
+        with self._lock:
+            found = [key for key, running in self._running.items() if running.is_in_service]
+        return next((region for region, each in found if each == name), None)
+
     def set_status(
         self,
         context: Context,

@@ -27,11 +27,13 @@ class Invocation:
         target_variant: Variant that has to answer, None for any.
         component: Inference component that has to answer, None on an endpoint whose variants have models.
         headers: Headers for the container.
+        path: Of the container.
     """
 
     target_variant: str | None
     component: str | None
     headers: dict[str, str]
+    path: str = "/invocations"
 
 
 def checked_invocation(operation: str, environ: dict[str, Any]) -> Invocation:

@@ -66,7 +66,8 @@ class Handler(BaseHTTPRequestHandler):
         if "chunks" in asked:
             return self.stream(asked)
         if asked.get("tell"):
-            return self.answer(200, json.dumps(facts(self.headers)).encode())
+            of_request = {"path": self.path, "authorization": self.headers.get("Authorization")}
+            return self.answer(200, json.dumps(facts(self.headers) | of_request).encode())
         text = asked["text"].encode() if "text" in asked else body
         self.answer(asked.get("status", 200), text, {"X-Amzn-SageMaker-Custom-Attributes": "from-container"})
 
