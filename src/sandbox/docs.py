@@ -39,6 +39,8 @@ def _tables() -> str:
         *_rows(sagemaker.operations),
         f"| {', '.join(f'`{name}`' for name in RUNTIME)} (SageMaker Runtime) | [hosting/runtime.py]"
         "(hosting/runtime.py) |",
+        "| `POST .../openai/v1/chat/completions` ([OpenAI's clients](#openais-clients)) |"
+        " [hosting/openai_api.py](hosting/openai_api.py) |",
         "",
         f"{len(scaling.operations)} of Application Auto Scaling's {of_scaling} operations:",
         "",

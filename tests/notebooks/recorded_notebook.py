@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import botocore
+import httpx2
 import nbformat
 
 _BUCKET_HOST = re.compile(r"^(?P<bucket>.+)\.s3[.-](?:[a-z0-9-]+\.)?amazonaws\.com$")
@@ -48,6 +49,19 @@ class Recorder:
         plain = json.loads(json.dumps(params, default=lambda value: f"<{type(value).__name__}>"))
         service = model.service_model.service_name
         self.requests.append({"service": service, "operation": model.name, "params": plain})
+
+    def watch_openai(self) -> None:
+        """Do the same with OpenAI's client, which is no client of botocore."""
+        send = httpx2.HTTPTransport.handle_request
+
+        def redirected(transport: Any, request: Any) -> Any:
+            self.requests.append({"host": request.url.host})
+            target = urlsplit(self.url)
+            request.url = request.url.copy_with(scheme="http", host=target.hostname, port=target.port)
+            request.headers["Host"] = target.netloc
+            return send(transport, request)
+
+        httpx2.HTTPTransport.handle_request = redirected
 
     def redirect(self, request: Any, **_: Any) -> None:
         """Let a request go to the sandbox, with its bucket in the path."""
@@ -85,6 +99,7 @@ def main() -> None:
     url, record_dir, *notebooks = sys.argv[1:]
     recorder = Recorder(url)
     botocore.register_initializer(recorder.watch)
+    recorder.watch_openai()
     for notebook in map(Path, notebooks):
         recorder.requests.clear()
         run(notebook)

@@ -7,7 +7,8 @@
     for piece in client.stream(messages):
         print(piece.text, end="")
 
-The same dialect reads what boto3 receives from an endpoint; boto3's calls stand in the notebooks.
+The same dialect reads what boto3 receives from an endpoint. The calls of boto3 and OpenAI's client stand in
+the notebooks.
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import urllib.error
+import urllib.request
 from functools import partial
 from typing import Any
 
@@ -175,3 +178,15 @@ def test_a_variant_of_components_needs_a_role(components: Any) -> None:
     scaling = {"Status": "ENABLED", "MinInstanceCount": 1, "MaxInstanceCount": 2}
     with pytest.raises(ClientError, match="does not implement ManagedInstanceScaling of a variant with a"):
         components.hosting.create(variants=({"ManagedInstanceScaling": scaling},))
+
+
+def test_an_invocation_without_a_component_has_the_code_that_other_clients_read(
+    components: Any, endpoint: str
+) -> None:
+    url = f"{components.hosting.sandbox.url}/endpoints/{endpoint}/invocations"
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        urllib.request.urlopen(urllib.request.Request(url, b"{}"))
+    with raised.value as response:
+        body = json.loads(response.read())
+    assert (response.code, body["ErrorCode"]) == (400, "INFERENCE_COMPONENT_NAME_MISSING")
+    assert body["Message"].startswith("Inference Component Name header is required for endpoints")
