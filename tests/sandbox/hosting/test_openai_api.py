@@ -95,6 +95,30 @@ def test_the_container_is_asked_at_its_own_path_and_gets_no_token(hosting: Any, 
     assert reported["authorization"] is None
 
 
+def test_a_key_may_be_made_anew_for_every_request(hosting: Any, served: str) -> None:
+    made = []
+
+    def key() -> str:
+        made.append(generate_token(region="us-east-1", expiry=timedelta(seconds=30)))
+        return made[-1]
+
+    class SageMakerAuth(httpx2.Auth):
+        """AWS's pattern for programs that run longer than a token is valid."""
+
+        def auth_flow(self, request: Any) -> Any:
+            request.headers["Authorization"] = f"Bearer {key()}"
+            yield request
+
+    with openai.OpenAI(base_url=url_of(hosting, served), api_key=key, max_retries=0) as client:
+        assert [chat(client).id for _ in range(2)] == ["chatcmpl-1"] * 2
+    assert len(made) == 2
+    shared = httpx2.Client(auth=SageMakerAuth())
+    given = {"api_key": "unused", "http_client": shared, "max_retries": 0}
+    with openai.OpenAI(base_url=url_of(hosting, served), **given) as client:
+        assert chat(client).id == "chatcmpl-1"
+    assert len(made) == 3
+
+
 @pytest.mark.parametrize("cut", [7, 10_000])
 def test_events_come_through_unframed_byte_by_byte(hosting: Any, served: str, cut: int) -> None:
     body = event("첫 ") + ": keep-alive\n\n" + event("둘 🙂") + DONE
