@@ -2,24 +2,38 @@
 
 with explained("tgi"):
     runtime.invoke_endpoint(...)      # AWS's error becomes three lines: found, expected, do next
+    client.chat.completions.create()  # so does that of an endpoint called by OpenAI's client
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from workshop.errors import WorkshopError
-from workshop.inference.error_responses import endpoint_error
+from workshop.inference.error_responses import endpoint_error, response_error
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
+    from openai import APIStatusError
+
+# What a container has answered, as an error of OpenAI's form quotes it.
+_QUOTED = re.compile(
+    r'^Received \w+ error \((?P<status>\d+)\) from \S+ with message "(?P<body>.*)"\. See ', re.S
+)
 
 # What AWS says (its code and message) -> what is expected, what to do next; the first that is found counts.
 # Source: public issue threads and SDK code that quote these messages; the sandbox's own follow them.
 _ADVICE: tuple[tuple[str, str, str], ...] = (
+    (
+        r"Authentication failed|Bearer Token|CallWithBearerToken",
+        "a bearer token that is valid now, for this region, of credentials that may use it",
+        "run the cell that makes the client again (a token lasts 12 hours at most); on AWS your role needs "
+        "sagemaker:CallWithBearerToken and sagemaker:InvokeEndpoint",
+    ),
     (
         r"has no capacity to process this request",
         "at least one copy of the component in service",
@@ -110,16 +124,31 @@ def explain(error: ClientError, engine: str | None = None) -> WorkshopError:
     code, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
     if code == "ModelError" and engine is not None:
         return endpoint_error(engine, error)
+    return _advised(f"{error.operation_name} was refused ({code}): {message}", f"{code}: {message}")
+
+
+def explain_openai(error: APIStatusError, engine: str | None = None) -> WorkshopError:
+    """Return the three lines for an endpoint's answer to OpenAI's client.
+
+    Args:
+        error: What the client has raised.
+        engine: As in `explain`.
+    """
+    body = error.body if isinstance(error.body, dict) else {}
+    message = str(body.get("message") or error.message)
+    quoted = _QUOTED.match(message)
+    if quoted and engine is not None:
+        return response_error(engine, int(quoted["status"]), quoted["body"])
+    return _advised(f"OpenAI's client was refused ({error.status_code} {error.code}): {message}", message)
+
+
+def _advised(found: str, said: str) -> WorkshopError:
     expected, next_step = "a call that AWS accepts", "correct what it names, then run the cell again"
     for pattern, expectation, advice in _ADVICE:
-        if re.search(pattern, f"{code}: {message}"):
+        if re.search(pattern, said):
             expected, next_step = expectation, advice
             break
-    return WorkshopError(
-        found=f"{error.operation_name} was refused ({code}): {message}",
-        expected=expected,
-        next_step=next_step,
-    )
+    return WorkshopError(found=found, expected=expected, next_step=next_step)
 
 
 @contextmanager
@@ -138,3 +167,11 @@ def explained(engine: str | None = None) -> Iterator[None]:
         yield
     except ClientError as error:
         raise explain(error, engine) from None
+    except _openai_errors() as error:
+        raise explain_openai(error, engine) from None
+
+
+def _openai_errors() -> tuple[type[Exception], ...]:
+    """Return what OpenAI's client raises for an answer with an error; none while no cell has imported it."""
+    module = sys.modules.get("openai")
+    return (module.APIStatusError,) if module else ()

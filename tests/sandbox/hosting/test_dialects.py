@@ -9,11 +9,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import openai
 import psutil
 import pytest
 from botocore.exceptions import ClientError
+from sagemaker.core.token_generator import generate_token
 from tests.serve.server_process import BASE, TEMPLATE
 
+from workshop.aws.errors import explained
+from workshop.errors import WorkshopError
 from workshop.inference import (
     DIALECTS,
     Answer,
@@ -163,6 +167,47 @@ def test_every_engine_gives_the_same_greedy_answer(endpoints: dict[str, Endpoint
             texts |= {whole.text, "".join(piece.text for piece in stream).strip(), stream.answer.text}
     assert len(texts) == 1, texts
     assert texts != {""}
+
+
+@pytest.fixture
+def openai_client(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[openai.OpenAI]:
+    """OpenAI's client of an engine's endpoint."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "sample")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "sample")
+    url = f"{endpoint.hosting.runtime.meta.endpoint_url}/endpoints/{endpoint.name}/openai/v1"
+    token = generate_token(region="us-east-1")
+    with openai.OpenAI(base_url=url, api_key=token, max_retries=0, timeout=300) as client:
+        yield client
+
+
+def test_openais_client_gets_boto3s_answer(endpoint: Endpoint, openai_client: openai.OpenAI) -> None:
+    asked = {"model": "", "messages": MESSAGES, "max_tokens": NUM_TOKENS, "temperature": 0}
+    text = endpoint.answer(MESSAGES, max_new_tokens=NUM_TOKENS).text
+    whole = openai_client.chat.completions.create(**asked)
+    assert whole.choices[0].message.content.strip() == text
+    assert whole.usage.completion_tokens == NUM_TOKENS
+    chunks = list(openai_client.chat.completions.create(**asked, stream=True))
+    streamed = "".join(chunk.choices[0].delta.content or "" for chunk in chunks).strip()
+    # LMI's lines of JSON are no events, which OpenAI's client does not say.
+    assert streamed == ("" if endpoint.engine == "lmi" else text)
+
+
+def test_what_a_container_refuses_openais_client_comes_with_what_to_do(
+    endpoint: Endpoint, openai_client: openai.OpenAI
+) -> None:
+    engine = endpoint.engine
+    with (
+        pytest.raises(InferenceError, match=rf"answered {REFUSED_WITH[engine]}: ") as raised,
+        explained(engine),
+    ):
+        openai_client.chat.completions.create(model="", messages=MESSAGES, temperature=-1)
+    assert raised.value.expected.startswith("a body in ")
+    with (
+        pytest.raises(WorkshopError, match=r"was refused \(403 access_denied\)") as raised,
+        explained(engine),
+    ):
+        openai_client.with_options(api_key="sk-1").chat.completions.create(model="", messages=MESSAGES)
+    assert "run the cell that makes the client again" in raised.value.next_step
 
 
 @pytest.mark.parametrize("prompt", PROMPTS.values(), ids=PROMPTS)

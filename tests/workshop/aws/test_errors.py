@@ -49,6 +49,8 @@ def error(
         ("InsufficientInstanceCapacity", "Unable to provision requested ML compute capacity.",
          ["g6 or g6e"]),
         ("AccessDeniedException", "User is not authorized", ["administrator"]),
+        ("AccessDeniedException", "not authorized to perform: sagemaker:CallWithBearerToken",
+         ["your role needs sagemaker:CallWithBearerToken"]),
         ("ThrottlingException", "Rate exceeded", ["wait a moment"]),
         ("ValidationException", "something new", ["correct what it names"]),
     ],
