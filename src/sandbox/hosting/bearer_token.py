@@ -10,7 +10,6 @@ Bedrock's keys, where there is one; those of SageMaker's tokens are not publishe
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, urlsplit
@@ -73,9 +72,9 @@ def _members(token: str) -> dict[str, str]:
         raise _refused(f"the token does not begin with {PREFIX}.")
     try:
         url = base64.b64decode(token.removeprefix(PREFIX), validate=True).decode("ascii")
-    except (binascii.Error, ValueError):
+        parts = urlsplit(f"//{url}")
+    except ValueError:  # binascii's and Unicode's errors are ones, too
         raise _refused(f"what follows {PREFIX} is not base64 of a URL.") from None
-    parts = urlsplit(f"//{url}")
     if parts.netloc != _HOST:
         raise _refused(f"the URL in it is not one of {_HOST}.")
     return dict(parse_qsl(parts.query))

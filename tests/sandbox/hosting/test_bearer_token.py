@@ -81,6 +81,7 @@ REFUSED: dict[str, tuple[Callable[[], str | None], str]] = {
     ),
     "no base64": (lambda: f"Bearer {PREFIX}%%%", "not base64"),
     "no text": (lambda: f"Bearer {PREFIX}{base64.b64encode(bytes(range(256))).decode()}", "not base64"),
+    "no URL": (lambda: f"Bearer {PREFIX}{base64.b64encode(b'[x').decode()}", "not base64 of a URL"),
     "another host": (lambda: f"Bearer {token(host='bedrock.amazonaws.com')}", "not one of sagemaker"),
     "another service": (lambda: f"Bearer {token(service='bedrock')}", "scoped to correct service"),
     "another action": (lambda: f"Bearer {token(Action='InvokeEndpoint')}", "another action"),
