@@ -1,17 +1,33 @@
-"""The part of README.md that follows from the code: `python -m sandbox.docs` writes it."""
+"""What follows from the code: a part of README.md, and FIELDS.md. `python -m sandbox.docs` writes both."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from sandbox import operations
-from sandbox.api import faults, service_model
+from sandbox import fields_page, operations
+from sandbox.api import faults, fields, service_model
 from sandbox.other_services import SERVICES
 
 README = Path(__file__).with_name("README.md")
+FIELDS = Path(__file__).with_name("FIELDS.md")
 _BEGIN, _END = "<!-- begin: python -m sandbox.docs -->", "<!-- end -->"
 RUNTIME = ("InvokeEndpoint", "InvokeEndpointWithResponseStream")
+
+
+def implemented() -> list[tuple[str, str]]:
+    """Return service and name of every operation whose fields are accounted for."""
+    ours = [
+        (service.name, name)
+        for service in (operations.SAGEMAKER, operations.AUTO_SCALING)
+        for name in sorted(service.operations)
+    ]
+    alarms = [
+        ("cloudwatch", name)
+        for name in sorted(service_model.operation_names("cloudwatch"))
+        if fields.is_accounted_for("cloudwatch", name)
+    ]
+    return [*ours, *(("sagemaker-runtime", name) for name in RUNTIME), *alarms]
 
 
 def updated(text: str) -> str:
@@ -64,8 +80,9 @@ def _rows(implemented: dict[str, Any]) -> list[str]:
 
 
 def main() -> None:
-    """Write README.md anew."""
+    """Write README.md and FIELDS.md anew."""
     README.write_text(updated(README.read_text(encoding="utf-8")), encoding="utf-8")
+    FIELDS.write_text(fields_page.page(implemented()), encoding="utf-8")
 
 
 if __name__ == "__main__":

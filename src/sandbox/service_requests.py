@@ -1,7 +1,7 @@
 """Requests to the services that speak JSON or forms, checked before moto sees them.
 
 Only what botocore's model of the operation says of types and of required members: ranges and patterns are
-moto's to check.
+moto's to check. Of the operations on alarms also whether something is done with every member.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import zlib
 from typing import Any
 from urllib.parse import parse_qsl
 
+from sandbox.api import fields
 from sandbox.api.constraints import seconds, violations
 from sandbox.api.errors import AwsError
 from sandbox.api.service_model import operation_names, service_model
@@ -22,6 +23,7 @@ MAX_BODY_BYTES = 8 << 20
 _NAMES = {"monitoring": "cloudwatch"}
 _QUERY = ("iam", "monitoring", "sts")
 _UNSIGNED = ("AssumeRoleWithSAML", "AssumeRoleWithWebIdentity")
+_OF_EVERY_FORM = ("Action", "Version")
 _MISSING = "Value null at"
 # What they say of a member that is not there, where it is not InvalidParameterException.
 _VALIDATION = {"secretsmanager": "ValidationException", "monitoring": "ValidationException"}
@@ -75,7 +77,8 @@ def _check_query(service: str, environ: dict[str, Any], raw: bytes) -> None:
     if not (is_signed or operation in _UNSIGNED):
         raise AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", status=403)
     try:
-        _check_members(service, operation, _parsed(service, operation, values), "ValidationError")
+        request = {**_unknown(service, operation, values), **_parsed(service, operation, values)}
+        _check_members(service, operation, request, "ValidationError")
     except (ValueError, OverflowError) as problem:
         raise AwsError("MalformedInput", f"A parameter of {operation} cannot be read: {problem}") from None
     except AwsError as error:
@@ -97,6 +100,17 @@ def _parsed(service: str, operation: str, values: dict[str, str]) -> dict[str, A
     return parser.parse({"values": values})
 
 
+def _unknown(service: str, operation: str, values: dict[str, str]) -> dict[str, str]:
+    """Return the members of a form that botocore's model of the operation does not have."""
+    shape = service_model(service).operation_model(operation).input_shape
+    known = {*_OF_EVERY_FORM, *(shape.members if shape else ())}
+    return {
+        name: value
+        for name, value in values.items()
+        if name.partition(".")[0] not in known and not name.startswith("X-Amz-")
+    }
+
+
 def _check_members(service: str, operation: str, request: Any, code: str) -> None:
     shape = service_model(service).operation_model(operation).input_shape
     if shape is None:
@@ -105,6 +119,11 @@ def _check_members(service: str, operation: str, request: Any, code: str) -> Non
     if missing:
         count = f"{len(missing)} validation error{'s' if len(missing) > 1 else ''} detected"
         raise AwsError(code, f"{count}: {'; '.join(missing)}")
+    refused = fields.is_accounted_for(service, operation) and fields.refused_members(
+        operation, request, service
+    )
+    if refused:
+        raise AwsError(code, fields.refusal(refused))
 
 
 def _seconds(text: str) -> float:

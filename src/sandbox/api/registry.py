@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sandbox.api import service_model
+from sandbox.api import fields, service_model
 from sandbox.api.errors import AwsError, validation_error
 
 if TYPE_CHECKING:
@@ -101,10 +101,11 @@ class Service:
                 " src/sandbox/README.md; use an AWS account (a mode other than sample) for the rest.",
             )
         try:
-            request = service_model.check_request(name, request, self.name)
+            known = service_model.check_request(name, request, self.name)
+            fields.check(name, request, self.name)
         except RecursionError:  # of Search alone: nothing else in our operations holds things of its own kind
             raise AwsError("SerializationException", "The request is nested too deeply.") from None
-        call = Call(operation=name, request=request, region=region, context=context)
+        call = Call(operation=name, request=known, region=region, context=context)
         self.check(call)
         return service_model.check_answer(name, function(call), self.name)
 

@@ -46,7 +46,8 @@ def list_tags(call: Call) -> dict[str, Any]:
     record = call.context.resources.get(kind, call.region, name)
     if record is None:
         raise _not_found(call)
-    return {"Tags": tag_list(record.get("_tags", {}))}
+    tags = tag_list(record.get("_tags", {}))
+    return {"Tags": tags[: call.request.get("MaxResults", MAX_TAGS)]}
 
 
 @operation("DeleteTags")

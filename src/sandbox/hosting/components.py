@@ -22,7 +22,7 @@ from sandbox.hosting.machines import Machines
 from sandbox.hosting.pool import STOP_GRACE_S
 from sandbox.hosting.rollout import Rolling
 from sandbox.hosting.running_component import RunningComponent
-from sandbox.hosting.specs import ComponentSpec, adapter_url_of, not_implemented, spec_of
+from sandbox.hosting.specs import ComponentSpec, adapter_url_of, spec_of
 
 KIND, STATUS = lifecycle.components.kind, lifecycle.components.status
 
@@ -30,7 +30,7 @@ KIND, STATUS = lifecycle.components.kind, lifecycle.components.status
 @operation("CreateInferenceComponent")
 def create_inference_component(call: Call) -> dict[str, Any]:
     request = call.request
-    given = _specification_of(call)
+    given = request.get("Specification")
     if given is None:
         raise validation_error("An inference component needs a Specification.")
     if "BaseInferenceComponentName" in given:
@@ -98,7 +98,7 @@ def list_inference_components(call: Call) -> dict[str, Any]:
 
 @operation("UpdateInferenceComponent")
 def update_inference_component(call: Call) -> dict[str, Any]:
-    record, given = _record(call), _specification_of(call)
+    record, given = _record(call), call.request.get("Specification")
     if given is None and "RuntimeConfig" not in call.request:
         raise validation_error("An update needs a Specification or a RuntimeConfig.")
     if "BaseInferenceComponentName" in record["Specification"]:
@@ -227,12 +227,6 @@ def _update_adapter(call: Call, record: dict[str, Any], given: dict[str, Any] | 
 
 def _record(call: Call) -> dict[str, Any]:
     return require(call, KIND, call.request["InferenceComponentName"], what="inference component")
-
-
-def _specification_of(call: Call) -> dict[str, Any] | None:
-    if "Specifications" in call.request:
-        raise not_implemented("Specifications; give one Specification")
-    return call.request.get("Specification")
 
 
 def _variant_with_machines(call: Call) -> tuple[str, Machines]:

@@ -11,6 +11,7 @@ from sandbox.api.listing import list_records
 from sandbox.api.registry import Call, operation, require
 from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
+from sandbox.hosting.specs import not_implemented
 
 KIND = "endpoint-config"
 
@@ -18,7 +19,7 @@ KIND = "endpoint-config"
 @operation("CreateEndpointConfig")
 def create_endpoint_config(call: Call) -> dict[str, Any]:
     request = call.request
-    variants = [*request["ProductionVariants"], *request.get("ShadowProductionVariants", [])]
+    variants = request["ProductionVariants"]
     names = [variant["VariantName"] for variant in variants]
     if len(set(names)) < len(names):
         raise validation_error("Production variant names must be unique.")
@@ -27,6 +28,9 @@ def create_endpoint_config(call: Call) -> dict[str, Any]:
     for variant in variants:
         _check_variant(call, variant)
         variant.setdefault("InitialVariantWeight", 1.0)
+    if request.get("DataCaptureConfig", {"EnableCapture": False}).get("EnableCapture", True):
+        # AWS captures also where EnableCapture is not given.
+        raise not_implemented("DataCaptureConfig unless its EnableCapture is false: it captures no requests")
     name = request["EndpointConfigName"]
     record = {
         "EnableNetworkIsolation": False,
@@ -77,12 +81,9 @@ def _check_variant(call: Call, variant: dict[str, Any]) -> None:
         require(call, "model", variant["ModelName"], what="model")
     elif "ExecutionRoleArn" not in call.request:
         raise validation_error("ExecutionRoleArn is required when a production variant has no ModelName.")
-    if "ServerlessConfig" in variant:
-        if "InstanceType" in variant or "InitialInstanceCount" in variant:
-            raise validation_error(f"Variant {name} has a ServerlessConfig and instances; it can have one.")
-    elif "InstanceType" not in variant and "InstancePools" not in variant:
-        raise validation_error(f"Variant {name} needs an InstanceType or a ServerlessConfig.")
-    elif "InitialInstanceCount" not in variant:
+    if "InstanceType" not in variant:
+        raise validation_error(f"Variant {name} needs an InstanceType.")
+    if "InitialInstanceCount" not in variant:
         raise validation_error(f"Variant {name} needs an InitialInstanceCount.")
     scaling = variant.get("ManagedInstanceScaling", {})
     if scaling.get("MinInstanceCount", 0) > scaling.get("MaxInstanceCount", sys.maxsize):

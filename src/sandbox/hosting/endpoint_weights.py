@@ -11,7 +11,6 @@ from sandbox.hosting import lifecycle
 from sandbox.hosting.errors import DeploymentFailedError, nothing_unforeseen
 from sandbox.hosting.machines import Machines, NoCapacityError
 from sandbox.hosting.running_endpoint import RunningEndpoint
-from sandbox.hosting.specs import not_implemented
 
 
 @operation("UpdateEndpointWeightsAndCapacities")
@@ -60,8 +59,6 @@ def _check(desired: dict[str, dict[str, Any]], endpoint: RunningEndpoint, config
                 f'The variant name(s) "{name}" is/are not present within endpoint configuration'
                 f' "{config_name}".'
             )
-        if "ServerlessUpdateConfig" in wanted:
-            raise not_implemented("ServerlessUpdateConfig")
         running, num_instances = endpoint.variants[name], wanted.get("DesiredInstanceCount")
         if num_instances == 0 and not running.machines:
             raise validation_error(f"Variant {name} needs a DesiredInstanceCount of 1 or more.")

@@ -76,7 +76,7 @@ def _check_container(container: dict[str, Any]) -> None:
 
     Source: API reference, ContainerDefinition and S3ModelDataSource. The wording is ours.
     """
-    if "Image" not in container and "ModelPackageName" not in container:
+    if "Image" not in container:
         raise validation_error("A container needs an Image or a ModelPackageName.")
     if "ModelDataUrl" in container and "ModelDataSource" in container:
         raise validation_error("A container has ModelDataUrl or ModelDataSource, not both.")

@@ -52,6 +52,7 @@ class Pool:
 
     owner: ClassVar[str]  # whose log it is, in AWS's words
     no_capacity: ClassVar[str]  # AWS's message for an InsufficientCapacity that was asked for
+    routes_at_random: bool  # the variant's RoutingConfig says RANDOM
 
     def __init__(
         self,
@@ -87,13 +88,15 @@ class Pool:
         self._copies_changed()
 
     def choose(self) -> Instance | None:
-        """Begin a request on the healthy copy with the fewest in flight and return it, or None.
+        """Begin a request on a healthy copy and return it, or None: that with the fewest, or any at random.
 
         A request that came here just before the last copy was retired goes to the pool's successor.
         """
         while (copies := self.copies) or not self._successor:
             healthy = [copy for copy in copies if copy.is_healthy]
-            healthy.sort(key=lambda copy: (copy.num_in_flight, random.random()))
+            random.shuffle(healthy)
+            if not self.routes_at_random:
+                healthy.sort(key=lambda copy: copy.num_in_flight)
             chosen = next((copy for copy in healthy if copy.begin()), None)
             if chosen or copies is self.copies:  # else they were replaced meanwhile: look again
                 return chosen

@@ -6,17 +6,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from sandbox.api import fields
 from sandbox.api.errors import AwsError
 from sandbox.api.patterns import compiled
 from sandbox.api.service_model import service_model
 
-# Parts of an invocation that the sandbox does not have; answered with their names.
-_NOT_IMPLEMENTED = (
-    "EnableExplanations",
-    "SessionId",
-    "TargetContainerHostname",
-    "TargetModel",
-)
+_SERVICE = "sagemaker-runtime"
+_OF_SAGEMAKER = "HTTP_X_AMZN_SAGEMAKER_"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +38,8 @@ def checked_invocation(operation: str, environ: dict[str, Any]) -> Invocation:
     Raises:
         AwsError: ValidationError for a value that AWS's model does not allow, or that the sandbox cannot do.
     """
-    given = {}
+    given: dict[str, str] = {}
+    refused = []
     for key, (member, shape) in _header_members(operation).items():
         value = environ.get(key)
         if not value:
@@ -55,9 +52,14 @@ def checked_invocation(operation: str, environ: dict[str, Any]) -> Invocation:
                 f"1 validation error detected: Value at '{name}' failed to satisfy constraint: {problem}",
             )
         given[member] = value
-    for member in _NOT_IMPLEMENTED:
-        if member in given:
-            raise AwsError("ValidationError", f"The sandbox does not implement {member}.")
+        if why := fields.refused_value(_SERVICE, _input_shape(operation).name, member, value):
+            refused.append(f"{member}: {why}")
+    for key in environ.keys() - _header_members(operation).keys():
+        if key.startswith(_OF_SAGEMAKER):
+            name = key.removeprefix("HTTP_").replace("_", "-").title()
+            refused.append(f"the header {name}: {fields.UNKNOWN}")
+    if refused:
+        raise AwsError("ValidationError", fields.refusal(refused))
     headers = {
         "Content-Type": given.get("ContentType", "application/octet-stream"),
         "Accept": given.get("Accept"),
@@ -74,13 +76,16 @@ def checked_invocation(operation: str, environ: dict[str, Any]) -> Invocation:
 @cache
 def _header_members(operation: str) -> dict[str, tuple[str, Any]]:
     """Return WSGI variable -> (member, shape) of the operation's headers."""
-    members = service_model("sagemaker-runtime").operation_model(operation).input_shape.members
     found = {}
-    for member, shape in members.items():
+    for member, shape in _input_shape(operation).members.items():
         if shape.serialization.get("location") == "header":
             key = shape.serialization["name"].upper().replace("-", "_")
             found[key if key == "CONTENT_TYPE" else f"HTTP_{key}"] = (member, shape)
     return found
+
+
+def _input_shape(operation: str) -> Any:
+    return service_model(_SERVICE).operation_model(operation).input_shape
 
 
 def _problem(shape: Any, value: str) -> str | None:

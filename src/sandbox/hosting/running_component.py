@@ -126,6 +126,10 @@ class RunningComponent(Pool):
         self._adapters: dict[str, RunningAdapter] = {}
         self._adapters_lock = threading.Lock()
 
+    @property
+    def routes_at_random(self) -> bool:
+        return self.machines.variant.routes_at_random
+
     @contextmanager
     def changing_adapters(self) -> Iterator[dict[str, RunningAdapter]]:
         """Give the adapters by name, to one at a time: a copy that starts loads all of them, or sees none."""

@@ -54,6 +54,10 @@ class RunningVariant(Pool):
         self.machines = Machines(variant) if variant.container is None else None
         self.adopt(variant)
 
+    @property
+    def routes_at_random(self) -> bool:
+        return self.spec.routes_at_random
+
     def adopt(self, spec: Variant) -> None:
         super().adopt(spec)
         self.weight = self.desired_weight = spec.weight

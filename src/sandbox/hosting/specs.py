@@ -20,10 +20,6 @@ from sandbox.hosting.instance_types import Resources, resources_of
 # Default of ContainerStartupHealthCheckTimeoutInSeconds. Source: SageMaker Developer Guide, "Use Your Own
 # Inference Code with Hosting Services": a container has 8 minutes to pass its health check.
 STARTUP_TIMEOUT_S = 480
-_REFUSED_IN_CONFIG = ("AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants")
-_REFUSED_IN_VARIANT = ("ServerlessConfig", "InstancePools", "CapacityReservationConfig")
-_REFUSED_IN_CONTAINER = ("AdditionalModelDataSources", "ModelPackageName", "MultiModelConfig")
-_REFUSED_IN_SPECIFICATION = ("DataCacheConfig", "InstanceType")
 # botocore's model says 100; the API reference says "We support up to 16 entries in the map".
 MAX_ENVIRONMENT_ENTRIES = 16
 
@@ -65,7 +61,7 @@ class Variant(ContainerSpec):
         weight: InitialVariantWeight.
         instance_type: For example ml.g5.xlarge.
         managed_scaling: ManagedInstanceScaling; None when the number of instances is fixed.
-        routing: RoutingConfig, only described; requests always go to whoever has the fewest.
+        routing: RoutingConfig; without one requests go to whoever has the fewest.
     """
 
     name: str
@@ -74,6 +70,10 @@ class Variant(ContainerSpec):
     instance_type: str = ""
     managed_scaling: dict[str, Any] | None = None
     routing: dict[str, Any] | None = None
+
+    @property
+    def routes_at_random(self) -> bool:
+        return (self.routing or {}).get("RoutingStrategy") == "RANDOM"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +95,6 @@ def variants_of(call: Call, config: dict[str, Any]) -> list[Variant]:
     Raises:
         AwsError: A model is missing, or something is asked for that the sandbox does not implement.
     """
-    _refuse(_REFUSED_IN_CONFIG, config)
-    if config.get("DataCaptureConfig", {}).get("EnableCapture"):
-        raise not_implemented("DataCaptureConfig.EnableCapture")
     return [_variant(call, variant) for variant in config["ProductionVariants"]]
 
 
@@ -122,14 +119,10 @@ def container_of_model(call: Call, name: str) -> dict[str, Any]:
     if len(containers) > 1:
         raise not_implemented("models with several Containers (inference pipelines)")
     (container,) = containers
-    _refuse(_REFUSED_IN_CONTAINER, container)
-    if container.get("Mode") == "MultiModel":
-        raise not_implemented("Mode MultiModel")
     return container
 
 
 def _variant(call: Call, variant: dict[str, Any]) -> Variant:
-    _refuse(_REFUSED_IN_VARIANT, variant)
     has_model = "ModelName" in variant
     if has_model and variant.get("ManagedInstanceScaling"):
         raise not_implemented("ManagedInstanceScaling of a variant with a ModelName")
@@ -147,21 +140,12 @@ def _variant(call: Call, variant: dict[str, Any]) -> Variant:
     )
 
 
-def _refuse(members: tuple[str, ...], given: dict[str, Any]) -> None:
-    for member in members:
-        if given.get(member):
-            raise not_implemented(member)
-
-
 def spec_of(call: Call, given: dict[str, Any]) -> ComponentSpec:
     """Return what a Specification without a base component asks for.
 
     Raises:
         AwsError: It makes no sense, or asks for what the sandbox does not implement.
     """
-    for member in _REFUSED_IN_SPECIFICATION:
-        if member in given:
-            raise not_implemented(f"Specification.{member}")
     if ("ModelName" in given) == ("Container" in given):
         raise validation_error("Specification needs either a ModelName or a Container, and not both.")
     if "ComputeResourceRequirements" not in given:
@@ -214,8 +198,6 @@ def _container(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _needs(given: dict[str, Any]) -> Resources:
-    if "AcceleratorPartitionType" in given:
-        raise not_implemented("AcceleratorPartitionType")
     if given.get("MaxMemoryRequiredInMb", given["MinMemoryRequiredInMb"]) < given["MinMemoryRequiredInMb"]:
         raise validation_error("MaxMemoryRequiredInMb is below MinMemoryRequiredInMb.")
     return Resources(

@@ -30,16 +30,6 @@ _HIGH_RESOLUTION = (10, 20, 30)
 _DAY_S, _WEEK_S = 86_400, 604_800
 _TREATMENTS = ("breaching", "notBreaching", "ignore", "missing")
 _STATISTICS = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
-# Members of PutMetricAlarm that moto would drop silently, or that nothing here evaluates.
-_REFUSED = {
-    "Metrics": "alarms on Metric Math or on several metrics; name one by MetricName and Statistic",
-    "ThresholdMetricId": "anomaly detection",
-    "EvaluationWindow": "EvaluationWindow",
-    "WarmUpConfiguration": "WarmUpConfiguration",
-    "EvaluationCriteria": "alarms on PromQL (EvaluationCriteria)",
-    "EvaluationInterval": "EvaluationInterval",
-    "ActionConfiguration": "ActionConfiguration",
-}
 
 
 def install() -> None:
@@ -145,9 +135,6 @@ class CloudWatch(CloudWatchResponse):
 
         Source: CloudWatch API Reference, PutMetricAlarm. The messages are ours.
         """
-        for member, what in _REFUSED.items():
-            if self._get_param(member):
-                raise ValidationError(f"The sandbox does not evaluate {what} (src/sandbox/README.md).")
         required = (
             "Namespace",
             "MetricName",

@@ -108,8 +108,6 @@ def alarms_of(
 
 
 def _customized(given: dict[str, Any]) -> dict[str, Any]:
-    if given.get("Metrics"):
-        raise validation_error("The sandbox does not track Metric Math (src/sandbox/README.md).")
     for member in ("Namespace", "MetricName", "Statistic"):
         if member not in given:
             raise validation_error(f"{member} is required for a customized metric.")

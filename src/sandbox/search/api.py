@@ -41,10 +41,6 @@ def _searched(request: dict[str, Any]) -> Searched:
         raise validation_error(
             f"The sandbox does not search Resource = {resource}; it searches {', '.join(RESOURCES)}."
         )
-    if "VisibilityConditions" in request:
-        raise validation_error(
-            "The sandbox does not support VisibilityConditions: everybody sees everything here. Leave it out."
-        )
     return RESOURCES[resource]
 
 

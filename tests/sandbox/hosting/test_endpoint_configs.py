@@ -32,7 +32,7 @@ def client(sandbox) -> Any:
         ([VARIANT, without("ModelName", VariantName="w")], "Either every"),
         ([without("InstanceType")], "needs an InstanceType"),
         ([without("InitialInstanceCount")], "needs an InitialInstanceCount"),
-        ([without(ServerlessConfig=SERVERLESS)], "it can have one"),
+        ([without(ServerlessConfig=SERVERLESS)], "ProductionVariants.ServerlessConfig: it has no"),
         ([without(ManagedInstanceScaling={"MinInstanceCount": 2, "MaxInstanceCount": 1})], "above its Max"),
     ],
 )
@@ -72,15 +72,35 @@ def test_a_configuration_is_described_as_given_and_listed_until_it_is_deleted(cl
         client.delete_endpoint_config(EndpointConfigName="Full")
 
 
-def test_a_serverless_variant_and_a_shadow_are_accepted(client) -> None:
+def test_all_that_a_configuration_asks_for_in_vain_is_named_at_once(client) -> None:
     serverless = {"VariantName": "v", "ModelName": "m", "ServerlessConfig": SERVERLESS}
-    client.create_endpoint_config(EndpointConfigName="serverless", ProductionVariants=[serverless])
-    client.create_endpoint_config(
-        EndpointConfigName="shadow",
-        ProductionVariants=[VARIANT],
-        ShadowProductionVariants=[without(VariantName="w")],
-    )
-    with pytest.raises(ClientError, match="names must be unique"):
+    shadow = without(VariantName="w")
+    with pytest.raises(ClientError, match=r"ProductionVariants\.ServerlessConfig: .*; ShadowProductionVar"):
         client.create_endpoint_config(
-            EndpointConfigName="twice", ProductionVariants=[VARIANT], ShadowProductionVariants=[VARIANT]
+            EndpointConfigName="refused",
+            ProductionVariants=[serverless],
+            ShadowProductionVariants=[shadow],
         )
+
+
+@pytest.mark.parametrize(("given", "is_accepted"), [({"EnableCapture": False}, True), ({}, False)])
+def test_requests_are_captured_unless_that_is_switched_off(client, given: Any, is_accepted: bool) -> None:
+    """AWS's model says of EnableCapture: defaults to enabled."""
+    capture = {
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": "s3://b/captured",
+        "CaptureOptions": [{"CaptureMode": "Input"}],
+        **given,
+    }
+    request = {
+        "EndpointConfigName": "captured",
+        "ProductionVariants": [VARIANT],
+        "DataCaptureConfig": capture,
+    }
+    if not is_accepted:
+        with pytest.raises(ClientError, match="does not implement DataCaptureConfig"):
+            client.create_endpoint_config(**request)
+        return
+    client.create_endpoint_config(**request)
+    assert client.describe_endpoint_config(EndpointConfigName="captured")["DataCaptureConfig"] == capture
+    client.delete_endpoint_config(EndpointConfigName="captured")

@@ -96,6 +96,7 @@ def test_an_error_of_the_container_is_a_model_error_in_the_words_of_aws(
         ({"InferenceComponentName": "c"}, "Inference Component Name header is not allowed for endpoints"),
         ({"TargetModel": "m.tar.gz"}, "The sandbox does not implement TargetModel"),
         ({"SessionId": "NEW_SESSION"}, "The sandbox does not implement SessionId"),
+        ({"PrefixAwareId": "a"}, "does not implement PrefixAwareId: it does not look at what a request"),
         ({"CustomAttributes": "x" * 1025}, "customAttributes.*less than or equal to 1024"),
         ({"TargetVariant": "a_b"}, "targetVariant.*regular expression"),
     ],

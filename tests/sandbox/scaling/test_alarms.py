@@ -195,7 +195,7 @@ def test_the_history_of_a_deleted_alarm_stays(scaling: Scaling) -> None:
                 "Dimensions": None,
                 "Metrics": [{"Id": "a", "Expression": "b * 2"}],
             },
-            "does not evaluate alarms on Metric Math",
+            "does not implement Metrics: it evaluates neither Metric Math",
         ),
         ({"Statistic": None, "ExtendedStatistic": "tm99"}, "does not evaluate the statistic tm99"),
         ({"ExtendedStatistic": "p90"}, "not both"),

@@ -270,7 +270,7 @@ def test_a_slow_start_is_seen_as_starting_and_can_be_stopped(jobs) -> None:
     ("changes", "said"),
     [
         ({"algorithm": {"TrainingInputMode": "Pipe"}}, "File and FastFile"),
-        ({"algorithm": {"AlgorithmName": "mine"}}, "Exactly one of TrainingImage and AlgorithmName"),
+        ({"algorithm": {"AlgorithmName": "mine"}}, "AlgorithmSpecification.AlgorithmName"),
         (
             {"algorithm": {"MetricDefinitions": [{"Name": "loss", "Regex": "loss: ("}]}},
             "Invalid regular expression for metric loss",
@@ -305,3 +305,10 @@ def test_a_job_that_cannot_be_is_refused_when_it_is_created(jobs, changes: dict[
     assert code == "ValidationException"
     assert said in message
     refused(jobs.describe, name=request["TrainingJobName"])
+
+
+def test_a_job_without_an_image_is_refused(jobs) -> None:
+    request = jobs.request("pass")
+    del request["AlgorithmSpecification"]["TrainingImage"]
+    _, message = refused(jobs.sagemaker.create_training_job, **request)
+    assert message == "Exactly one of TrainingImage and AlgorithmName must be given."
