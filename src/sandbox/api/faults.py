@@ -32,7 +32,8 @@ _ERRORS = {
 # Faults of what the call starts: the job or the endpoint asks for them when it gets that far.
 ASYNCHRONOUS = ("InsufficientCapacity", "SlowStart", "FailedHealthCheck")
 SPOT = "SpotInterruption"  # of a training job's hosts, once its program runs
-KINDS = (*_ERRORS, *ASYNCHRONOUS, SPOT)
+INTERNAL = "InternalServerError"  # of an attempt at a training job, before its program runs
+KINDS = (*_ERRORS, *ASYNCHRONOUS, SPOT, INTERNAL)
 
 
 @dataclass(kw_only=True)
@@ -56,8 +57,10 @@ class Fault:
             raise validation_error(f"found operation {self.operation!r}; expected one of SageMaker's")
         if self.fault not in KINDS:
             raise validation_error(f"found fault {self.fault!r}; expected one of {', '.join(KINDS)}")
-        if self.fault == SPOT and self.operation != "CreateTrainingJob":
-            raise validation_error(f"found {SPOT} of {self.operation}; expected it of CreateTrainingJob")
+        if self.fault in (SPOT, INTERNAL) and self.operation != "CreateTrainingJob":
+            raise validation_error(
+                f"found {self.fault} of {self.operation}; expected it of CreateTrainingJob"
+            )
         if type(self.count) is not int or self.count < 1:
             raise validation_error(f"found count {self.count!r}; expected a whole number of 1 or more")
         if not isinstance(self.delay_s, int | float) or not 0 <= self.delay_s <= 3600:

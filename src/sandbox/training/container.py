@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from processes.ports import free_port
 from sandbox.container_paths import ContainerPaths
 from sandbox.handed_on import handed_on
 from sandbox.s3_files import S3Error, S3Files
+from sandbox.training.synced_folders import places
 
 Record = dict[str, Any]
 DRIVERS_CHANNEL = "sm_drivers"  # the SDK's own files; every other channel is the user's and is never changed
@@ -40,9 +42,20 @@ def prepare(record: Record, paths: ContainerPaths, *, host: str, hosts: list[str
         ("hyperparameters", hyperparameters(record, paths)),
         ("inputdataconfig", _input_data_config(record)),
         ("resourceconfig", _resource_config(record, host, hosts)),
+        *_debugger_configs(record, paths),
     ):
         text = json.dumps(content, ensure_ascii=False)
         (paths.folder / "input" / "config" / f"{name}.json").write_text(text, encoding="utf-8")
+
+
+def _debugger_configs(record: Record, paths: ContainerPaths) -> Iterator[tuple[str, Record]]:
+    """Yield what a library of the job finds of DebugHookConfig and TensorBoardOutputConfig: name and content.
+
+    Source: smdebug, config_constants.py.
+    """
+    for member, path, _ in places(record):
+        if member != "CheckpointConfig":
+            yield member.lower(), {**record[member], "LocalPath": paths.inside(path)}
 
 
 def num_hosts(record: Record) -> int:

@@ -20,7 +20,7 @@ from sandbox.container_paths import ContainerPaths
 from sandbox.logs import LogStream, lines_of
 from sandbox.s3_files import S3Files
 from sandbox.training import container, outputs
-from sandbox.training.checkpoints import Checkpoints
+from sandbox.training.synced_folders import SyncedFolder, synced_folders
 
 if TYPE_CHECKING:
     from sandbox.context import Context
@@ -116,8 +116,8 @@ class Cluster:
             ends.put((host, host.process.wait()))
 
         for host in self.hosts:
-            if host.checkpoints:
-                host.checkpoints.watch()
+            for folder in host.synced_folders:
+                folder.watch()
             threading.Thread(target=wait_for, args=(host,), name=f"wait for {host.name}", daemon=True).start()
         failed = None
         for _ in self.hosts:
@@ -135,15 +135,15 @@ class Cluster:
                 if host.process:
                     host.process.terminate(self._grace_s)
 
-    def finish_checkpoints(self) -> None:
-        """Upload what is left of the checkpoints; nothing writes any more.
+    def finish_synced_folders(self) -> None:
+        """Upload what is left of checkpoints and the like; nothing writes any more.
 
         Raises:
             S3Error: S3 refuses.
         """
         for host in self.hosts:
-            if host.checkpoints:
-                host.checkpoints.finish()
+            for folder in host.synced_folders:
+                folder.finish()
 
     def upload(self, *, with_model: bool) -> None:
         """Upload what all hosts leave, as one model and one set of outputs.
@@ -175,7 +175,7 @@ class Host:
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
         self.paths = ContainerPaths(folder)
-        self.checkpoints: Checkpoints | None = None
+        self.synced_folders: list[SyncedFolder] = []
         self.process: HostProcess | None = None
         self.log: LogStream | None = None
         self._missing_packages: list[str] = []
@@ -195,9 +195,9 @@ class Host:
         container.prepare(record, self.paths, host=self.name, hosts=hosts)
         shard = hosts.index(self.name), len(hosts)
         container.download_channels(record, self.paths, s3, shard=shard, master_port=master_port)
-        if config := record.get("CheckpointConfig"):
-            self.checkpoints = Checkpoints(config, self.paths, s3)
-            self.checkpoints.download()
+        self.synced_folders = synced_folders(record, self.paths, s3)
+        for folder in self.synced_folders:
+            folder.prepare()
 
     def launch(
         self, record: Record, log: LogStream, *, url: str, region: str, metrics: JobMetrics | None

@@ -19,6 +19,7 @@ from sandbox.s3_files import S3Error, S3Files, bucket_and_key
 from sandbox.training import metrics, outputs, status
 from sandbox.training.hosts import LOG_GROUP
 from sandbox.training.lifecycle import END_GRACE_S, KIND, SANDBOX_ENDED, Job, remove_left_overs
+from sandbox.training.synced_folders import places
 
 if TYPE_CHECKING:
     from sandbox.context import Context
@@ -212,16 +213,11 @@ def _check(call: Call) -> None:
         raise validation_error("Channel names must be unique.")
     for channel in request.get("InputDataConfig", []):
         _check_channel(call, channel, s3)
-    _check_local_path(request.get("CheckpointConfig", {}).get("LocalPath"))
 
 
 def _check_algorithm(algorithm: dict[str, Any]) -> None:
-    if ("TrainingImage" in algorithm) == ("AlgorithmName" in algorithm):
+    if "TrainingImage" not in algorithm:
         raise validation_error("Exactly one of TrainingImage and AlgorithmName must be given.")
-    if "AlgorithmName" in algorithm:
-        raise _unsupported("AlgorithmName", algorithm["AlgorithmName"], "TrainingImage")
-    if algorithm["TrainingInputMode"] == "Pipe":
-        raise _unsupported("TrainingInputMode", "Pipe", "File and FastFile (copied as File)")
     metrics.check(algorithm.get("MetricDefinitions", []))
 
 
@@ -229,9 +225,6 @@ def _check_resources(request: dict[str, Any]) -> None:
     resources = request.get("ResourceConfig")
     if resources is None:
         raise validation_error("ResourceConfig is required for a training job with a TrainingImage.")
-    for name in ("InstanceGroups", "InstancePreferences", "TrainingPlanArn"):
-        if resources.get(name):
-            raise _unsupported(f"ResourceConfig.{name}", "a value", "InstanceType and InstanceCount")
     if "InstanceType" not in resources:
         raise validation_error("ResourceConfig.InstanceType is required.")
     if "InstanceCount" not in resources:
@@ -239,8 +232,6 @@ def _check_resources(request: dict[str, Any]) -> None:
     if resources["InstanceCount"] > MAX_HOSTS:
         raise _unsupported("ResourceConfig.InstanceCount", resources["InstanceCount"], f"1 to {MAX_HOSTS}")
     _check_spot(request)
-    if "ServerlessJobConfig" in request:
-        raise _unsupported("ServerlessJobConfig", "a value", "ResourceConfig")
 
 
 def _check_spot(request: dict[str, Any]) -> None:
@@ -261,11 +252,14 @@ def _check_spot(request: dict[str, Any]) -> None:
 
 
 def _check_output(request: dict[str, Any], s3: S3Files) -> None:
-    uri = request["OutputDataConfig"]["S3OutputPath"]
-    if not uri.startswith("s3://"):
-        raise validation_error(f"S3OutputPath must start with s3://, not {uri}.")
-    uris = [uri, *([request["CheckpointConfig"]["S3Uri"]] if "CheckpointConfig" in request else [])]
-    for bucket in {bucket_and_key(uri)[0] for uri in uris}:
+    uris = {"OutputDataConfig": request["OutputDataConfig"]["S3OutputPath"]}
+    for member, path, uri in places(request):
+        _check_local_path(member, path)
+        uris[member] = uri
+    for member, uri in uris.items():
+        if not uri.startswith("s3://"):
+            raise validation_error(f"The S3 path of {member} must start with s3://, not {uri}.")
+    for bucket in {bucket_and_key(uri)[0] for uri in uris.values()}:
         if not s3.has_bucket(bucket):
             raise validation_error(f"The S3 bucket {bucket} does not exist or cannot be accessed.")
 
@@ -274,14 +268,7 @@ def _check_channel(call: Call, channel: dict[str, Any], s3: S3Files) -> None:
     name = channel["ChannelName"]
     source = channel["DataSource"].get("S3DataSource")
     if source is None:
-        raise _unsupported(f"DataSource of channel {name}", "another source", "S3DataSource")
-    if source["S3DataType"] != "S3Prefix":
-        raise _unsupported(f"S3DataType of channel {name}", source["S3DataType"], "S3Prefix")
-    if channel.get("InputMode") == "Pipe":
-        raise _unsupported(f"InputMode of channel {name}", "Pipe", "File")
-    if channel.get("CompressionType", "None") != "None":
-        # AWS: "CompressionType is used only in Pipe input mode".
-        raise _unsupported(f"CompressionType of channel {name}", channel["CompressionType"], "None")
+        raise validation_error(f"The DataSource of channel {name} needs an S3DataSource.")
     uri, role = source["S3Uri"], call.request["RoleArn"]
     bucket, _ = bucket_and_key(uri)
     if not _has_objects(s3, uri):
@@ -300,9 +287,9 @@ def _has_objects(s3: S3Files, uri: str) -> bool:
         return False
 
 
-def _check_local_path(path: str | None) -> None:
-    if path is not None and (not f"{path}/".startswith(f"{CONTAINER_ROOT}/") or ".." in path.split("/")):
-        raise _unsupported("CheckpointConfig.LocalPath", path, f"a folder below {CONTAINER_ROOT}")
+def _check_local_path(member: str, path: str) -> None:
+    if not f"{path}/".startswith(f"{CONTAINER_ROOT}/") or ".." in path.split("/"):
+        raise _unsupported(f"{member}.LocalPath", path, f"a folder below {CONTAINER_ROOT}")
 
 
 def _unsupported(what: str, found: Any, expected: str) -> Exception:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox.api.faults import SPOT
+from sandbox.api.faults import INTERNAL, SPOT
 from sandbox.s3_files import S3Error
 from sandbox.training import status
 from sandbox.training.hosts import Cluster, Host, LaunchError
@@ -160,11 +160,22 @@ class Job:
                 f" {self._record['AlgorithmSpecification']['TrainingImage']}. Give the job its own:"
                 " SourceCode(entry_script=...) of ModelTrainer, or ContainerEntrypoint."
             )
+        num_retries = self._record.get("RetryStrategy", {}).get("MaximumRetryAttempts", 0)
         while True:
             self._enter("Starting", "Preparing the instances for training")
-            started_s = time.time()
-            outcome = self._attempt(started_s)
-            self._trained_s += time.time() - started_s
+            started_s, outcome = time.time(), None
+            try:
+                outcome = self._attempt(started_s)
+            except JobFailedError:
+                raise
+            except Exception:  # what AWS calls an InternalServerError; nothing else is tried again
+                if num_retries == 0 or self._end_asked.is_set():
+                    raise
+                num_retries -= 1
+                logging.getLogger("sandbox").exception("training job %s is tried again", self._name)
+                continue
+            finally:
+                self._trained_s += time.time() - started_s
             if outcome is not None:
                 return outcome
             self._enter("Interrupted")
@@ -189,6 +200,8 @@ class Job:
             self._download(cluster)
             if self._end_asked.is_set():
                 return _ENDED[self._end_reason]
+            if self._context.faults.take("CreateTrainingJob", INTERNAL):
+                raise RuntimeError("the fault InternalServerError, which was asked for")
             host, exit_code = self._execute(cluster, started_s)
             end_reason = self._end_reason  # what comes after the program's end changes nothing
             is_interrupted = self._is_interrupted and end_reason is None
@@ -247,7 +260,7 @@ class Job:
 
     def _upload(self, cluster: Cluster, *, with_outputs: bool, with_model: bool) -> None:
         try:
-            cluster.finish_checkpoints()
+            cluster.finish_synced_folders()
             if with_outputs:
                 cluster.upload(with_model=with_model)
         except S3Error as error:

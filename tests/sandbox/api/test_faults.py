@@ -45,6 +45,7 @@ def test_faults_can_be_listed_and_cleared(sandbox) -> None:
         {"operation": "CreateEverything", "fault": "AccessDenied"},
         {"operation": "CreateEndpoint", "fault": "Fire"},
         {"operation": "CreateEndpoint", "fault": "SpotInterruption"},
+        {"operation": "CreateEndpoint", "fault": "InternalServerError"},
         {"operation": "CreateEndpoint", "fault": "SlowStart", "delay_s": -1},
         {"operation": "CreateEndpoint", "fault": "SlowStart", "delay_s": "1"},
         {"operation": "CreateEndpoint", "fault": "SlowStart", "count": 0},

@@ -91,12 +91,11 @@ def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
 
 
 def interrupt(jobs, *, after_s: float, count: int = 1) -> None:
-    fault = {
-        "operation": "CreateTrainingJob",
-        "fault": "SpotInterruption",
-        "delay_s": after_s,
-        "count": count,
-    }
+    ask_for(jobs, "SpotInterruption", delay_s=after_s, count=count)
+
+
+def ask_for(jobs, kind: str, **members) -> None:
+    fault = {"operation": "CreateTrainingJob", "fault": kind, **members}
     request = urllib.request.Request(
         f"{jobs.sandbox.url}/_sandbox/faults", json.dumps(fault).encode(), method="PUT"
     )
@@ -114,6 +113,27 @@ def test_a_failed_job_gives_its_exit_code(jobs) -> None:
     assert statuses(job) == ["Starting", "Downloading", "Training", "Failed"]
     assert jobs.lines(job["TrainingJobName"]) == ["before"]
     assert jobs.keys(f"out/{job['TrainingJobName']}/") == []
+
+
+def test_an_internal_error_fails_a_job_and_is_tried_again_as_often_as_the_retry_strategy_says(jobs) -> None:
+    ask_for(jobs, "InternalServerError")
+    job = jobs.run("print('ran')")
+    assert job["FailureReason"].startswith("InternalServerError: ")
+    assert statuses(job) == ["Starting", "Downloading", "Failed"]
+    ask_for(jobs, "InternalServerError", count=2)
+    job = jobs.run("print('ran')", RetryStrategy={"MaximumRetryAttempts": 2})
+    assert job["TrainingJobStatus"] == "Completed"
+    assert statuses(job)[:5] == ["Starting", "Downloading", "Starting", "Downloading", "Starting"]
+    assert jobs.lines(job["TrainingJobName"]) == ["ran"]
+    ask_for(jobs, "InternalServerError", count=2)
+    job = jobs.run("print('ran')", RetryStrategy={"MaximumRetryAttempts": 1})
+    assert statuses(job) == ["Starting", "Downloading", "Starting", "Downloading", "Failed"]
+
+
+def test_a_program_that_fails_is_not_tried_again(jobs) -> None:
+    job = jobs.run("print('ran'); raise SystemExit(1)", RetryStrategy={"MaximumRetryAttempts": 3})
+    assert statuses(job) == ["Starting", "Downloading", "Training", "Failed"]
+    assert jobs.lines(job["TrainingJobName"]) == ["ran"]
 
 
 def test_a_failure_file_is_the_reason_and_is_cut(jobs) -> None:

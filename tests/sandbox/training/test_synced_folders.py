@@ -1,8 +1,12 @@
-"""Checkpoints come from S3 before a job, and go there while it runs and at its end."""
+"""Checkpoints and the like go to S3 while a job runs and at its end; checkpoints come from there before."""
 
 from __future__ import annotations
 
+import json
 import time
+
+import pytest
+from botocore.exceptions import ClientError
 
 from .conftest import BUCKET
 
@@ -14,6 +18,19 @@ while not (folder.parent / "go").exists():
     time.sleep(0.02)
 (folder / "last").write_text("written at the end")
 raise SystemExit(int(os.environ.get("CODE", "0")))
+"""
+
+
+WRITES = """
+import json, os, pathlib, time
+ml, folder = pathlib.Path(os.environ["ML"]), pathlib.Path(os.environ["WHERE"])
+(folder / "run-1").mkdir(parents=True)
+(folder / "run-1" / "events").write_text("1")
+configs = (ml / "input" / "config").glob("*outputconfig.json"), (ml / "input" / "config").glob("debug*.json")
+print(json.dumps({path.name: json.loads(path.read_text()) for paths in configs for path in paths}), flush=True)
+while not (ml / "go").exists():
+    time.sleep(0.02)
+(folder / "last").write_text("2")
 """
 
 
@@ -50,9 +67,56 @@ def test_the_checkpoints_of_a_failed_job_are_kept_too(jobs) -> None:
     assert jobs.get("failed/last") == b"written at the end"
 
 
+@pytest.mark.parametrize(
+    ("member", "local_path", "name"),
+    [
+        ("TensorBoardOutputConfig", None, "tensorboard-output"),
+        ("TensorBoardOutputConfig", "/opt/ml/runs/mine", "tensorboard-output"),
+        ("DebugHookConfig", None, "debug-output"),
+        ("DebugHookConfig", "/opt/ml/tensors", "debug-output"),
+    ],
+)
+def test_tensorboard_and_debugger_output_goes_to_s3_while_the_job_runs(
+    jobs, member: str, local_path: str | None, name: str
+) -> None:
+    config = {"S3OutputPath": f"s3://{BUCKET}/{member}/"} | ({"LocalPath": local_path} if local_path else {})
+    config |= {"HookParameters": {"save_interval": "10"}} if member == "DebugHookConfig" else {}
+    default = "/opt/ml/output/" + ("tensorboard" if member == "TensorBoardOutputConfig" else "tensors")
+    job = jobs.create(WRITES, environment={"WHERE": local_path or default}, **{member: config})
+    wait_for(jobs, f"{member}/{job}/{name}/", ["run-1/events"])  # and the program still waits
+    (jobs.folder(job) / "go").touch()
+    assert jobs.wait(job)["TrainingJobStatus"] == "Completed"
+    assert jobs.keys(f"{member}/{job}/{name}/") == ["last", "run-1/events"]
+    assert jobs.describe(job)[member] == config
+    (line,) = [line for line in jobs.lines(job) if line.startswith("{")]
+    given = {f"{member.lower()}.json": {**config, "LocalPath": local_path or default}}
+    assert json.loads(line) == given
+
+
+def test_without_such_a_member_nothing_is_uploaded_from_there(jobs) -> None:
+    job = jobs.create(WRITES, environment={"WHERE": "/opt/ml/output/tensorboard"})
+    jobs.wait_for_line(job, "{}")
+    (jobs.folder(job) / "go").touch()
+    jobs.wait(job)
+    assert jobs.keys(f"out/{job}/") == ["output/model.tar.gz"]
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"S3OutputPath": "s3://no-such-bucket/t"}, "no-such-bucket"),
+        ({"S3OutputPath": f"s3://{BUCKET}/t", "LocalPath": "/tmp/t"}, "TensorBoardOutputConfig.LocalPath"),
+        ({"S3OutputPath": f"https://{BUCKET}/t"}, "TensorBoardOutputConfig must start with s3://"),
+    ],
+)
+def test_a_place_that_cannot_be_is_refused(jobs, config: dict[str, str], said: str) -> None:
+    with pytest.raises(ClientError, match=f"ValidationException.*{said}"):
+        jobs.create("pass", TensorBoardOutputConfig=config)
+
+
 def test_a_file_that_still_grows_is_not_uploaded_and_holds_back_what_was_written_after_it(tmp_path) -> None:
     from sandbox.container_paths import ContainerPaths
-    from sandbox.training.checkpoints import Checkpoints
+    from sandbox.training.synced_folders import SyncedFolder
 
     class Uploads:
         """Instead of S3, since the order of uploads is the point."""
@@ -66,9 +130,9 @@ def test_a_file_that_still_grows_is_not_uploaded_and_holds_back_what_was_written
     uploads.names = []
     paths = ContainerPaths(tmp_path / "ml")
     try:
-        checkpoints = Checkpoints({"S3Uri": "s3://b/c"}, paths, uploads)
         folder = paths.folder / "checkpoints"
         folder.mkdir()
+        checkpoints = SyncedFolder(folder, "s3://b/c/", uploads)
         (folder / "weights").write_bytes(b"1")
         time.sleep(0.02)
         (folder / "complete").touch()
