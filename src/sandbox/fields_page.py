@@ -26,7 +26,8 @@ CreateTrainingJob is one. What is below a refused field is refused with it, and 
 - **done**: read, and it does what it does on AWS; a test runs the operations and finds what nothing reads.
 - **refused**: a `ValidationException` names it and says why. A value that asks for nothing (`false`, `0`,
   empty) is accepted.
-- **without a counterpart** on one machine: accepted and described back; it changes no result.
+- **without a counterpart** on one machine: accepted, and described back where AWS
+  describes it; it changes no result.
 
 A field that a newer SDK sends and this botocore does not know is refused by its name.
 """

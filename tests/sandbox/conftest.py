@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,15 @@ class RunningSandbox:
     Args:
         home: Its folder.
         prefix: Of the environment whose interpreter runs it; that of these tests when None.
+        program: What the interpreter runs.
 
     `url` and `pid` are those of the process that runs now; `log_path` holds what all of them wrote.
     """
 
-    def __init__(self, home: Path, *, prefix: Path | None = None) -> None:
-        self.home = home
+    def __init__(
+        self, home: Path, *, prefix: Path | None = None, program: Sequence[str] = ("-m", "sandbox")
+    ) -> None:
+        self.home, self._program = home, program
         self._python = prefix / Path(sys.executable).relative_to(sys.prefix) if prefix else sys.executable
         self.log_path = home.with_name(f"{home.name}.log")
         self._mark = uuid.uuid4().hex
@@ -48,7 +51,7 @@ class RunningSandbox:
         environ = {name: value for name, value in os.environ.items() if not name.startswith(tied)}
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [self._python, "-m", "sandbox", "--home", str(self.home)],
+                [self._python, *self._program, "--home", str(self.home)],
                 env={**environ, _MARK: self._mark, "PYTHONPATH": str(SRC_DIR)},
                 stdout=subprocess.PIPE,
                 stderr=log,

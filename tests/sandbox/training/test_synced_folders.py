@@ -26,8 +26,9 @@ import json, os, pathlib, time
 ml, folder = pathlib.Path(os.environ["ML"]), pathlib.Path(os.environ["WHERE"])
 (folder / "run-1").mkdir(parents=True)
 (folder / "run-1" / "events").write_text("1")
-configs = (ml / "input" / "config").glob("*outputconfig.json"), (ml / "input" / "config").glob("debug*.json")
-print(json.dumps({path.name: json.loads(path.read_text()) for paths in configs for path in paths}), flush=True)
+configs = ml / "input" / "config"
+configs = [*configs.glob("*outputconfig.json"), *configs.glob("debug*.json")]
+print(json.dumps({path.name: json.loads(path.read_text()) for path in configs}), flush=True)
 while not (ml / "go").exists():
     time.sleep(0.02)
 (folder / "last").write_text("2")
@@ -80,7 +81,9 @@ def test_tensorboard_and_debugger_output_goes_to_s3_while_the_job_runs(
     jobs, member: str, local_path: str | None, name: str
 ) -> None:
     config = {"S3OutputPath": f"s3://{BUCKET}/{member}/"} | ({"LocalPath": local_path} if local_path else {})
-    config |= {"HookParameters": {"save_interval": "10"}} if member == "DebugHookConfig" else {}
+    if member == "DebugHookConfig":
+        losses = {"CollectionName": "losses", "CollectionParameters": {"save_interval": "10"}}
+        config |= {"HookParameters": {"save_interval": "10"}, "CollectionConfigurations": [losses]}
     default = "/opt/ml/output/" + ("tensorboard" if member == "TensorBoardOutputConfig" else "tensors")
     job = jobs.create(WRITES, environment={"WHERE": local_path or default}, **{member: config})
     wait_for(jobs, f"{member}/{job}/{name}/", ["run-1/events"])  # and the program still waits
