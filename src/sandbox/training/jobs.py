@@ -204,6 +204,8 @@ def _check(call: Call) -> None:
         AwsError: ValidationException, in AWS's words where they are known.
     """
     request = call.request
+    if "AlgorithmSpecification" not in request:  # of serverless jobs alone
+        raise validation_error("AlgorithmSpecification is required for a training job.")
     _check_algorithm(request["AlgorithmSpecification"])
     _check_resources(request)
     s3 = S3Files(call.context.client("s3", call.region))

@@ -44,6 +44,7 @@ TEXTS = (
     "application/json",
     "arn:aws:sagemaker:us-east-1:000000000000:hub-content/h/DataSet/d/1.0.0",
     "arn:aws:sagemaker:us-east-1:000000000000:model-package/g/1",
+    "arn:aws:application-autoscaling:us-east-1:000000000000:scalable-target/t",
     "mig-1g.5gb",
     "/metrics",
     "4K",
@@ -56,11 +57,7 @@ def example(shape: Any, *, is_whole: bool) -> Any:
         case "structure":
             names = list(shape.members)[: 1 if shape.is_tagged_union else None]
             names = names if is_whole else shape.required_members
-            only = fields.structure("sagemaker", shape.name).only
-            return {
-                name: only[name][0] if name in only else example(shape.members[name], is_whole=is_whole)
-                for name in names
-            }
+            return {name: example_of(shape, name, is_whole=is_whole) for name in names}
         case "list":
             return [example(shape.member, is_whole=is_whole)] * max(shape.metadata.get("min", 1), 1)
         case "map":
@@ -82,6 +79,15 @@ def example(shape: Any, *, is_whole: bool) -> Any:
             return float(least) if kind in ("float", "double") else int(least)
 
 
+def example_of(structure: Any, member: str, *, is_whole: bool) -> Any:
+    """Return a value of a structure's member, one that is done where not all are."""
+    shape = structure.members[member]
+    for service in SERVICES:
+        if values := fields.structure(service, structure.name).only.get(member):
+            return [values[0]] if shape.type_name == "list" else values[0]
+    return example(shape, is_whole=is_whole)
+
+
 def request_with(service: str, operation: str, path: str, value: Any = None) -> dict[str, Any]:
     """Return a request with what is required and a field, whole or of a value, with what is above it."""
     shape = service_model(service).operation_model(operation).input_shape
@@ -98,7 +104,7 @@ def put(request: dict[str, Any], shape: Any, path: str, value: Any = None) -> No
         request = request.setdefault(name, example(shape, is_whole=False))
         while shape.type_name == "list":
             shape, request = shape.member, request[0]
-    request[last] = example(shape.members[last], is_whole=True) if value is None else value
+    request[last] = example_of(shape, last, is_whole=True) if value is None else value
 
 
 def at(described: Any, path: str) -> Any:
@@ -210,6 +216,26 @@ def test_a_value_that_asks_for_nothing_is_accepted(path: str, value: Any) -> Non
     *above, last = path.split(".")
     (request[above[0]] if above else request)[last] = value
     fields.check("CreateTrainingJob", request)
+
+
+@pytest.mark.parametrize(("service", "operation"), OPERATIONS)
+@pytest.mark.parametrize("is_whole", [False, True])
+def test_no_request_of_the_model_is_a_failure_of_the_sandbox(
+    sandbox, service: str, operation: str, is_whole: bool
+) -> None:
+    """The least that the model requires, and all that is done at once, whether it makes sense or not."""
+    shape = service_model(service).operation_model(operation).input_shape
+    request = example(shape, is_whole=False)
+    done = [each.path for each in fields_page.fields_of(service, operation) if each.fate == fields_page.DONE]
+    for path in done if is_whole else ():
+        if not any(other.startswith(f"{path}.") for other in done) and "SubExpressions" not in path:
+            put(request, shape, path)
+    answer = {"Error": {}, "ResponseMetadata": {"HTTPStatusCode": 200}}
+    try:
+        send(sandbox, service, operation, request)
+    except ClientError as error:
+        answer = error.response
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] < 500, answer["Error"]
 
 
 JOB = {

@@ -7,6 +7,7 @@ import json
 import tarfile
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -238,3 +239,25 @@ def test_managed_scaling_brings_instances_for_copies_and_the_endpoint_reports_it
     assert len({stream.split("-")[1] for stream in components.log_lines(name)}) == 2, "one copy an instance"
     components.delete(name)
     components.hosting.delete(endpoint)
+
+
+@pytest.mark.parametrize("strategy", ["RANDOM", "LEAST_OUTSTANDING_REQUESTS"])
+def test_requests_go_to_a_busy_copy_only_where_the_strategy_is_random(
+    components: Any, tmp_path: Path, strategy: str
+) -> None:
+    endpoint = components.endpoint(RoutingConfig={"RoutingStrategy": strategy})
+    name, go = components.deploy(endpoint, num_copies=2), tmp_path / "go"
+    busy: list[int] = []
+    waits = threading.Thread(
+        target=lambda: busy.append(components.ask(endpoint, name, until=str(go), print="waits")["pid"])
+    )
+    waits.start()
+    while not any("waits" in line for lines in components.log_lines(name).values() for line in lines):
+        time.sleep(0.02)
+    if strategy == "RANDOM":  # a request may wait behind the one that waits
+        threading.Timer(1.0, go.touch).start()
+    pids = [components.ask(endpoint, name)["pid"] for _ in range(20)]
+    go.touch()
+    waits.join()
+    assert (busy[0] in pids) == (strategy == "RANDOM")
+    components.delete(name)

@@ -59,3 +59,13 @@ def test_after_the_end_of_the_last_instance_nobody_answers(here: Any) -> None:
     (running,) = endpoint.variants.values()
     running.retire(running.copies)
     assert running.choose() is None
+
+
+def test_requests_go_to_whoever_has_the_fewest_or_to_anyone_where_the_strategy_is_random(here: Any) -> None:
+    def pairs(strategy: str) -> list[set[Any]]:
+        endpoint = here(strategy.lower(), num_instances=2, routing={"RoutingStrategy": strategy})
+        (running,) = endpoint.variants.values()
+        return [{running.choose(), running.choose()} for _ in range(64)]  # none of them ends
+
+    assert {len(pair) for pair in pairs("LEAST_OUTSTANDING_REQUESTS")} == {2}
+    assert {len(pair) for pair in pairs("RANDOM")} == {1, 2}

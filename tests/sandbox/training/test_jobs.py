@@ -307,6 +307,36 @@ def test_a_job_that_cannot_be_is_refused_when_it_is_created(jobs, changes: dict[
     refused(jobs.describe, name=request["TrainingJobName"])
 
 
+def test_what_the_sdks_ask_for_by_themselves_is_accepted(jobs) -> None:
+    """Estimators of version 2 ask for Debugger and the profiler, @remote for no warm pool and one retry."""
+    output = {"S3OutputPath": f"s3://{BUCKET}/sdk"}
+    asked = {
+        "DebugHookConfig": {**output, "CollectionConfigurations": []},
+        "ProfilerConfig": {**output, "DisableProfiler": False},
+        "ResourceConfig": {
+            "InstanceType": "ml.m5.large",
+            "InstanceCount": 1,
+            "VolumeSizeInGB": 30,
+            "KeepAlivePeriodInSeconds": 0,
+        },
+        "RetryStrategy": {"MaximumRetryAttempts": 1},
+        "EnableNetworkIsolation": False,
+        "EnableInterContainerTrafficEncryption": False,
+        "Tags": [],
+    }
+    job = jobs.run("pass", **asked)
+    assert job["TrainingJobStatus"] == "Completed"
+    assert {name: job[name] for name in asked if name != "Tags"} | {"Tags": []} == asked
+
+
+def test_a_job_without_its_algorithm_is_refused(jobs) -> None:
+    """botocore's model does not require it, since serverless jobs have none."""
+    _, message = refused(
+        jobs.sagemaker.create_training_job, **jobs.request("pass", AlgorithmSpecification=None)
+    )
+    assert message == "AlgorithmSpecification is required for a training job."
+
+
 def test_a_job_without_an_image_is_refused(jobs) -> None:
     request = jobs.request("pass")
     del request["AlgorithmSpecification"]["TrainingImage"]
