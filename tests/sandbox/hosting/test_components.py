@@ -16,6 +16,8 @@ from botocore.exceptions import ClientError
 from tests.sandbox.hosting.components import ARN, specification
 from tests.sandbox.hosting.conftest import ROLE
 
+from sandbox.hosting.specs import STARTUP_TIMEOUT_S, spec_of
+
 
 @pytest.fixture(scope="module")
 def endpoint(components: Any) -> str:
@@ -261,3 +263,21 @@ def test_requests_go_to_a_busy_copy_only_where_the_strategy_is_random(
     waits.join()
     assert (busy[0] in pids) == (strategy == "RANDOM")
     components.delete(name)
+
+
+@pytest.mark.parametrize(("placement", "num_machines"), [(None, 2), ("SPREAD", 2), ("BINPACK", 1)])
+def test_copies_are_spread_or_packed(components: Any, placement: str | None, num_machines: int) -> None:
+    endpoint = components.endpoint(InitialInstanceCount=2)
+    given = specification()
+    if placement:
+        given["SchedulingConfig"] = {"PlacementStrategy": placement}
+    name = components.deploy(endpoint, Specification=given, num_copies=2)
+    places = [stream.split("/")[1] for stream in components.log_lines(name)]  # MACHINE-COPY
+    assert len({place.rpartition("-")[0] for place in places}) == num_machines
+    components.delete(name)
+
+
+def test_a_component_has_as_long_to_start_as_its_startup_parameters_say() -> None:
+    given = {**specification(), "StartupParameters": {"ContainerStartupHealthCheckTimeoutInSeconds": 61}}
+    assert spec_of(None, given).startup_timeout_s == 61  # 60 is AWS's least: too long to wait for here
+    assert spec_of(None, specification()).startup_timeout_s == STARTUP_TIMEOUT_S

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.hosting.deployment_policy import batch_of, endpoint_policy
+from sandbox.hosting.deployment_policy import batch_of, component_policy, endpoint_policy
 from sandbox.hosting.specs import Variant
 
 
@@ -60,3 +60,19 @@ def test_alarms_are_watched_also_without_a_policy() -> None:
 )
 def test_a_batch_has_one_instance_or_more(asked: Any, num_instances: int, num: int) -> None:
     assert batch_of(asked, num_instances) == num
+
+
+def test_waits_limits_and_the_batches_of_a_way_back_are_those_that_are_asked_for() -> None:
+    routing = {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 1}
+    blue_green = {"TrafficRoutingConfiguration": routing, "TerminationWaitInSeconds": 30}
+    blue_green |= {"MaximumExecutionTimeoutInSeconds": 900}
+    policy = endpoint_policy({"BlueGreenUpdatePolicy": blue_green}, old=fleet(4), new=fleet(4))
+    assert (policy.wait_s, policy.termination_wait_s, policy.limit_s) == (1, 30, 900)
+    rolling = {"MaximumBatchSize": size(1), "RollbackMaximumBatchSize": size(2), "WaitIntervalInSeconds": 3}
+    rolling |= {"MaximumExecutionTimeoutInSeconds": 800}
+    for policy in (
+        endpoint_policy({"RollingUpdatePolicy": rolling}, old=fleet(4), new=fleet(4)),
+        component_policy({"RollingUpdatePolicy": rolling}, 4),
+    ):
+        assert (policy.batch, policy.rollback_batch) == (size(1), size(2))
+        assert (policy.wait_s, policy.limit_s) == (3, 800)

@@ -276,3 +276,37 @@ def test_alarms_outlive_the_sandbox(scaling: Scaling) -> None:
     assert not scaling.cloudwatch.describe_alarms(AlarmNames=["new"])["MetricAlarms"]
     assert "the alarm odd cannot be restored" in scaling.sandbox.log_path.read_text()
     keeps_sending(scaling, "mine", 11, "ALARM")
+
+
+def test_each_state_has_its_own_actions(scaling: Scaling) -> None:
+    actions = {"OKActions": ["arn:ok"], "AlarmActions": ["arn:alarm"]}
+    actions["InsufficientDataActions"] = ["arn:no-data"]
+    put_alarm(scaling, "acts", AlarmDescription="설명", TreatMissingData="ignore", **actions)
+    described = scaling.alarm("acts")
+    assert {name: described[name] for name in actions} == actions
+    assert described["AlarmDescription"] == "설명"
+    for state in ("OK", "ALARM", "INSUFFICIENT_DATA"):
+        scaling.cloudwatch.set_alarm_state(AlarmName="acts", StateValue=state, StateReason="test")
+    ran = history(scaling, "acts", HistoryItemType="Action")
+    assert [summary.split(":", 1)[0] for summary in ran] == ["Failed to execute action arn"] * 3
+    assert [summary.split(":")[1] for summary in ran] == ["ok", "alarm", "no-data"]
+
+
+def test_an_alarm_with_a_unit_looks_at_data_of_that_unit_alone(scaling: Scaling) -> None:
+    for unit in ("Seconds", "Count"):
+        put_alarm(scaling, f"in-{unit}", MetricName="of-unit", Unit=unit)
+    datum = {"MetricName": "of-unit", "Dimensions": DIMENSIONS, "Value": 11, "Unit": "Seconds"}
+
+    def is_up() -> bool:
+        scaling.cloudwatch.put_metric_data(Namespace="Test", MetricData=[datum])
+        return scaling.alarm("in-Seconds")["StateValue"] == "ALARM"
+
+    eventually(is_up, "the alarm of seconds")
+    assert scaling.alarm("in-Count")["StateValue"] == "INSUFFICIENT_DATA"
+
+
+def test_a_history_has_an_end_and_is_of_metric_alarms(scaling: Scaling) -> None:
+    put_alarm(scaling, "dated")
+    later, before = datetime.now(UTC) + timedelta(days=1), datetime.now(UTC) - timedelta(days=1)
+    assert history(scaling, "dated", EndDate=later, AlarmTypes=["MetricAlarm"])[0].endswith("created")
+    assert history(scaling, "dated", EndDate=before) == []

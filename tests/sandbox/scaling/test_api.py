@@ -40,7 +40,9 @@ def track(scaling: Scaling, names: dict[str, str], name: str = "track", **member
         **names,
         PolicyName=name,
         PolicyType="TargetTrackingScaling",
-        TargetTrackingScalingPolicyConfiguration={**configuration, **members},
+        TargetTrackingScalingPolicyConfiguration={
+            member: value for member, value in {**configuration, **members}.items() if value is not None
+        },
     )
 
 
@@ -334,3 +336,10 @@ def test_targets_policies_and_activities_outlive_the_sandbox(scaling: Scaling, c
         if alarm["AlarmName"].startswith("TargetTracking")
     }
     assert scaling.activities(component) == activities
+
+
+def test_the_alarms_of_a_customized_metric_look_at_its_unit(scaling: Scaling, target: dict[str, str]) -> None:
+    metric = {"Namespace": "n", "MetricName": "m", "Statistic": "Average", "Unit": "Count"}
+    placed = track(scaling, target, PredefinedMetricSpecification=None, CustomizedMetricSpecification=metric)
+    names = [alarm["AlarmName"] for alarm in placed["Alarms"]]
+    assert [scaling.alarm(name)["Unit"] for name in names] == ["Count", "Count"]
