@@ -32,7 +32,7 @@ def check_request(operation: str, request: Any, service: str = "sagemaker") -> d
     """Return the request if it fits the operation's input.
 
     Returns:
-        The members AWS knows (it ignores others), without nulls; times in seconds since the epoch.
+        The members AWS knows (fields.check refuses others), without nulls; times in seconds since the epoch.
 
     Raises:
         AwsError: SerializationException for a wrong type, ValidationException (all violations in one message)
