@@ -16,7 +16,12 @@ USABLE_SHARE = 0.9
 ACTIVATIONS_GIB = 1.5
 """On each GPU, for a prefill of some thousand tokens. A guess, on the safe side for 8B models."""
 
+CUDA_12_AMI = "al2-ami-sagemaker-inference-gpu-3-1"
 CUDA_13_AMI = "al2023-ami-sagemaker-inference-gpu-4-1"
+"""Machine images of endpoints, by the CUDA of their containers: driver 550 and driver 580.
+
+Source: aws/deep-learning-containers, test/test_utils/constants.py (2026-08).
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,14 +32,13 @@ class Gpu:
         name: NVIDIA's.
         memory_gib: In GiB, as its name says; nvidia-smi shows a little less.
         speed: How fast it trains, an A10G being 1.
-        cuda_13_ami: InferenceAmiVersion of a variant whose image has CUDA 13, since the driver of the usual
-            one is too old.
+        has_cuda_13_ami: Whether endpoints with it take CUDA_13_AMI, and so containers with CUDA 13.
     """
 
     name: str
     memory_gib: int
     speed: float
-    cuda_13_ami: str = CUDA_13_AMI
+    has_cuda_13_ami: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +58,9 @@ class InstanceType:
 
 # Speed: memory bandwidth over that of an A10G (600 GB/s); of the ratios on NVIDIA's data sheets the smallest,
 # so that an estimate is rather too long. L4 300, L40S 864, A100 40 GB 1,555, A100 80 GB 2,039, H100 3,350.
-_A10G = Gpu(name="A10G", memory_gib=24, speed=1.0)
+# AWS's own tests were refused CUDA_13_AMI on ml.g5.12xlarge ("Invalid combination"): commit 2ec0bc190f of
+# aws/deep-learning-containers, 2026-07-15.
+_A10G = Gpu(name="A10G", memory_gib=24, speed=1.0, has_cuda_13_ami=False)
 _L4 = Gpu(name="L4", memory_gib=24, speed=0.5)
 _L40S = Gpu(name="L40S", memory_gib=48, speed=1.44)
 _A100 = Gpu(name="A100", memory_gib=40, speed=2.59)

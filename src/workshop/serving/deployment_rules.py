@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from workshop.instance_types import GIB, INSTANCE_TYPES, num_gpus_of, usable_bytes
-from workshop.serving.engines import ENGINES, NO_QUANTIZATION, ServingEngine, ami_version
+from workshop.serving.engines import ENGINES, NO_QUANTIZATION, ServingEngine, ami_version, cuda_of
 from workshop.serving.model_facts import ModelFacts
 from workshop.view.command_text import hider
 
@@ -202,16 +202,33 @@ def _adapter_rank(given: Deployment) -> list[Problem]:
     ]
 
 
-def _ami(given: Deployment) -> list[Problem]:
-    needed = ami_version(given.image, given.instance_type)
-    if needed is None or given.ami_version == needed:
+def _cuda(given: Deployment) -> list[Problem]:
+    """Compare the CUDA of the image with the driver of the machine image, and that with the GPU.
+
+    An older driver does not start the container, and a container with CUDA 12 was seen to hang on the newer
+    one without a log, while the endpoint costs. Source: aws/deep-learning-containers, pull request 6187.
+    """
+    cuda, needed = cuda_of(given.image), ami_version(given.image, given.instance_type)
+    if needed is None:
+        return []
+    if cuda == 13 and not INSTANCE_TYPES[given.instance_type].gpu.has_cuda_13_ami:
+        older = given.names.cuda_12_image
+        return [
+            Problem(
+                found=f"an image with CUDA 13 on {given.instance_type}",
+                expected=f"CUDA 12 there, or an instance that takes {needed}: ml.g6.12xlarge",
+                next_step="set endpoint_instance_type to such a one in workshop.yaml"
+                + (f", or take the image {older}" if older else ""),
+            )
+        ]
+    if given.ami_version == needed:
         return []
     return [
         Problem(
-            found=f"an image with CUDA 13.0 on {given.instance_type}, InferenceAmiVersion "
-            f"{given.ami_version or 'not set'}",
-            expected=f"InferenceAmiVersion = {needed}: the default's driver is too old for it",
-            next_step=f'set InferenceAmiVersion="{needed}" in the variant of the endpoint configuration',
+            found=f"an image with CUDA {cuda}, InferenceAmiVersion {given.ami_version or 'not set'}",
+            expected=f"InferenceAmiVersion = {needed}, whose driver is made for CUDA {cuda}",
+            next_step=f'set InferenceAmiVersion="{needed}" in the variant of the endpoint configuration; '
+            "containers of one endpoint all have the same generation of CUDA (common_cuda, serving_image)",
         )
     ]
 
@@ -273,7 +290,7 @@ CHECKS: tuple[Callable[[Deployment], list[Problem]], ...] = (
     _tensor_parallel,
     _num_variables,
     _adapter_rank,
-    _ami,
+    _cuda,
     _secrets,
     _written_by_transformers_5,
 )

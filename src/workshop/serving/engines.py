@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from workshop.instance_types import INSTANCE_TYPES
+from workshop.instance_types import CUDA_12_AMI, CUDA_13_AMI, INSTANCE_TYPES
 
 CONTAINER_MODEL_DIR = "/opt/ml/model"
 CONTAINER_PORT = 8080
@@ -25,6 +25,9 @@ REGISTRY_REGIONS = (
     *("ap-northeast-1", "ap-northeast-2", "ap-south-1", "ap-southeast-1", "ap-southeast-2"),
 )
 
+MAX_BATCH_SIZE = 32
+"""Sequences that vLLM, and so LMI, computes at once. Their default of 256 is captured in CUDA graphs, which
+ran out of memory by 60 to 130 MiB for Llama-3-8B on four L4. Source: djl-serving issue 3055."""
 
 Limit = Literal["total", "input", "requests"]
 """What an engine limits: prompt and answer together, the prompt alone, requests at once."""
@@ -40,6 +43,7 @@ class ServingEngine:
         framework: In `sagemaker.core.image_uris.retrieve`.
         version: Of the image, there.
         image: Its repository and tag.
+        cuda_12_image: The last one with CUDA 12; "" where `image` is that.
         model, tensor_parallel, max_total, quantize: Names of environment variables.
         max_input: Name of the variable for the longest prompt; "" where only the total is limited.
         max_requests: Name of the variable for the requests that it takes at once.
@@ -69,6 +73,7 @@ class ServingEngine:
     quantize: str
     quantizations: tuple[str, ...]
     info_path: str
+    cuda_12_image: str = ""
     max_input: str = ""
     fixed: tuple[tuple[str, str], ...] = ()
     lora: tuple[str, ...] = ()
@@ -129,12 +134,14 @@ ENGINES = {
         framework="vllm",
         version="0.30.0",
         image="vllm:0.30.0-gpu-py312-cu130-ubuntu24.04-sagemaker",
+        cuda_12_image="vllm:0.19.1-gpu-py312-cu129-ubuntu22.04-sagemaker",
         model="SM_VLLM_MODEL",
         tensor_parallel="SM_VLLM_TENSOR_PARALLEL_SIZE",
         max_total="SM_VLLM_MAX_MODEL_LEN",
         max_requests="SM_VLLM_MAX_NUM_SEQS",
         over_limit={"total": re.compile(r"context length (?:is|of) (?:only )?(?P<limit>\d+)")},
         quantize="SM_VLLM_QUANTIZATION",
+        fixed=(("SM_VLLM_MAX_NUM_SEQS", str(MAX_BATCH_SIZE)),),
         info_path="/v1/models",
         quantizations=("bitsandbytes", "fp8"),
         lora=("SM_VLLM_ENABLE_LORA", "SM_VLLM_LORA_MODULES"),
@@ -147,12 +154,13 @@ ENGINES = {
         framework="djl-lmi",
         version="0.38.0",
         image="djl-inference:0.38.0-lmi29.0.0-cu130",
+        cuda_12_image="djl-inference:0.36.0-lmi24.0.0-cu129",
         model="HF_MODEL_ID",
         tensor_parallel="OPTION_TENSOR_PARALLEL_DEGREE",
         max_total="OPTION_MAX_MODEL_LEN",
         max_requests="SERVING_JOB_QUEUE_SIZE",
         quantize="OPTION_QUANTIZE",
-        fixed=(("OPTION_ROLLING_BATCH", "vllm"),),
+        fixed=(("OPTION_MAX_ROLLING_BATCH_SIZE", str(MAX_BATCH_SIZE)),),
         info_path="/models",
         quantizations=("bitsandbytes", "fp8"),
         lora=("OPTION_ENABLE_LORA",),
@@ -169,27 +177,53 @@ def quantizations(engine: str, place: str) -> tuple[str, ...]:
     return (NO_QUANTIZATION, *ENGINES[engine].quantizations)
 
 
-def serving_image(engine: str, *, region: str, instance_type: str) -> str:
+def serving_image(engine: str, *, region: str, instance_type: str, cuda: int = 13) -> str:
     """Return the address of an engine's image in AWS's registry; no network is needed.
 
-    The same as `sagemaker.core.image_uris.retrieve` gives, whose import takes 5 s of a CPU; it is asked for
-    the regions that have a registry of their own.
+    The newest is the same as `sagemaker.core.image_uris.retrieve` gives, whose import takes 5 s of a CPU; it
+    is asked for the regions that have a registry of their own.
+
+    Args:
+        engine: A name of ENGINES.
+        region: Of the endpoint.
+        instance_type: Of the endpoint.
+        cuda: Its newest generation of CUDA: 13, or 12 for what runs beside a container with 12.
     """
     names = ENGINES[engine]
+    image = names.cuda_12_image if cuda == 12 and names.cuda_12_image else names.image
     if region in REGISTRY_REGIONS:
-        return f"{REGISTRY_ACCOUNT}.dkr.ecr.{region}.amazonaws.com/{names.image}"
+        return f"{REGISTRY_ACCOUNT}.dkr.ecr.{region}.amazonaws.com/{image}"
     from sagemaker.core import image_uris
 
-    return image_uris.retrieve(
+    newest = image_uris.retrieve(
         framework=names.framework,
         region=region,
         version=names.version,
         instance_type=instance_type,
         image_scope="inference",
     )
+    return f"{newest.partition('/')[0]}/{image}"
+
+
+def common_cuda(engines: Iterable[str], instance_type: str) -> int:
+    """Return the newest generation of CUDA, 12 or 13, that all containers on one endpoint can have.
+
+    The driver is the machine image's, and all of an endpoint's instances have the same one. A container with
+    the other generation was seen to stay in Creating without a log.
+
+    Source: aws/deep-learning-containers, pull request 6187.
+    """
+    known = INSTANCE_TYPES.get(instance_type)
+    newest = {cuda_of(ENGINES[engine].image) or 13 for engine in engines}
+    return 12 if 12 in newest or (known and not known.gpu.has_cuda_13_ami) else 13
+
+
+def cuda_of(image: str) -> int | None:
+    """Return the generation of CUDA that an image's tag names, for example 12; None where it names none."""
+    found = re.search(r"(?<![a-z0-9])cu(1\d)\d", image)
+    return int(found[1]) if found else None
 
 
 def ami_version(image: str, instance_type: str) -> str | None:
-    """Return InferenceAmiVersion of a variant that runs an image; None where AWS's default is right."""
-    known = INSTANCE_TYPES.get(instance_type)
-    return known.gpu.cuda_13_ami if known and "cu130" in image else None
+    """Return InferenceAmiVersion of a variant that runs an image; None where nothing is known of it."""
+    return {12: CUDA_12_AMI, 13: CUDA_13_AMI}.get(cuda_of(image)) if instance_type in INSTANCE_TYPES else None

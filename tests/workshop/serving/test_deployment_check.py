@@ -11,7 +11,7 @@ from safetensors import safe_open
 from tests.serve.server_process import BASE
 
 from workshop.errors import WorkshopError
-from workshop.instance_types import CUDA_13_AMI, INSTANCE_TYPES, num_gpus_of
+from workshop.instance_types import CUDA_12_AMI, CUDA_13_AMI, INSTANCE_TYPES, num_gpus_of
 from workshop.serving.deployment_check import check_deployment, problems_table
 from workshop.serving.engines import ENGINES
 from workshop.serving.model_facts import ModelFacts
@@ -50,8 +50,8 @@ def test_the_workshops_own_deployments_are_good(mode: str, engine: str, tmp_path
     settings = load_settings(environ={"WORKSHOP_MODE": mode, "WORKSHOP_SERVING_ENGINE": engine})
     plan = serving_plan(settings, tmp_path)
     problems = check_deployment(
-        engine, plan.environment, ModelFacts.of_folder(tmp_path), image=plan.image, ami_version=CUDA_13_AMI,
-        instance_type=settings.endpoint_instance_type, is_component=True,
+        engine, plan.environment, ModelFacts.of_folder(tmp_path), image=plan.image,
+        ami_version=plan.ami_version, instance_type=settings.endpoint_instance_type, is_component=True,
     )  # fmt: skip
     assert problems == []
     assert list(problems_table(problems).columns) == ["found", "expected", "do next"]
@@ -198,11 +198,25 @@ def test_an_adapter_served_by_a_component_of_its_own_is_compared_too() -> None:
     assert "an adapter of rank 64" in found("vllm", VLLM, facts, serves_adapter=True)
 
 
-def test_cuda_13_needs_its_machine_image() -> None:
-    assert f'InferenceAmiVersion="{CUDA_13_AMI}"' in found("vllm", VLLM, image=CU130)
-    assert "gpu-3-1" in found("vllm", VLLM, image=CU130, ami_version="al2-ami-sagemaker-inference-gpu-3-1")
-    assert found("vllm", VLLM, image=CU130, ami_version=CUDA_13_AMI) == ""
-    assert found("vllm", VLLM, image=CU130.replace("cu130", "cu124")) == ""
+@pytest.mark.parametrize(
+    ("image", "needed", "other"),
+    [(CU130, CUDA_13_AMI, CUDA_12_AMI), (CU130.replace("cu130", "cu124"), CUDA_12_AMI, CUDA_13_AMI)],
+)
+def test_a_container_and_the_machine_image_have_one_generation_of_cuda(
+    image: str, needed: str, other: str
+) -> None:
+    on_g6 = {"instance_type": "ml.g6.12xlarge", "image": image}
+    assert f'InferenceAmiVersion="{needed}"' in found("vllm", VLLM, **on_g6)
+    assert f"InferenceAmiVersion {other}" in found("vllm", VLLM, **on_g6, ami_version=other)
+    assert found("vllm", VLLM, **on_g6, ami_version=needed) == ""
+
+
+@pytest.mark.parametrize("ami_version", [None, CUDA_12_AMI, CUDA_13_AMI])
+def test_a_gpu_without_a_machine_image_for_cuda_13_gets_an_older_container(ami_version: str | None) -> None:
+    told = found("vllm", VLLM, image=CU130, ami_version=ami_version)
+    assert "CUDA 13 on ml.g5.12xlarge" in told
+    assert "ml.g6.12xlarge" in told
+    assert ENGINES["vllm"].cuda_12_image in told
 
 
 @pytest.mark.parametrize(

@@ -28,13 +28,14 @@ ENVIRONMENTS = {
         "SM_VLLM_MODEL": "/opt/ml/model",
         "SM_VLLM_TENSOR_PARALLEL_SIZE": "4",
         "SM_VLLM_MAX_MODEL_LEN": "2048",
+        "SM_VLLM_MAX_NUM_SEQS": "32",
         "SM_VLLM_QUANTIZATION": "fp8",
     },
     "lmi": {
         "HF_MODEL_ID": "/opt/ml/model",
         "OPTION_TENSOR_PARALLEL_DEGREE": "4",
         "OPTION_MAX_MODEL_LEN": "2048",
-        "OPTION_ROLLING_BATCH": "vllm",
+        "OPTION_MAX_ROLLING_BATCH_SIZE": "32",
         "OPTION_QUANTIZE": "fp8",
     },
 }
