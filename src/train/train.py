@@ -30,7 +30,7 @@ def main(argv: list[str]) -> None:
     """Check the settings, then train; the heavy imports come after the check."""
     from tuning.arguments import check, help_text
     from tuning.errors import UserError, exit_with
-    from tuning.launcher import check_restarts, end_with_launcher
+    from tuning.launcher import check_restarts, end_with_launcher, ignore_missing_interfaces
 
     try:
         if {"-h", "--help"} & set(argv):
@@ -39,6 +39,7 @@ def main(argv: list[str]) -> None:
         recipe = check(argv)
         check_restarts()
         end_with_launcher()
+        ignore_missing_interfaces()
         silence_known_warnings()
         with quick_imports():
             from tuning.run import run

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import pytest
 from tests.train.conftest import HANG_S, REPO
 
 from tuning.errors import UserError
-from tuning.launcher import check_restarts, launched_at
+from tuning.launcher import check_restarts, ignore_missing_interfaces, launched_at
 
 WORKER = """
 import os, signal, subprocess, sys, threading
@@ -105,3 +106,29 @@ def test_restarts_that_would_wait_for_the_attempt_before_are_refused(
 
 def test_this_process_was_launched_before_now() -> None:
     assert 0 < launched_at() <= time.time()
+
+
+def _interfaces_wanted_after(wanted: str, monkeypatch: pytest.MonkeyPatch) -> str | None:
+    monkeypatch.setenv("NCCL_SOCKET_IFNAME", wanted)
+    ignore_missing_interfaces()
+    return os.environ.get("NCCL_SOCKET_IFNAME")
+
+
+@pytest.mark.parametrize("wanted", ["ethwe9", "ethwe9,ethwe8", "=LO"])
+def test_an_interface_that_is_not_there_is_not_asked_of_nccl(
+    wanted: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _interfaces_wanted_after(wanted, monkeypatch) is None
+    assert f"NCCL_SOCKET_IFNAME={wanted} is not used" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("form", ["{}", "={}", "ethwe9,{}", "^{}"])
+def test_an_interface_that_is_there_stays(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = form.format(socket.if_nameindex()[0][1])
+    assert _interfaces_wanted_after(wanted, monkeypatch) == wanted
+
+
+def test_a_beginning_of_a_name_is_enough_unless_it_has_to_be_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    beginning = socket.if_nameindex()[0][1][:1]
+    assert _interfaces_wanted_after(beginning, monkeypatch) == beginning
+    assert _interfaces_wanted_after(f"={beginning}", monkeypatch) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 
 from tuning.errors import UserError
@@ -85,6 +86,31 @@ def check_restarts() -> None:
             found=f"torchrun --max_restarts {restarts} with one store for all attempts",
             expected="TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 in torchrun's environment, or no restarts",
             next_step="set it, or leave out --max_restarts: the same command resumes from a checkpoint",
+        )
+
+
+def ignore_missing_interfaces() -> None:
+    """Let NCCL look for network interfaces itself where the one that it is told of is not there.
+
+    The SDK's driver of torchrun names the interface of SageMaker's instances, "ethwe", in Local Mode too,
+    whose containers have "eth0"; NCCL then ends with "no socket interface found".
+
+    Source:
+        sagemaker 3.27, local_container.py and torchrun_driver.py; NCCL's guide, NCCL_SOCKET_IFNAME:
+        beginnings of names with commas between, "=" before whole names, "^" before those to leave out
+    """
+    wanted = os.environ.get("NCCL_SOCKET_IFNAME", "")
+    if not wanted or wanted.startswith("^"):
+        return
+    is_exact, names = wanted.startswith("="), [name for _, name in socket.if_nameindex()]
+    for start in wanted.removeprefix("=").split(","):
+        if any(name == start or (name.startswith(start) and not is_exact) for name in names):
+            return
+    del os.environ["NCCL_SOCKET_IFNAME"]
+    if os.environ.get("RANK", "0") == "0":
+        print(
+            f"NCCL_SOCKET_IFNAME={wanted} is not used: this machine has {', '.join(names)}; NCCL chooses",
+            flush=True,
         )
 
 
