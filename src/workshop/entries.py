@@ -267,6 +267,19 @@ def _count_and_hash(path: Path, notebook: str) -> tuple[int, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunState(Entry):
+    """Record the name that all jobs of one training begin with, before the first of them starts.
+
+    Args:
+        name: Its checkpoints are kept under it, too.
+        request_sha256: Of all that makes the result another one; see `workshop.training.runs.keep_run`.
+    """
+
+    name: str
+    request_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingJobState(ModelFolderEntry):
     """Record a SageMaker training job: from its start, so that a new kernel finds it again, to its result.
 

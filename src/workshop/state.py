@@ -14,6 +14,7 @@ from workshop.entries import (
     Entry,
     EvaluationState,
     ModelState,
+    RunState,
     TrainingJobState,
 )
 from workshop.errors import WorkshopError
@@ -27,7 +28,9 @@ ENTRIES: dict[str, tuple[type[Entry], str]] = {
     "dataset": (DatasetState, "01-Prepare-Dataset-KR-News"),
     "model": (ModelState, "02-Train-Local-KR-News"),
     "evaluation": (EvaluationState, "02-Train-Local-KR-News"),
+    "training_run": (RunState, "03-SageMaker-Training"),
     "training_job": (TrainingJobState, "03-SageMaker-Training"),
+    "long_training_run": (RunState, "03-1-Option-SageMaker-Training"),
     "long_training_job": (TrainingJobState, "03-1-Option-SageMaker-Training"),
     "endpoint": (EndpointState, "04-SageMaker-Inference"),
     "components": (ComponentsState, "02-SageMaker-Inference-Component"),

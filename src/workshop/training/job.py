@@ -36,6 +36,19 @@ class FollowedJob:
     model_uri: str
     log_path: Path
 
+    @property
+    def is_at_last_step(self) -> bool:
+        """Whether it trained to the end of what it was asked for; no progress line, no step."""
+        return bool(self.records) and self.records[-1]["step"] == self.records[-1]["num_steps"]
+
+    @property
+    def steps_text(self) -> str:
+        """Return which of all steps this training did."""
+        if not self.records:
+            return "no step"
+        first, last = self.records[0], self.records[-1]
+        return f"steps {first['step']:,} to {last['step']:,} of {last['num_steps']:,}"
+
 
 def new_log_path(home: Path, job_name: str) -> Path:
     """Return where a training's log is kept, in a folder that is there."""
