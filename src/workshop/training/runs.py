@@ -13,7 +13,6 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from workshop.aws.session import Aws
     from workshop.state import State
     from workshop.training.job import FollowedJob
-
-_CLOCK_MARGIN = timedelta(minutes=10)
-"""Between this machine's clock and AWS's, at most."""
 
 
 def keep_run(
@@ -64,12 +60,7 @@ def started_jobs(aws: Aws, run: RunState) -> list[str]:
     pages = (
         aws.client("sagemaker")
         .get_paginator("list_training_jobs")
-        .paginate(
-            NameContains=run.name,
-            CreationTimeAfter=datetime.fromisoformat(run.made_at) - _CLOCK_MARGIN,
-            SortBy="CreationTime",
-            SortOrder="Ascending",
-        )
+        .paginate(NameContains=run.name, SortBy="CreationTime", SortOrder="Ascending")
     )
     jobs = [job for page in pages for job in page["TrainingJobSummaries"]]
     return [job["TrainingJobName"] for job in jobs if job["TrainingJobStatus"] != "Failed"]
