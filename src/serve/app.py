@@ -42,7 +42,12 @@ class Application:
             max_concurrent_requests=settings.max_concurrent_requests,
             request_timeout_s=settings.request_timeout_s,
             metrics=dialect.metrics,
+            served=settings.model,
+            max_lora_rank=settings.max_lora_rank,
             runtime_adapters=settings.runtime_adapters,
+            adapters={name: settings.paths.shown(str(path)) for name, path in settings.adapters.items()},
+            options=settings.options,
+            paths=settings.paths,
         )
         self._routes = dialect.routes(self._service)
 

@@ -1,13 +1,17 @@
 """What the server asks of a dialect. Dialects come and go in `dialects/`; this interface stays.
 
-A dialect reads the requests of one engine's container and answers as that container does.
+A dialect reads the variables and requests of one engine's container and answers as that container does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
+
+from serve.container_paths import ContainerPaths
+from serve.variables import Family, Given, Variable
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -36,13 +40,26 @@ class Dialect:
 
     Args:
         name: As in the settings.
-        variables: Setting -> names of the container's environment variables for it; the first that is set
-            counts. All dialects' variables are read, whichever is spoken.
+        table: The variables of the image, and what becomes of each.
+        families: Of variables that the table does not name.
+        read: What the container was given: its variables, the model's folder if a flag names it, and where
+            /opt/ml is.
         routes: Makes the routes over a service.
         metrics: Makes what counts a service's requests.
     """
 
     name: str
-    variables: Mapping[str, tuple[str, ...]]
+    table: tuple[Variable, ...]
+    families: tuple[Family, ...]
+    read: Callable[[Mapping[str, str], str | None, ContainerPaths], Given]
     routes: Callable[[Service], Routes]
     metrics: Callable[[Service], RequestMetrics]
+
+    @cached_property
+    def variables(self) -> Mapping[str, tuple[str, ...]]:
+        """Setting -> the names of the variables that set it; the first that is given counts."""
+        found: dict[str, tuple[str, ...]] = {}
+        for variable in self.table:
+            if variable.setting:
+                found[variable.setting] = (*found.get(variable.setting, ()), variable.name)
+        return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import sys
@@ -11,8 +12,11 @@ import time
 from collections.abc import Sequence
 
 from processes.errors import UserError
+from serve import container_paths
+from serve.adapter_rank import check_rank
+from serve.container_paths import ContainerPaths
 from serve.engines.load import load_engine
-from serve.model_folder import read_model_folder
+from serve.model_options import read_model
 from serve.settings import ServeSettings, read_settings, token_limits
 
 logger = logging.getLogger(__name__)
@@ -29,7 +33,8 @@ def start(argv: Sequence[str]) -> int:
     try:
         return serve(read_settings(argv))
     except UserError as error:
-        print(error, file=sys.stderr)
+        paths = ContainerPaths(os.environ.get(container_paths.VARIABLE, ""))
+        print(paths.shown(str(error)), file=sys.stderr)
         return 2
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
@@ -48,7 +53,9 @@ def serve(settings: ServeSettings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn puts its own handlers over these while it runs, and raises the signal again at its end.
         signal.signal(number, _end)
-    model = read_model_folder(settings.model_dir)
+    model = read_model(settings)
+    for name, folder in settings.adapters.items():
+        check_rank(name, folder, settings.max_lora_rank)
     max_input, max_total = token_limits(settings, model.max_positions)
     listener = listen(settings)
     host, port = listener.getsockname()[:2]

@@ -6,17 +6,19 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import partial
 
 from starlette.requests import ClientDisconnect, Request
 
+from serve.container_paths import ContainerPaths
 from serve.engine import Capacity, Engine
 from serve.errors import RequestError, generation_failed, incomplete
 from serve.metrics import RequestMetrics
 from serve.model_folder import ModelFolder
 from serve.request import GenerateRequest, prepare
 from serve.run import Run
+from serve.served_model import ServedModel
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +36,12 @@ class Service:
         max_concurrent_requests: Further requests are refused with 429.
         request_timeout_s: A request that takes longer ends with an error.
         metrics: Makes the dialect's.
+        served: What the model is called; by its folder when None.
         runtime_adapters: LoRA adapters may be loaded while it serves.
+        max_lora_rank: Of an adapter; None for any.
+        adapters: Name -> folder of those that it starts with, as the container knows them.
+        options: Of the dialect.
+        paths: The container's.
     """
 
     def __init__(
@@ -46,20 +53,27 @@ class Service:
         max_concurrent_requests: int,
         request_timeout_s: float,
         metrics: Callable[[Service], RequestMetrics],
+        served: ServedModel | None = None,
+        max_lora_rank: int | None = None,
         runtime_adapters: bool = False,
+        adapters: Mapping[str, str] | None = None,
+        options: Mapping[str, str] | None = None,
+        paths: ContainerPaths | None = None,
     ) -> None:
         self.engine: Engine | None = None
         self.model = model
+        path = str(model.path)
+        self.served = served or ServedModel(id=path, folder=model.path, names=(path,))
+        self.max_lora_rank = max_lora_rank
+        self.adapter_sources = dict(adapters or {})
+        self.options = dict(options or {})
+        self.paths = paths or ContainerPaths()
         self.max_input, self.max_total = max_input, max_total
         self.max_concurrent_requests = max_concurrent_requests
         self.request_timeout_s = request_timeout_s
         self.runtime_adapters = runtime_adapters
         self._num_requests = 0
         self.metrics = metrics(self)
-
-    @property
-    def model_id(self) -> str:
-        return str(self.model.path)
 
     def healthy_engine(self) -> Engine:
         """Return the engine.

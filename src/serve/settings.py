@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from processes.errors import UserError
+from serve import container_paths
+from serve.container_paths import ContainerPaths
 from serve.dialects.registry import DIALECTS, variables_of
+from serve.served_model import ServedModel
+from serve.variables import Variable, check, done, without
 
 DTYPES = ("float32", "bfloat16", "float16", "auto")
 # LMI's and vLLM's other words for them.
@@ -23,28 +28,57 @@ MAX_CONCURRENT_REQUESTS = 128
 MAX_BATCH_SIZE = 32
 # Share of the original's tokens that an int8 copy has to choose itself.
 MIN_INT8_AGREEMENT_PERCENT = 90
+# vLLM's, and so LMI's.
+MAX_LORA_RANK = 16
 # SageMaker waits 60 s for an answer: nobody reads what comes later.
 REQUEST_TIMEOUT_S = 60
-# Flag -> variables that mean the same; the first that is set counts.
+# The server's own variables, in every dialect.
+OWN: tuple[Variable, ...] = (
+    *done("model", "SM_MODEL_DIR", says="the model's folder where nothing else names one"),
+    *done("host", "HOST", says="address to listen on"),
+    *done("port", "PORT", says="0 takes a free one"),
+    *done("dialect", "SERVE_DIALECT", says="whose routes and bodies to speak"),
+    *done("engine", "SERVE_ENGINE", says="what generates"),
+    *done("cache_dir", "SERVE_CACHE_DIR", says="where ctranslate2 keeps converted models"),
+    *done("min_int8_agreement_percent", "SERVE_MIN_INT8_AGREEMENT_PERCENT", says="of an int8 copy"),
+    *done("max_concurrent_requests", "SERVE_MAX_CONCURRENT_REQUESTS", says="more are answered with 429"),
+    *done(
+        "request_timeout_s", "SERVE_REQUEST_TIMEOUT_S", says="a request that takes longer ends with an error"
+    ),
+    *done(
+        "paths", container_paths.VARIABLE, says="the folder that is /opt/ml, in a container without a mount"
+    ),
+    *done("threads", "OMP_NUM_THREADS", says="of one multiplication; 1 unless it is set"),
+    *done("download", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", says="the S3 that has a model"),
+    *without("the sandbox reads it: the server starts alone", "SERVE_PRELOADED"),
+)
+# Flag -> variables that mean the same; of those that the dialect reads the first that is set counts.
 VARIABLES = {
-    "model": (*variables_of("model"), "SM_MODEL_DIR"),
-    "host": ("HOST",),
-    "port": ("PORT",),
-    "dialect": ("SERVE_DIALECT",),
-    "engine": ("SERVE_ENGINE",),
-    "quantize": variables_of("quantize"),
-    "cache_dir": ("SERVE_CACHE_DIR",),
-    "min_int8_agreement_percent": ("SERVE_MIN_INT8_AGREEMENT_PERCENT",),
-    "adapters": variables_of("adapters"),
-    "runtime_adapters": variables_of("runtime_adapters"),
-    "max_input_tokens": variables_of("max_input_tokens"),
-    "max_total_tokens": variables_of("max_total_tokens"),
-    "max_concurrent_requests": variables_of("max_concurrent_requests"),
-    "max_batch_size": variables_of("max_batch_size"),
-    "max_batch_prefill_tokens": variables_of("max_batch_prefill_tokens"),
-    "request_timeout_s": ("SERVE_REQUEST_TIMEOUT_S",),
-    "dtype": variables_of("dtype"),
+    name: (
+        *variables_of(name),
+        *(variable.name for variable in OWN if variable.setting == name),
+    )
+    for name in (
+        *(
+            "model",
+            "host",
+            "port",
+            "dialect",
+            "engine",
+            "quantize",
+            "cache_dir",
+            "min_int8_agreement_percent",
+        ),
+        *("adapters", "runtime_adapters", "max_input_tokens", "max_total_tokens", "max_concurrent_requests"),
+        *("max_batch_size", "max_batch_prefill_tokens", "request_timeout_s", "dtype"),
+    )
 }
+# Of one dialect, without a flag.
+OPTIONS = (
+    *("served_model_name", "generation_config", "override_generation_config", "chat_template"),
+    *("max_lora_rank", "output_formatter", "tgi_compat", "rolling_batch", "async_mode", "load_models"),
+    "download_dir",
+)
 HELP = {
     "model": "folder of the model ($SM_MODEL_DIR, /opt/ml/model)",
     "host": "address to listen on (0.0.0.0)",
@@ -73,7 +107,10 @@ class ServeSettings:
     """Hold what the server was asked for; None where the model decides (see `token_limits`).
 
     Args:
-        model_dir: Folder of the model.
+        model: What is served.
+        max_lora_rank: Of an adapter, where the dialect has a limit.
+        options: Of the dialect: name -> text, for those that are given.
+        paths: The container's.
         host: Address to listen on.
         port: 0 to 65535; 0 takes a free one.
         max_input_tokens: Longest prompt.
@@ -91,7 +128,7 @@ class ServeSettings:
         runtime_adapters: More of them may be loaded while it serves.
     """
 
-    model_dir: Path
+    model: ServedModel
     host: str
     port: int
     max_input_tokens: int | None
@@ -107,6 +144,13 @@ class ServeSettings:
     min_int8_agreement_percent: int
     adapters: Mapping[str, Path]
     runtime_adapters: bool = False
+    max_lora_rank: int | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    paths: ContainerPaths = field(default_factory=ContainerPaths)
+
+    @property
+    def model_dir(self) -> Path:
+        return self.model.folder
 
 
 def read_settings(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> ServeSettings:
@@ -122,7 +166,15 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str] | None = None)
     """
     environ = os.environ if environ is None else environ
     flags = _parser().parse_args(argv)
-    values = {name: _value(name, getattr(flags, name), environ) for name in VARIABLES}
+    paths = ContainerPaths(environ.get(container_paths.VARIABLE, ""))
+    environ = {name: paths.shown(text) for name, text in environ.items()}
+    dialect = DIALECTS[_choice(_value("dialect", flags.dialect, environ, {}), tuple(DIALECTS))]
+    given = dialect.read(environ, flags.model, paths)
+    table = (*OWN, *dialect.table)
+    check(table, dialect.families, given, {name for names in VARIABLES.values() for name in names})
+    known = {variable.name for variable in table}
+    environ = {name: text for name, text in given.environ.items() if name in known}
+    values = {name: _value(name, getattr(flags, name), environ, given.origins) for name in VARIABLES}
     dtype = values["dtype"]
     values["dtype"] = _Value(dtype.origin, DTYPE_ALIASES.get(dtype.text, dtype.text))
     chosen = {
@@ -136,7 +188,7 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str] | None = None)
     }
     if chosen["quantize"] != "none" and chosen["engine"] != "ctranslate2":
         raise _wrong(values["quantize"], "none, or the engine ctranslate2 (SERVE_ENGINE) on a CPU")
-    adapters = _adapters(values["adapters"])
+    adapters = {name: paths.local(folder) for name, folder in _adapters(values["adapters"]).items()}
     if adapters and chosen["engine"] == "ctranslate2":
         raise _wrong(values["adapters"], "none with the engine ctranslate2, which has no LoRA adapters")
     port = _number(values["port"], lowest=0)
@@ -150,8 +202,12 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str] | None = None)
     if prefill is not None and max_input_tokens is not None and prefill < max_input_tokens:
         origin = values["max_input_tokens"].origin
         raise _wrong(values["max_batch_prefill_tokens"], f"at least {origin} = {max_input_tokens}")
+    options = _options(dialect.variables, environ)
     return ServeSettings(
-        model_dir=Path(values["model"].text or "/opt/ml/model"),
+        model=given.model,
+        options=options,
+        max_lora_rank=_max_lora_rank(dialect.variables, options),
+        paths=paths,
         host=values["host"].text or "0.0.0.0",
         port=8080 if port is None else port,
         max_input_tokens=max_input_tokens,
@@ -159,7 +215,7 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str] | None = None)
         max_concurrent_requests=_number(values["max_concurrent_requests"]) or MAX_CONCURRENT_REQUESTS,
         max_batch_size=_number(values["max_batch_size"]) or MAX_BATCH_SIZE,
         request_timeout_s=_number(values["request_timeout_s"]) or REQUEST_TIMEOUT_S,
-        cache_dir=Path(values["cache_dir"].text or _user_cache_dir(environ)),
+        cache_dir=paths.local(values["cache_dir"].text or str(_user_cache_dir(given.environ))),
         min_int8_agreement_percent=agreement or MIN_INT8_AGREEMENT_PERCENT,
         adapters=adapters,
         runtime_adapters=_switch(values["runtime_adapters"]),
@@ -215,13 +271,29 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _value(name: str, flag: str | None, environ: Mapping[str, str]) -> _Value:
+def _value(name: str, flag: str | None, environ: Mapping[str, str], origins: Mapping[str, str]) -> _Value:
     if flag is not None:
         return _Value("--" + name.replace("_", "-"), flag)
     for variable in VARIABLES[name]:
         if environ.get(variable):
-            return _Value(variable, environ[variable])
+            return _Value(origins.get(variable, variable), environ[variable])
     return _Value(VARIABLES[name][0], "")
+
+
+def _options(variables: Mapping[str, tuple[str, ...]], environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the dialect's options that are given."""
+    found = {
+        name: [environ[each] for each in variables.get(name, ()) if environ.get(each)] for name in OPTIONS
+    }
+    return {name: texts[0] for name, texts in found.items() if texts}
+
+
+def _max_lora_rank(variables: Mapping[str, tuple[str, ...]], options: Mapping[str, str]) -> int | None:
+    """Return the largest rank of an adapter; None where the dialect has no such limit."""
+    names = variables.get("max_lora_rank")
+    if names is None:
+        return None
+    return _number(_Value(names[0], options.get("max_lora_rank", ""))) or MAX_LORA_RANK
 
 
 def _choice(value: _Value, known: tuple[str, ...]) -> str:
@@ -239,14 +311,29 @@ def _switch(value: _Value) -> bool:
     return text in ("true", "1")
 
 
-def _adapters(value: _Value) -> dict[str, Path]:
-    """Read NAME=FOLDER pairs, with commas or spaces between them (TGI's and vLLM's form)."""
-    pairs = [item.partition("=") for item in re.split(r"[,\s]+", value.text) if item]
-    if not all(name and folder for name, _, folder in pairs) or len({name for name, *_ in pairs}) < len(
-        pairs
-    ):
+def _adapters(value: _Value) -> dict[str, str]:
+    """Read NAME=FOLDER pairs, with commas or spaces between them, or vLLM's JSON objects."""
+    if value.text.strip()[:1] in ("{", "["):
+        pairs = _json_adapters(value)
+    else:
+        items = [item.partition("=") for item in re.split(r"[,\s]+", value.text) if item]
+        pairs = [(name, folder) for name, _, folder in items]
+    if not all(name and folder for name, folder in pairs) or len(dict(pairs)) < len(pairs):
         raise _wrong(value, "NAME=FOLDER,NAME=FOLDER with each name once")
-    return {name: Path(folder) for name, _, folder in pairs}
+    return dict(pairs)
+
+
+def _json_adapters(value: _Value) -> list[tuple[str, str]]:
+    """Read an array of objects, or objects with spaces between them."""
+    decoder, text, found = json.JSONDecoder(), value.text.strip(), []
+    try:
+        while text:
+            item, end = decoder.raw_decode(text)
+            found += item if isinstance(item, list) else [item]
+            text = text[end:].lstrip()
+        return [(each["name"], each["path"]) for each in found]
+    except (ValueError, KeyError, TypeError):
+        raise _wrong(value, 'JSON objects like {"name": "news", "path": "FOLDER"}') from None
 
 
 def _user_cache_dir(environ: Mapping[str, str]) -> Path:

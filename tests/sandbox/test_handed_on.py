@@ -22,8 +22,8 @@ def test_a_masked_processor_is_masked_in_jobs_and_endpoints_too(
     request.addfinalizer(paths.remove)
     record = {"ResourceConfig": {"InstanceCount": 1}, "TrainingJobName": "job", "TrainingJobArn": "arn"}
     job = container.environment(record, paths, url="http://127.0.0.1:1", region="us-east-1")
-    served = container_environment({}, paths=paths, port=1, region="us-east-1")
+    served = container_environment({}, paths=paths, port=1, region="us-east-1", url="")
     assert job[MASK] == served[MASK] == "AVX2"
     assert "SOMETHING_ELSE" not in {*job, *served}
     monkeypatch.delenv(MASK)
-    assert MASK not in container_environment({}, paths=paths, port=1, region="us-east-1")
+    assert MASK not in container_environment({}, paths=paths, port=1, region="us-east-1", url="")

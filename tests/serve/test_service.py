@@ -48,7 +48,7 @@ def long_dir(chat_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", params=["tgi", "lmi", "vllm"])
 def busy_server(request: pytest.FixtureRequest, long_dir: Path) -> Iterator[ServerProcess]:
     """A server with room for one request, which may take 2 s."""
-    variables = {"MAX_CONCURRENT_REQUESTS": "1", "SERVE_REQUEST_TIMEOUT_S": "2"}
+    variables = {"SERVE_MAX_CONCURRENT_REQUESTS": "1", "SERVE_REQUEST_TIMEOUT_S": "2"}
     with ServerProcess(HF_MODEL_ID=str(long_dir), SERVE_DIALECT=request.param, **variables) as process:
         process.dialect = request.param
         yield process.ready()

@@ -44,16 +44,19 @@ def test_the_old_name_of_the_input_limit_and_an_empty_variable_are_understood() 
     assert token_limits(settings, 64) == (10, 64)
 
 
-@pytest.mark.parametrize("dialect", ["tgi", "lmi", "vllm"])
-def test_the_variables_of_every_container_are_read_in_every_dialect_and_tgis_count_first(
-    dialect: str,
+LIMITS = {"tgi": "MAX_TOTAL_TOKENS", "lmi": "OPTION_MAX_MODEL_LEN", "vllm": "SM_VLLM_MAX_MODEL_LEN"}
+
+
+@pytest.mark.parametrize("dialect", LIMITS)
+def test_a_dialect_reads_its_images_variables_and_says_which_it_ignores(
+    dialect: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    names = ("MAX_TOTAL_TOKENS", "OPTION_MAX_MODEL_LEN", "SM_VLLM_MAX_MODEL_LEN")
-    environ = {name: str(100 + place) for place, name in enumerate(names)} | {"SERVE_DIALECT": dialect}
-    for place, name in enumerate(names):
-        settings = read_settings([], environ)
-        assert (settings.dialect, settings.max_total_tokens) == (dialect, 100 + place)
-        del environ[name]
+    environ = {name: str(100 + place) for place, name in enumerate(LIMITS.values())}
+    settings = read_settings([], environ | {"SERVE_DIALECT": dialect, "HF_MODEL_ID": "/m"})
+    assert (settings.dialect, settings.max_total_tokens) == (dialect, int(environ[LIMITS[dialect]]))
+    ignored = [record.message for record in caplog.records if "is ignored" in record.message]
+    assert len(ignored) == 2
+    assert not any(LIMITS[dialect] in line for line in ignored)
 
 
 def test_the_models_context_is_the_default_limit() -> None:
@@ -117,11 +120,13 @@ def test_the_share_that_int8_has_to_choose_is_a_percentage() -> None:
 
 @pytest.mark.parametrize(("word", "dtype"), [("fp16", "float16"), ("bf16", "bfloat16"), ("half", "float16")])
 def test_lmis_and_vllms_words_for_a_dtype_are_understood(word: str, dtype: str) -> None:
-    assert read_settings([], {"OPTION_DTYPE": word}).dtype == dtype
+    assert read_settings(["--dialect", "lmi", "--model", "/m"], {"OPTION_DTYPE": word}).dtype == dtype
+    assert read_settings(["--dialect", "vllm"], {"SM_VLLM_DTYPE": word}).dtype == dtype
 
 
 def test_adapters_may_be_loaded_at_run_time_where_a_variable_says_so() -> None:
-    assert not read_settings([], {}).runtime_adapters
-    assert read_settings([], {"OPTION_ENABLE_LORA": "true"}).runtime_adapters
+    lmi = ["--dialect", "lmi", "--model", "/m"]
+    assert not read_settings(lmi, {}).runtime_adapters
+    assert read_settings(lmi, {"OPTION_ENABLE_LORA": "true"}).runtime_adapters
     with pytest.raises(UserError, match="OPTION_ENABLE_LORA = 'maybe'"):
-        read_settings([], {"OPTION_ENABLE_LORA": "maybe"})
+        read_settings(lmi, {"OPTION_ENABLE_LORA": "maybe"})

@@ -12,7 +12,7 @@ from sandbox.handed_on import handed_on
 
 
 def container_environment(
-    given: Mapping[str, str], *, paths: ContainerPaths, port: int, region: str
+    given: Mapping[str, str], *, paths: ContainerPaths, port: int, region: str, url: str
 ) -> dict[str, str]:
     """Return the whole environment of a server process.
 
@@ -21,15 +21,21 @@ def container_environment(
         paths: The folders used as /opt/ml and /tmp.
         port: Where on 127.0.0.1 the program shall listen.
         region: AWS region.
+        url: The sandbox's: the AWS that a program in the container reaches, as an endpoint's role lets it.
     """
     return {
         **machine_environment(),
         "HOME": str(paths.tmp),
         "TMPDIR": str(paths.tmp),
         "SM_MODEL_DIR": paths.inside("/opt/ml/model"),
+        # The serving engines' own server shows the container's paths, and reads the files where they are.
+        "SERVE_OPT_ML_DIR": paths.inside("/opt/ml"),
         **{name: paths.inside(value) for name, value in given.items()},
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "sandbox",
+        "AWS_SECRET_ACCESS_KEY": "sandbox",
         "HOST": "127.0.0.1",
         "PORT": str(port),
         "SAGEMAKER_BIND_TO_PORT": str(port),

@@ -96,7 +96,7 @@ class Instance:
         self._paths.folder.with_suffix(SCRATCH_SUFFIX).write_text(str(self._paths.scratch), encoding="utf-8")
         self.model_folder = self._paths.local("/opt/ml/model")
         self.num_in_flight = 0
-        self._region, self._command = region, command
+        self._region, self._command, self._url = region, command, context.url
         self._log = LogStream(context, region=region, group=log_group, stream=f"{variant_name}/{self.id}")
         self._stopped = threading.Event()
         self._lock = threading.Lock()
@@ -222,7 +222,7 @@ class Instance:
 
     def _port_and_environment(self) -> tuple[int, dict[str, str]]:
         port, given = free_port(), self.spec.environment
-        env = container_environment(given, paths=self._paths, port=port, region=self._region)
+        env = container_environment(given, paths=self._paths, port=port, region=self._region, url=self._url)
         return port, env
 
     def _begin_to_serve(self, connections: Connections) -> None:

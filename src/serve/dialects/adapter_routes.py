@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -17,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from processes.errors import UserError
+from serve.adapter_rank import check_rank
 from serve.bodies import json_response, missing_field, read_json, typed, wrong_type
 from serve.errors import RequestError
 from serve.service import Service
@@ -50,16 +50,20 @@ class AdapterRoutes:
             raise wrong_type("", value, "an object with name and src")
         if "name" not in value or "src" not in value:
             raise missing_field([member for member in ("name", "src") if member not in value])
-        name, src = typed("name", value["name"], "string"), Path(typed("src", value["src"], "string"))
+        name, paths = typed("name", value["name"], "string"), self._service.paths
+        src = paths.shown(typed("src", value["src"], "string"))
+        folder = paths.local(src)
         # Only this format: a pickled file could run code.
-        if not (src / WEIGHTS).is_file():
+        if not (folder / WEIGHTS).is_file():
             raise RequestError(400, "validation", f"the adapter {name!r}: {src} holds no {WEIGHTS}")
         if not name or "." in name:
             raise RequestError(400, "validation", f"found name {name!r}; expected a name without a dot")
         try:
-            await asyncio.to_thread(self._service.healthy_engine().load_adapter, name, src)
+            check_rank(name, folder, self._service.max_lora_rank)
+            await asyncio.to_thread(self._service.healthy_engine().load_adapter, name, folder)
         except UserError as error:
-            raise RequestError(400, "validation", error.found) from None
+            raise RequestError(400, "validation", paths.shown(error.found)) from None
+        self._service.adapter_sources[name] = src
         logger.info("Registered adapter %s from %s successfully", name, src)
         return json_response({"status": f"Adapter {name} registered"})
 

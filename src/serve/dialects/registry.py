@@ -7,10 +7,11 @@ from serve.dialects.lmi.dialect import LMI
 from serve.dialects.tgi.dialect import TGI
 from serve.dialects.vllm.dialect import VLLM
 
-# The first is the default, and its variables count before those of the others.
+# The first is the default.
 DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (TGI, LMI, VLLM)}
 
 
 def variables_of(setting: str) -> tuple[str, ...]:
     """Return the environment variables of every dialect's container for a setting."""
-    return tuple(name for dialect in DIALECTS.values() for name in dialect.variables.get(setting, ()))
+    names = (name for dialect in DIALECTS.values() for name in dialect.variables.get(setting, ()))
+    return tuple(dict.fromkeys(names))

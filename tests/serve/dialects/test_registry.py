@@ -10,7 +10,7 @@ import yaml
 import serve
 from sandbox import images
 from serve.dialects.registry import DIALECTS
-from serve.settings import VARIABLES
+from serve.settings import OPTIONS, VARIABLES
 from workshop import inference
 from workshop.serving.engines import ENGINES, serving_image
 
@@ -38,7 +38,7 @@ def test_the_workshop_knows_every_dialect() -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 def test_a_dialects_variables_are_those_of_settings(dialect) -> None:
-    assert set(dialect.variables) <= set(VARIABLES)
+    assert set(dialect.variables) <= {*VARIABLES, *OPTIONS}
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from serve.dialect import Dialect, Routes
+from serve.dialects.lmi.model_store import read
+from serve.dialects.lmi.variables import FAMILIES, TABLE
 from serve.metrics import NoMetrics
 
 if TYPE_CHECKING:
@@ -16,23 +17,18 @@ def make_routes(service: Service) -> Routes:
     """Return the routes.
 
     Raises:
-        UserError: OPTION_OUTPUT_FORMATTER has a value that is not offered.
+        UserError: The output formatter is not offered.
     """
     from serve.dialects.lmi.routes import LmiRoutes, read_options
 
-    return LmiRoutes(service, read_options(os.environ))
+    return LmiRoutes(service, read_options(service.options))
 
 
 LMI = Dialect(
     name="lmi",
-    variables={
-        "model": ("OPTION_MODEL_ID",),
-        "quantize": ("OPTION_QUANTIZE",),
-        "runtime_adapters": ("OPTION_ENABLE_LORA",),
-        "max_total_tokens": ("OPTION_MAX_MODEL_LEN",),
-        "max_batch_size": ("OPTION_MAX_ROLLING_BATCH_SIZE",),
-        "dtype": ("OPTION_DTYPE",),
-    },
+    table=TABLE,
+    families=FAMILIES,
+    read=read,
     routes=make_routes,
     metrics=lambda _: NoMetrics(),
 )

@@ -46,20 +46,20 @@ class LmiOptions:
         return ("sse" if self.tgi_compat else "jsonlines") if stream else "json"
 
 
-def read_options(environ: Mapping[str, str]) -> LmiOptions:
-    """Read LMI's variables.
+def read_options(given: Mapping[str, str]) -> LmiOptions:
+    """Read LMI's options, by their names in `option.NAME`.
 
     Raises:
         UserError: An output formatter that is not offered.
     """
-    formatter = environ.get("OPTION_OUTPUT_FORMATTER") or None
+    formatter = given.get("output_formatter") or None
     if formatter not in (None, *FORMATTERS):
         raise UserError(
             found=f"OPTION_OUTPUT_FORMATTER = {formatter!r}",
             expected=f"one of {', '.join(FORMATTERS)}, or none",
             next_step="correct OPTION_OUTPUT_FORMATTER, or leave it out",
         )
-    return LmiOptions(formatter=formatter, tgi_compat=environ.get("OPTION_TGI_COMPAT", "").lower() == "true")
+    return LmiOptions(formatter=formatter, tgi_compat=given.get("tgi_compat", "").lower() == "true")
 
 
 class LmiRoutes:
@@ -70,7 +70,7 @@ class LmiRoutes:
         self._rules = Rules(
             fields=FIELDS,
             not_offered=NOT_OFFERED,
-            own_names=frozenset({"lmi", service.model_id}),
+            own_names=service.served.known_names,
             part_separator="\n",
             max_tokens={"chat": MAX_NEW_TOKENS, "completion": MAX_NEW_TOKENS},
         )
@@ -80,7 +80,7 @@ class LmiRoutes:
             Route("/ping", self._ping, methods=["GET"]),
             Route("/models", self._models, methods=["GET"]),
             Route("/invocations", self._invocations, methods=["POST"]),
-            Route("/predictions/{name}", self._invocations, methods=["POST"]),
+            Route("/predictions/{name}", self._predictions, methods=["POST"]),
             Route("/v1/chat/completions", self._invocations, methods=["POST"]),
             *AdapterRoutes(self._service, variable="OPTION_ENABLE_LORA").routes(),
         ]
@@ -100,14 +100,20 @@ class LmiRoutes:
         """
         is_loaded = self._service.engine is not None
         model = {
-            "modelName": "model",
-            "modelUrl": self._service.model_id,
+            "modelName": self._service.served.store_name,
+            "modelUrl": self._service.served.store_url,
             "minWorkers": 1,
             "maxWorkers": 1,
             "loadedAtStartup": True,
             "modelStatus": "Healthy" if is_loaded else "Starting",
         }
         return json_response({"models": [model]})
+
+    async def _predictions(self, http: Request) -> Response:
+        name = http.path_params["name"]
+        if name != self._service.served.store_name:
+            raise RequestError(404, "model_not_found", f"Model or workflow not found: {name[:200]}")
+        return await self._invocations(http)
 
     async def _invocations(self, http: Request) -> Response:
         received_s = time.perf_counter()
@@ -129,7 +135,7 @@ class LmiRoutes:
     ) -> Response:
         service = self._service
         request = parse_openai("chat", value, self._rules, service.model.chat_template, adapters)
-        writer = LmiWriter(request, model=request.model or service.model_id)
+        writer = LmiWriter(request, model=request.generate.parameters["adapter_id"] or service.served.name)
         formatter = self._options.formatter_for(request.generate.stream)
         if formatter != "json":
             shape = LmiChunks(writer, is_sse=formatter == "sse")

@@ -49,8 +49,7 @@ class TgiRoutes:
         self._rules = Rules(
             fields=FIELDS,
             not_offered={kind: fields | NEWER for kind, fields in NOT_OFFERED.items()},
-            # huggingface_hub sends "dummy" to an address.
-            own_names=frozenset({"tgi", "dummy", service.model_id}),
+            own_names=service.served.known_names,
             is_tgi=True,
         )
 
@@ -84,7 +83,7 @@ class TgiRoutes:
     async def _info(self, _: Request) -> Response:
         service = self._service
         info = {
-            "model_id": service.model_id,
+            "model_id": service.served.id,
             "model_sha": None,
             "model_pipeline_tag": None,
             "max_concurrent_requests": service.max_concurrent_requests,
@@ -105,7 +104,7 @@ class TgiRoutes:
         return Response(self._service.metrics.text(), media_type=CONTENT_TYPE)
 
     async def _models(self, _: Request) -> Response:
-        name = self._service.model_id
+        name = self._service.served.id
         model = {"id": name, "object": "model", "created": 0, "owned_by": name}
         return json_response({"object": "list", "data": [model]})
 
@@ -177,7 +176,9 @@ class TgiRoutes:
             self._service.metrics.received()
             self._service.metrics.failed(error.error_type)
             raise
-        name = request.generate.parameters["adapter_id"] or self._service.model_id
+        # In TGI a chat's answer has the name that the request has, a completion's always the model's.
+        asked = request.model if kind == "chat" and request.model != "tgi" else None
+        name = asked or self._service.served.id
         writer = Writer(request, model=name, fingerprint=FINGERPRINT)
         if request.generate.stream:
             return stream(self._service, request.generate, received_s, ChunkStream(writer))

@@ -37,7 +37,7 @@ class VllmRoutes:
         self._rules = Rules(
             fields=FIELDS,
             not_offered=NOT_OFFERED,
-            own_names=frozenset({service.model_id}),
+            own_names=service.served.known_names,
             part_separator="\n",
             max_tokens={
                 "chat": generation.get("max_new_tokens"),
@@ -79,11 +79,11 @@ class VllmRoutes:
         return Response(self._service.metrics.text(), media_type=CONTENT_TYPE)
 
     async def _models(self, _: Request) -> Response:
-        name = self._service.model_id
-        models = [self._model(name, root=name, parent=None)]
+        service = self._service
+        models = [self._model(name, root=service.served.id, parent=None) for name in service.served.names]
         models += [
-            self._model(adapter, root=adapter, parent=name)
-            for adapter in self._service.healthy_engine().adapters
+            self._model(name, root=service.adapter_sources.get(name, name), parent=service.served.name)
+            for name in service.healthy_engine().adapters
         ]
         return json_response({"object": "list", "data": models})
 
@@ -125,7 +125,7 @@ class VllmRoutes:
         service = self._service
         adapters = service.healthy_engine().adapters
         request = parse_openai(kind, value, self._rules, service.model.chat_template, adapters)
-        writer = VllmWriter(request, model=request.model or service.model_id)
+        writer = VllmWriter(request, model=request.generate.parameters["adapter_id"] or service.served.name)
         if request.generate.stream:
             return await started_stream(service, request.generate, received_s, VllmStream(writer))
         run = await service.complete(http, request.generate, received_s)

@@ -36,10 +36,10 @@ def test_ping_is_djls(lmi_server: ServerProcess) -> None:
     assert requests.get(lmi_server.url + "/ping", timeout=300).json() == {"status": "Healthy"}
 
 
-def test_models_are_listed_as_djl_lists_them(lmi_server: ServerProcess) -> None:
+def test_models_are_listed_as_djl_lists_them(lmi_server: ServerProcess, chat_dir: Path) -> None:
     (model,) = requests.get(lmi_server.url + "/models", timeout=300).json()["models"]
     assert model["modelStatus"] == "Healthy"
-    assert Path(model["modelUrl"]).is_dir()
+    assert (model["modelName"], model["modelUrl"]) == ("model", f"file:{chat_dir}/")
     assert requests.get(lmi_server.url + "/metrics", timeout=300).status_code == 404
 
 
@@ -146,7 +146,7 @@ def test_an_adapter_is_chosen_by_name() -> None:
 def test_the_formatter_counts_before_the_request() -> None:
     assert [LmiOptions().formatter_for(stream) for stream in (False, True)] == ["json", "jsonlines"]
     assert [LmiOptions(tgi_compat=True).formatter_for(stream) for stream in (False, True)] == ["json", "sse"]
-    sse = read_options({"OPTION_OUTPUT_FORMATTER": "sse"})
+    sse = read_options({"output_formatter": "sse"})
     assert [sse.formatter_for(stream) for stream in (False, True)] == ["sse", "sse"]
     with pytest.raises(UserError, match="OPTION_OUTPUT_FORMATTER = 'xml'"):
-        read_options({"OPTION_OUTPUT_FORMATTER": "xml"})
+        read_options({"output_formatter": "xml"})
