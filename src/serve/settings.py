@@ -51,6 +51,12 @@ OWN: tuple[Variable, ...] = (
     *done("threads", "OMP_NUM_THREADS", says="of one multiplication; 1 unless it is set"),
     *done("download", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", says="the S3 that has a model"),
     *without("the sandbox reads it: the server starts alone", "SERVE_PRELOADED"),
+    *without(
+        "no image of a serving engine reads it",
+        *("SAGEMAKER_PROGRAM", "SAGEMAKER_SUBMIT_DIRECTORY", "SAGEMAKER_REGION", "SAGEMAKER_ENV"),
+        *("SAGEMAKER_CONTAINER_LOG_LEVEL", "SAGEMAKER_MODEL_SERVER_WORKERS", "MODEL_CACHE_ROOT"),
+        *("SAGEMAKER_MODEL_SERVER_TIMEOUT", "SAGEMAKER_SERVE_SECRET_KEY"),
+    ),
 )
 # Flag -> variables that mean the same; of those that the dialect reads the first that is set counts.
 VARIABLES = {

@@ -88,7 +88,7 @@ def _stored_model(
     found = _of_store(environ, store, paths)
     if model_id := environ.get("HF_MODEL_ID"):
         found.append(_of_variable(model_id, environ, paths))
-    models = list({(each.name, each.path): each for each in found}.values())
+    models = list({(each.name, each.url): each for each in found}.values())
     if len(models) > 1:
         raise UserError(
             found=f"{len(models)} models: " + ", ".join(f"{each.name} ({each.path})" for each in models),

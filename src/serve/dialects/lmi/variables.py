@@ -110,7 +110,8 @@ _SERVER: tuple[Variable, ...] = (
         "SageMaker calls, and no browser", "SERVING_CORS_ALLOWED_ORIGIN", "SERVING_CORS_ALLOWED_METHODS"
     ),
     *without("SageMaker calls, and no browser", "SERVING_CORS_ALLOWED_HEADERS"),
-    *without("no body is in pieces", "SERVING_CHUNKED_READ_TIMEOUT", "SERVING_REQUEST_ID_HEADER_KEY"),
+    *without("no body is in pieces", "SERVING_CHUNKED_READ_TIMEOUT"),
+    *without("log lines name no request", "SERVING_REQUEST_ID_HEADER_KEY"),
     *without(
         "one model of one instance answers", "DJL_CLUSTER_SIZE", "DJL_LEADER_ADDR", "DJL_WORKER_ADDR_FORMAT"
     ),

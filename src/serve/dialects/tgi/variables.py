@@ -29,7 +29,7 @@ TABLE = (
     *refused("SageMaker sends no key, so no request would be answered", "API_KEY"),
     *refused("put the template into the model's folder", "TOKENIZER_CONFIG_PATH"),
     *refused("no tunnel is opened: nothing leaves this machine", "NGROK"),
-    *refused("a body has at most 2,000,000 bytes", "PAYLOAD_LIMIT", harmless=("2000000",)),
+    *without("a body has at most 2,000,000 bytes, and a larger one is a 413", "PAYLOAD_LIMIT"),
     *without("the image's entrypoint puts HF_MODEL_ID in its place", "MODEL_ID"),
     *without(
         _HUB,
@@ -78,7 +78,7 @@ TABLE = (
     *without("x-compute-type is cpu", "COMPUTE_TYPE"),
     *without("/info says null", "DOCKER_LABEL", "GIT_SHA"),
     *without("they are Vertex AI's", "AIP_HEALTH_ROUTE", "AIP_HTTP_PORT", "AIP_PREDICT_ROUTE"),
-    *without("since TGI 2.4 /invocations chooses by the body", "MESSAGES_API_ENABLED"),
+    *without("/invocations chooses by the body, as in TGI 3", "MESSAGES_API_ENABLED"),
 )
 
 FAMILIES = (

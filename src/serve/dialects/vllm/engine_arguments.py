@@ -35,7 +35,8 @@ TABLE: tuple[Variable, ...] = (
     *done("override_generation_config", "override_generation_config", says="a JSON object"),
     *without("adapters are loaded where they are named or switched on", "enable_lora"),
     *without("all adapters stay in memory", "max_loras", "max_cpu_loras", "fully_sharded_loras"),
-    *without("adapters compute in their model's type", "lora_dtype", "specialize_active_lora"),
+    *without(_GPU, "specialize_active_lora"),
+    *refused(_NUMBERS, "lora_dtype", harmless=("auto",)),
     *without(
         _ONE_PROCESS,
         *("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size", "data_parallel_rank"),
@@ -79,8 +80,7 @@ TABLE: tuple[Variable, ...] = (
     *without(_SPEED, "enable_prefix_caching", "prefix_caching_hash_algo", "speculative_config"),
     *without(
         _HUB,
-        *("revision", "code_revision", "tokenizer_revision", "hf_token", "download_dir", "hf_config_path"),
-        *("config_format", "ignore_patterns"),
+        *("revision", "code_revision", "tokenizer_revision", "hf_token", "download_dir", "ignore_patterns"),
     ),
     *without("a model with code of its own is refused by name", "trust_remote_code"),
     *without(
@@ -105,7 +105,7 @@ TABLE: tuple[Variable, ...] = (
     *without(
         "a request that asks for it is refused by name",
         *("structured_outputs_config", "guided_decoding_backend", "logits_processor_pattern"),
-        *("max_logprobs", "logprobs_mode"),
+        "max_logprobs",
     ),
     *without("chunks are sent as they come", "stream_interval"),
     *refused(_WEIGHTS, "load_format", harmless=("auto", "safetensors", "hf", "runai_streamer")),
@@ -116,6 +116,9 @@ TABLE: tuple[Variable, ...] = (
         *("enable_lora_bias", "enable_return_routed_experts", "additional_config"),
     ),
     *refused(_NUMBERS, "kv_cache_dtype", "mamba_cache_dtype", "mamba_ssm_cache_dtype", harmless=("auto",)),
+    *refused("probabilities are the model's own", "logprobs_mode", harmless=("raw_logprobs",)),
+    *refused("config.json is the one in the model's folder", "hf_config_path"),
+    *refused("config.json is the one in the model's folder", "config_format", harmless=("auto", "hf")),
     *refused("send `seed` in each request", "seed", harmless=("0",)),
     *refused("the tokenizer is the one in the model's folder", "tokenizer"),
     *refused(
