@@ -37,6 +37,26 @@ def test_end_tokens_of_the_generation_config_count_before_those_of_the_config(fo
     assert read_model_folder(folder).codec.eos_ids == {1}
 
 
+@pytest.mark.parametrize(
+    ("named", "found", "step"),
+    [
+        ("meta-llama/Llama-3.1-8B", "which is no folder here", "bring the model to S3 once"),
+        ("gpt2", "which is no folder here", "bring the model to S3 once"),
+        ("s3://bucket/prefix/", "a prefix of S3", "ModelDataSource with this prefix"),
+        ("/opt/ml/model", "no folder at /opt/ml/model", "HF_MODEL_ID"),
+    ],
+)
+def test_a_model_that_is_no_folder_is_named_as_it_was_given(
+    tmp_path: Path, named: str, found: str, step: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        read_model_folder(tmp_path / "none", named=named)
+    assert found in caught.value.found
+    assert named in caught.value.found
+    assert step in caught.value.next_step
+    assert str(tmp_path) not in str(caught.value)
+
+
 def adapter_only(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     (folder / "adapter_config.json").write_text("{}")
