@@ -3,109 +3,34 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from processes.errors import UserError
 from serve import container_paths
 from serve.container_paths import ContainerPaths
-from serve.dialects.registry import DIALECTS, variables_of
+from serve.dialect import Dialect
+from serve.dialects.registry import DIALECTS
 from serve.served_model import ServedModel
-from serve.variables import Variable, check, done, without
-
-DTYPES = ("float32", "bfloat16", "float16", "auto")
-# LMI's and vLLM's other words for them.
-DTYPE_ALIASES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16", "half": "float16"}
-ENGINES = ("transformers", "ctranslate2")
-QUANTIZATIONS = ("none", "int8")
-# TGI's own default.
-MAX_CONCURRENT_REQUESTS = 128
-# Several generations share a step of the model; more wait.
-MAX_BATCH_SIZE = 32
-# Share of the original's tokens that an int8 copy has to choose itself.
-MIN_INT8_AGREEMENT_PERCENT = 90
-# vLLM's, and so LMI's.
-MAX_LORA_RANK = 16
-# SageMaker waits 60 s for an answer: nobody reads what comes later.
-REQUEST_TIMEOUT_S = 60
-# The server's own variables, in every dialect.
-OWN: tuple[Variable, ...] = (
-    *done("model", "SM_MODEL_DIR", says="the model's folder where nothing else names one"),
-    *done("host", "HOST", says="address to listen on"),
-    *done("port", "PORT", says="0 takes a free one"),
-    *done("dialect", "SERVE_DIALECT", says="whose routes and bodies to speak"),
-    *done("engine", "SERVE_ENGINE", says="what generates"),
-    *done("cache_dir", "SERVE_CACHE_DIR", says="where ctranslate2 keeps converted models"),
-    *done("min_int8_agreement_percent", "SERVE_MIN_INT8_AGREEMENT_PERCENT", says="of an int8 copy"),
-    *done("max_concurrent_requests", "SERVE_MAX_CONCURRENT_REQUESTS", says="more are answered with 429"),
-    *done(
-        "request_timeout_s", "SERVE_REQUEST_TIMEOUT_S", says="a request that takes longer ends with an error"
-    ),
-    *done(
-        "paths", container_paths.VARIABLE, says="the folder that is /opt/ml, in a container without a mount"
-    ),
-    *done("threads", "OMP_NUM_THREADS", says="of one multiplication; 1 unless it is set"),
-    *done("download", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", says="the S3 that has a model"),
-    *without("the sandbox reads it: the server starts alone", "SERVE_PRELOADED"),
-    *without(
-        "no image of a serving engine reads it",
-        *("SAGEMAKER_PROGRAM", "SAGEMAKER_SUBMIT_DIRECTORY", "SAGEMAKER_REGION", "SAGEMAKER_ENV"),
-        *("SAGEMAKER_CONTAINER_LOG_LEVEL", "SAGEMAKER_MODEL_SERVER_WORKERS", "MODEL_CACHE_ROOT"),
-        *("SAGEMAKER_MODEL_SERVER_TIMEOUT", "SAGEMAKER_SERVE_SECRET_KEY"),
-    ),
+from serve.setting_names import (
+    DTYPE_ALIASES,
+    DTYPES,
+    ENGINES,
+    HELP,
+    MAX_BATCH_SIZE,
+    MAX_CONCURRENT_REQUESTS,
+    MAX_LORA_RANK,
+    MIN_INT8_AGREEMENT_PERCENT,
+    OPTIONS,
+    OWN,
+    QUANTIZATIONS,
+    REQUEST_TIMEOUT_S,
+    VARIABLES,
 )
-# Flag -> variables that mean the same; of those that the dialect reads the first that is set counts.
-VARIABLES = {
-    name: (
-        *variables_of(name),
-        *(variable.name for variable in OWN if variable.setting == name),
-    )
-    for name in (
-        *(
-            "model",
-            "host",
-            "port",
-            "dialect",
-            "engine",
-            "quantize",
-            "cache_dir",
-            "min_int8_agreement_percent",
-        ),
-        *("adapters", "runtime_adapters", "max_input_tokens", "max_total_tokens", "max_concurrent_requests"),
-        *("max_batch_size", "max_batch_prefill_tokens", "request_timeout_s", "dtype"),
-    )
-}
-# Of one dialect, without a flag.
-OPTIONS = (
-    *("served_model_name", "generation_config", "override_generation_config", "chat_template"),
-    *("max_lora_rank", "output_formatter", "tgi_compat", "rolling_batch", "async_mode", "load_models"),
-    "download_dir",
-)
-HELP = {
-    "model": "folder of the model ($SM_MODEL_DIR, /opt/ml/model)",
-    "host": "address to listen on (0.0.0.0)",
-    "port": "0 takes a free one (8080)",
-    "dialect": f"whose routes and bodies to speak: {', '.join(DIALECTS)} (tgi)",
-    "engine": f"what generates: {', '.join(ENGINES)} (transformers)",
-    "quantize": f"of the weights: {', '.join(QUANTIZATIONS)}; int8 with the engine ctranslate2 (none)",
-    "cache_dir": "where ctranslate2 keeps converted models ($XDG_CACHE_HOME/serve, ~/.cache/serve)",
-    "min_int8_agreement_percent": "the share of the original's tokens that an int8 copy has to choose "
-    f"({MIN_INT8_AGREEMENT_PERCENT}); less only to measure one",
-    "adapters": "LoRA adapters beside the model: NAME=FOLDER,NAME=FOLDER",
-    "runtime_adapters": "true: adapters may be loaded while it serves, with POST /adapters "
-    f"({', '.join(name for name, dialect in DIALECTS.items() if 'runtime_adapters' in dialect.variables)})",
-    "max_input_tokens": "longest prompt (one less than the total)",
-    "max_total_tokens": "prompt and answer together (the model's max_position_embeddings)",
-    "max_concurrent_requests": f"more are answered with 429 ({MAX_CONCURRENT_REQUESTS})",
-    "max_batch_size": f"generations that share a step of the model; more wait ({MAX_BATCH_SIZE})",
-    "max_batch_prefill_tokens": "at least max_input_tokens; prompts are read in parts",
-    "request_timeout_s": f"a request that takes longer ends with an error ({REQUEST_TIMEOUT_S})",
-    "dtype": f"of the weights: {', '.join(DTYPES)} (float32)",
-}
+from serve.setting_values import Value, adapters_of, choice, number, switch, wrong
+from serve.variables import Given, check
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,63 +95,76 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str] | None = None)
         UserError: A value is not a number or not a possible one.
         SystemExit: --help, or an unknown flag (status 2).
     """
-    environ = os.environ if environ is None else environ
     flags = _parser().parse_args(argv)
-    paths = ContainerPaths(environ.get(container_paths.VARIABLE, ""))
-    environ = {name: paths.shown(text) for name, text in environ.items()}
-    dialect = DIALECTS[_choice(_value("dialect", flags.dialect, environ, {}), tuple(DIALECTS))]
-    given = dialect.read(environ, flags.model, paths)
-    table = (*OWN, *dialect.table)
-    check(table, dialect.families, given, {name for names in VARIABLES.values() for name in names})
-    known = {variable.name for variable in table}
-    environ = {name: text for name, text in given.environ.items() if name in known}
-    values = {name: _value(name, getattr(flags, name), environ, given.origins) for name in VARIABLES}
+    dialect, given, paths = _given(flags, os.environ if environ is None else environ)
+    values = {name: _value(name, getattr(flags, name), given) for name in VARIABLES}
     dtype = values["dtype"]
-    values["dtype"] = _Value(dtype.origin, DTYPE_ALIASES.get(dtype.text, dtype.text))
+    values["dtype"] = Value(dtype.origin, DTYPE_ALIASES.get(dtype.text, dtype.text))
     chosen = {
-        name: _choice(values[name], known)
-        for name, known in (
-            ("dialect", tuple(DIALECTS)),
-            ("engine", ENGINES),
-            ("quantize", QUANTIZATIONS),
-            ("dtype", DTYPES),
-        )
+        name: choice(values[name], known)
+        for name, known in (("engine", ENGINES), ("quantize", QUANTIZATIONS), ("dtype", DTYPES))
     }
-    if chosen["quantize"] != "none" and chosen["engine"] != "ctranslate2":
-        raise _wrong(values["quantize"], "none, or the engine ctranslate2 (SERVE_ENGINE) on a CPU")
-    adapters = {name: paths.local(folder) for name, folder in _adapters(values["adapters"]).items()}
-    if adapters and chosen["engine"] == "ctranslate2":
-        raise _wrong(values["adapters"], "none with the engine ctranslate2, which has no LoRA adapters")
-    port = _number(values["port"], lowest=0)
+    named = {name: paths.local(folder) for name, folder in adapters_of(values["adapters"]).items()}
+    adapters = {**given.adapters, **named}
+    _check_engine(values, chosen, adapters)
+    port = number(values["port"], lowest=0)
     if port is not None and port > 65535:
-        raise _wrong(values["port"], "a port: 0 to 65535")
-    agreement = _number(values["min_int8_agreement_percent"])
+        raise wrong(values["port"], "a port: 0 to 65535")
+    agreement = number(values["min_int8_agreement_percent"])
     if agreement is not None and agreement > 100:
-        raise _wrong(values["min_int8_agreement_percent"], "a share in percent: 1 to 100")
-    max_input_tokens = _number(values["max_input_tokens"])
-    prefill = _number(values["max_batch_prefill_tokens"])
+        raise wrong(values["min_int8_agreement_percent"], "a share in percent: 1 to 100")
+    max_input_tokens = number(values["max_input_tokens"])
+    prefill = number(values["max_batch_prefill_tokens"])
     if prefill is not None and max_input_tokens is not None and prefill < max_input_tokens:
         origin = values["max_input_tokens"].origin
-        raise _wrong(values["max_batch_prefill_tokens"], f"at least {origin} = {max_input_tokens}")
-    options = _options(dialect.variables, environ)
+        raise wrong(values["max_batch_prefill_tokens"], f"at least {origin} = {max_input_tokens}")
     return ServeSettings(
+        dialect=dialect.name,
         model=given.model,
-        options=options,
-        max_lora_rank=_max_lora_rank(dialect.variables, options),
+        options=_options(dialect, given),
+        max_lora_rank=_max_lora_rank(dialect, given),
         paths=paths,
         host=values["host"].text or "0.0.0.0",
         port=8080 if port is None else port,
         max_input_tokens=max_input_tokens,
-        max_total_tokens=_number(values["max_total_tokens"]),
-        max_concurrent_requests=_number(values["max_concurrent_requests"]) or MAX_CONCURRENT_REQUESTS,
-        max_batch_size=_number(values["max_batch_size"]) or MAX_BATCH_SIZE,
-        request_timeout_s=_number(values["request_timeout_s"]) or REQUEST_TIMEOUT_S,
+        max_total_tokens=number(values["max_total_tokens"]),
+        max_concurrent_requests=number(values["max_concurrent_requests"]) or MAX_CONCURRENT_REQUESTS,
+        max_batch_size=number(values["max_batch_size"]) or MAX_BATCH_SIZE,
+        request_timeout_s=number(values["request_timeout_s"]) or REQUEST_TIMEOUT_S,
         cache_dir=paths.local(values["cache_dir"].text or str(_user_cache_dir(given.environ))),
         min_int8_agreement_percent=agreement or MIN_INT8_AGREEMENT_PERCENT,
         adapters=adapters,
-        runtime_adapters=_switch(values["runtime_adapters"]),
+        runtime_adapters=switch(values["runtime_adapters"]),
         **chosen,
     )
+
+
+def _given(flags: argparse.Namespace, environ: Mapping[str, str]) -> tuple[Dialect, Given, ContainerPaths]:
+    """Return the dialect, what it makes of the variables, and the container's paths.
+
+    Raises:
+        UserError: A variable is refused, or there is no model.
+    """
+    paths = ContainerPaths(environ.get(container_paths.VARIABLE, ""))
+    environ = {name: paths.shown(text) for name, text in environ.items()}
+    chosen = flags.dialect if flags.dialect is not None else environ.get("SERVE_DIALECT", "")
+    origin = "SERVE_DIALECT" if flags.dialect is None else "--dialect"
+    dialect = DIALECTS[choice(Value(origin, chosen), tuple(DIALECTS))]
+    given = dialect.read(environ, flags.model, paths)
+    table = (*OWN, *dialect.table)
+    check(table, dialect.families, given, {name for names in VARIABLES.values() for name in names})
+    known = {variable.name for variable in table} | {"XDG_CACHE_HOME"}
+    read = {name: text for name, text in given.environ.items() if name in known}
+    return dialect, replace(given, environ=read), paths
+
+
+def _check_engine(
+    values: Mapping[str, Value], chosen: Mapping[str, str], adapters: Mapping[str, Path]
+) -> None:
+    if chosen["quantize"] != "none" and chosen["engine"] != "ctranslate2":
+        raise wrong(values["quantize"], "none, or the engine ctranslate2 (SERVE_ENGINE) on a CPU")
+    if adapters and chosen["engine"] == "ctranslate2":
+        raise wrong(values["adapters"], "none with the engine ctranslate2, which has no LoRA adapters")
 
 
 def token_limits(settings: ServeSettings, max_positions: int) -> tuple[int, int]:
@@ -239,27 +177,23 @@ def token_limits(settings: ServeSettings, max_positions: int) -> tuple[int, int]
     Raises:
         UserError: The limits contradict each other or the model.
     """
+    names = DIALECTS[settings.dialect].variables
+    (of_total, *_), (of_input, *_) = names["max_total_tokens"], names.get("max_input_tokens", ["the prompt"])
     total = max_positions if settings.max_total_tokens is None else settings.max_total_tokens
     if total > max_positions:
         raise UserError(
-            found=f"MAX_TOTAL_TOKENS = {total}",
+            found=f"{of_total} = {total}",
             expected=f"at most {max_positions}, the model's max_position_embeddings",
-            next_step=f"set MAX_TOTAL_TOKENS to {max_positions} or less, or leave it out",
+            next_step=f"set {of_total} to {max_positions} or less, or leave it out",
         )
     max_input = total - 1 if settings.max_input_tokens is None else settings.max_input_tokens
     if not 0 < max_input < total:
         raise UserError(
-            found=f"MAX_INPUT_TOKENS = {max_input} and MAX_TOTAL_TOKENS = {total}",
-            expected="room for an answer: MAX_INPUT_TOKENS less than MAX_TOTAL_TOKENS",
-            next_step="lower MAX_INPUT_TOKENS, or raise MAX_TOTAL_TOKENS",
+            found=f"{of_input} = {max_input} and {of_total} = {total}",
+            expected=f"room for an answer: {of_input} less than {of_total}",
+            next_step=f"lower {of_input}, or raise {of_total}",
         )
     return max_input, total
-
-
-@dataclass(frozen=True)
-class _Value:
-    origin: str
-    text: str
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -277,69 +211,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _value(name: str, flag: str | None, environ: Mapping[str, str], origins: Mapping[str, str]) -> _Value:
+def _value(name: str, flag: str | None, given: Given) -> Value:
+    """Return what a flag says, else the first of its variables that is given."""
     if flag is not None:
-        return _Value("--" + name.replace("_", "-"), flag)
+        return Value("--" + name.replace("_", "-"), flag)
     for variable in VARIABLES[name]:
-        if environ.get(variable):
-            return _Value(origins.get(variable, variable), environ[variable])
-    return _Value(VARIABLES[name][0], "")
+        if given.environ.get(variable):
+            return Value(given.origins.get(variable, variable), given.environ[variable])
+    return Value(VARIABLES[name][0], "")
 
 
-def _options(variables: Mapping[str, tuple[str, ...]], environ: Mapping[str, str]) -> dict[str, str]:
+def _options(dialect: Dialect, given: Given) -> dict[str, str]:
     """Return the dialect's options that are given."""
     found = {
-        name: [environ[each] for each in variables.get(name, ()) if environ.get(each)] for name in OPTIONS
+        name: [given.environ[each] for each in dialect.variables.get(name, ()) if given.environ.get(each)]
+        for name in OPTIONS
     }
     return {name: texts[0] for name, texts in found.items() if texts}
 
 
-def _max_lora_rank(variables: Mapping[str, tuple[str, ...]], options: Mapping[str, str]) -> int | None:
+def _max_lora_rank(dialect: Dialect, given: Given) -> int | None:
     """Return the largest rank of an adapter; None where the dialect has no such limit."""
-    names = variables.get("max_lora_rank")
-    if names is None:
-        return None
-    return _number(_Value(names[0], options.get("max_lora_rank", ""))) or MAX_LORA_RANK
-
-
-def _choice(value: _Value, known: tuple[str, ...]) -> str:
-    """Return one of the known words; the first where none is given."""
-    if value.text and value.text not in known:
-        raise _wrong(value, f"one of {', '.join(known)}")
-    return value.text or known[0]
-
-
-def _switch(value: _Value) -> bool:
-    """Return whether something is switched on; off where nothing is given."""
-    text = value.text.strip().lower()
-    if text not in ("", "true", "1", "false", "0"):
-        raise _wrong(value, "true or false")
-    return text in ("true", "1")
-
-
-def _adapters(value: _Value) -> dict[str, str]:
-    """Read NAME=FOLDER pairs, with commas or spaces between them, or vLLM's JSON objects."""
-    if value.text.strip()[:1] in ("{", "["):
-        pairs = _json_adapters(value)
-    else:
-        items = [item.partition("=") for item in re.split(r"[,\s]+", value.text) if item]
-        pairs = [(name, folder) for name, _, folder in items]
-    if not all(name and folder for name, folder in pairs) or len(dict(pairs)) < len(pairs):
-        raise _wrong(value, "NAME=FOLDER,NAME=FOLDER with each name once")
-    return dict(pairs)
-
-
-def _json_adapters(value: _Value) -> list[tuple[str, str]]:
-    """Read an array of objects, or objects with spaces between them."""
-    decoder, text, found = json.JSONDecoder(), value.text.strip(), []
-    try:
-        while text:
-            item, end = decoder.raw_decode(text)
-            found += item if isinstance(item, list) else [item]
-            text = text[end:].lstrip()
-        return [(each["name"], each["path"]) for each in found]
-    except (ValueError, KeyError, TypeError):
-        raise _wrong(value, 'JSON objects like {"name": "news", "path": "FOLDER"}') from None
+    for name in dialect.variables.get("max_lora_rank", ()):
+        value = Value(given.origins.get(name, name), given.environ.get(name, ""))
+        return number(value) or MAX_LORA_RANK
+    return None
 
 
 def _user_cache_dir(environ: Mapping[str, str]) -> Path:
@@ -348,17 +244,3 @@ def _user_cache_dir(environ: Mapping[str, str]) -> Path:
     Source: XDG Base Directory Specification 0.8.
     """
     return Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "serve"
-
-
-def _number(value: _Value, *, lowest: int = 1) -> int | None:
-    if not value.text:
-        return None
-    if not re.fullmatch(r"[0-9]{1,9}", value.text.strip()) or int(value.text) < lowest:
-        raise _wrong(value, f"a whole number, {lowest} or more")
-    return int(value.text)
-
-
-def _wrong(value: _Value, expected: str) -> UserError:
-    return UserError(
-        found=f"{value.origin} = {value.text!r}", expected=expected, next_step=f"correct {value.origin}"
-    )

@@ -68,12 +68,14 @@ class Given:
         environ: Its variables, those that a file of the model sets among them.
         model: What it serves.
         origins: Variable -> what a message calls it, where that is not its name.
+        adapters: Name -> folder of LoRA adapters that lie beside the model.
         warnings: What the image would do otherwise, for the log.
     """
 
     environ: Mapping[str, str]
     model: ServedModel
     origins: Mapping[str, str] = field(default_factory=dict)
+    adapters: Mapping[str, Path] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from serve.dialects.registry import DIALECTS
-from serve.settings import OWN
+from serve.setting_names import OWN
 from serve.variables import Family, Variable
 
 PAGE = Path(__file__).with_name("VARIABLES.md")

@@ -104,6 +104,16 @@ def test_limits_that_leave_no_room_or_exceed_the_model_are_refused(environ: dict
         token_limits(read_settings([], environ), 2048)
 
 
+@pytest.mark.parametrize("dialect", LIMITS)
+def test_a_limit_beyond_the_model_is_named_by_the_variable_of_the_image(dialect: str) -> None:
+    name = LIMITS[dialect]
+    settings = read_settings(["--dialect", dialect, "--model", "/m"], {name: "4096"})
+    with pytest.raises(UserError) as caught:
+        token_limits(settings, 2048)
+    assert caught.value.found == f"{name} = 4096"
+    assert caught.value.next_step.startswith(f"set {name} to 2048")
+
+
 def test_a_prefill_limit_below_the_longest_prompt_is_refused() -> None:
     with pytest.raises(UserError, match="MAX_BATCH_PREFILL_TOKENS"):
         read_settings([], {"MAX_BATCH_PREFILL_TOKENS": "10", "MAX_INPUT_TOKENS": "11"})

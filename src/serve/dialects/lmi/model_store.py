@@ -75,7 +75,8 @@ def read(environ: Mapping[str, str], flag: str | None, paths: ContainerPaths) ->
         store_name=stored.name,
         store_url=stored.url,
     )
-    return Given(environ=merged, model=model, origins=origins, warnings=warnings)
+    adapters = _adapters(merged, stored.folder, folder)
+    return Given(environ=merged, model=model, origins=origins, adapters=adapters, warnings=warnings)
 
 
 def _stored_model(
@@ -222,6 +223,14 @@ def _weights(
     if model_id.startswith(SCHEME):
         return download(model_id, environ, origin=origin)
     return stored.folder / paths.local(model_id)
+
+
+def _adapters(environ: Mapping[str, str], *folders: Path) -> dict[str, Path]:
+    """Return what lies in adapters/ of the model's folders, which DJL Serving registers with enable_lora."""
+    if environ.get(f"{PREFIX}ENABLE_LORA", "").lower() != "true":
+        return {}
+    found = (path for folder in folders for path in sorted(folder.glob("adapters/*")) if path.is_dir())
+    return {path.name: path for path in found}
 
 
 def _check_rolling_batch(environ: Mapping[str, str], origins: Mapping[str, str]) -> None:

@@ -170,6 +170,17 @@ def test_a_folder_of_code_that_the_image_does_not_read_is_no_hindrance(store: Pa
     assert settings_of(store).model_dir == store
 
 
+def test_adapters_beside_the_model_are_registered_where_lora_is_enabled(store: Path, tmp_path: Path) -> None:
+    fill(store / "weights")
+    (store / "serving.properties").write_text("option.model_id=weights")
+    for folder in (store / "adapters" / "news", store / "weights" / "adapters" / "sports"):
+        folder.mkdir(parents=True)
+    (store / "adapters" / "readme.txt").touch()
+    expected = {"news": store / "adapters" / "news", "sports": store / "weights" / "adapters" / "sports"}
+    assert settings_of(store, OPTION_ENABLE_LORA="true").adapters == expected
+    assert settings_of(store).adapters == {}
+
+
 def test_an_archive_and_an_empty_store_are_refused(store: Path) -> None:
     with pytest.raises(UserError, match="nothing in /opt/ml/model, and no HF_MODEL_ID"):
         settings_of(store)
