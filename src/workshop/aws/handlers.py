@@ -15,8 +15,17 @@ from typing import Any
 from workshop.aws.ledger import Ledger
 
 _CONTEXT_KEY = "korean_news_ledger_token"
-# Operations outside SageMaker that make something: -> kind and the parameter with its name.
-_BUCKET = {"CreateBucket": ("Bucket", "Bucket"), "DeleteBucket": ("Bucket", "Bucket")}
+# Operations outside SageMaker that make or end something -> kind and the parameter with its name (or names).
+_ELSEWHERE = {
+    "CreateBucket": ("Bucket", "Bucket"),
+    "DeleteBucket": ("Bucket", "Bucket"),
+    "PutMetricAlarm": ("Alarm", "AlarmName"),
+    "DeleteAlarms": ("Alarm", "AlarmNames"),
+    "RegisterScalableTarget": ("ScalableTarget", "ResourceId"),
+    "DeregisterScalableTarget": ("ScalableTarget", "ResourceId"),
+}
+_SERVICES = ("sagemaker", "s3", "cloudwatch", "application-auto-scaling")
+_MAKES = ("Create", "Put", "Register")
 _ENDINGS = ("Delete", "Stop")
 
 
@@ -30,7 +39,7 @@ def note_and_tag(events: Any, ledger: Ledger, tags: Mapping[str, str], region: s
         region: Written to the ledger.
     """
     handlers = _Handlers(ledger, tags, region)
-    for service in ("sagemaker", "s3"):
+    for service in _SERVICES:
         events.register(f"before-parameter-build.{service}", handlers.before_build)
         events.register(f"before-call.{service}", handlers.before_call)
         events.register(f"after-call.{service}", handlers.after_call)
@@ -52,12 +61,15 @@ class _Handlers:
             keys = {tag.get("Key") for tag in given}
             added = [{"Key": key, "Value": value} for key, value in self._tags.items() if key not in keys]
             params["Tags"] = given + added
+        if model.name == "PutMetricAlarm" and not params.get("AlarmDescription"):
+            # Its tags would ask for a right that AmazonSageMakerFullAccess has not: cloudwatch:TagResource.
+            params["AlarmDescription"] = mark_of(self._tags)
         context[_CONTEXT_KEY] = {"subject": subject, "tags": params.get("Tags") or []}
 
     def before_call(self, model: Any, context: dict[str, Any], **_: Any) -> None:
         """Note a Create request: after its parameters were found valid, before it is sent."""
         noted = context.get(_CONTEXT_KEY)
-        if noted and model.name.startswith("Create"):
+        if noted and model.name.startswith(_MAKES):
             tags = {tag["Key"]: tag["Value"] for tag in noted["tags"]}
             noted["token"] = self._ledger.begin(*noted["subject"], self._region, tags)
 
@@ -69,8 +81,9 @@ class _Handlers:
         error = parsed.get("Error", {}).get("Code", "")
         request_id = parsed.get("ResponseMetadata", {}).get("RequestId", "")
         if "token" not in noted:
-            if not error:
-                self._ledger.ended(*noted["subject"], model.name)
+            kind, names = noted["subject"]
+            for name in () if error else names if isinstance(names, list) else [names]:
+                self._ledger.ended(kind, name, model.name)
         elif error:
             self._ledger.failed(noted["token"], error, request_id)
         else:
@@ -83,13 +96,21 @@ class _Handlers:
             self._ledger.unanswered(noted["token"], type(exception).__name__)
 
 
-def _subject(model: Any, params: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return kind and name of what an operation makes or ends; None for one that does neither."""
-    if model.service_model.service_name == "s3":
-        if model.name not in _BUCKET:
+def mark_of(tags: Mapping[str, str]) -> str:
+    """Return the description that an alarm has in place of tags."""
+    return ", ".join(f"{key}={value}" for key, value in tags.items())
+
+
+def _subject(model: Any, params: Mapping[str, Any]) -> tuple[str, Any] | None:
+    """Return kind and name of what an operation makes or ends; None for one that does neither.
+
+    One that ends several has a list of names.
+    """
+    if model.service_model.service_name != "sagemaker":
+        if model.name not in _ELSEWHERE:
             return None
-        kind, parameter = _BUCKET[model.name]
-        return kind, str(params.get(parameter, ""))
+        kind, parameter = _ELSEWHERE[model.name]
+        return kind, params.get(parameter, "")
     verb = next((verb for verb in ("Create", *_ENDINGS) if model.name.startswith(verb)), None)
     if verb is None:
         return None

@@ -16,13 +16,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+# AWS's 5xx: the request may have been carried out even so.
+_UNSURE_ERRORS = ("InternalFailure", "InternalServerError", "InternalError", "ServiceUnavailable", "SlowDown")
+
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerEntry:
     """Say what is known of one resource.
 
     Attributes:
-        kind: Operation without Create, for example "TrainingJob" or "Endpoint".
+        kind: Operation without Create, for example "TrainingJob" or "Endpoint"; "Alarm" and "ScalableTarget"
+            for what is put or registered.
         name: As given in the request.
         status: "pending" (sent, answer unknown), "created", "failed" (not created) or "ended".
         arn: "" until it is known.
@@ -41,6 +45,12 @@ class LedgerEntry:
     time: str
     error: str = ""
     ended_by: str = ""
+
+
+    @property
+    def may_exist(self) -> bool:
+        """Tell whether AWS may have it: also when its answer was lost, or was an error of the service's own."""
+        return self.status in ("pending", "created") or self.error in _UNSURE_ERRORS
 
 
 class Ledger:

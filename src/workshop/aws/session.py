@@ -42,7 +42,7 @@ class Aws:
     Attributes:
         settings: Of the mode that it connects to.
         account_id: Twelve digits; zeros in sample mode.
-        bucket: Exists already.
+        bucket: Exists already, unless `connect` was told that it is not needed.
         prefix: Of the keys in the bucket, without slashes at its ends.
         tags: Put on everything that is created, as {key: value}.
         ledger: Of everything that was created.
@@ -110,11 +110,15 @@ class Aws:
             ) from None
 
 
-def connect(settings: Settings) -> Aws:
+def connect(settings: Settings, *, needs_bucket: bool = True) -> Aws:
     """Connect to the AWS of the settings' mode: start the one on this machine, or use the person's account.
 
     In sample mode every AWS_* variable of this process is replaced; in every other mode none is touched.
     Calling it again is cheap and finds what runs.
+
+    Args:
+        settings: Of the mode.
+        needs_bucket: Look for the bucket, and make it when it is missing. A cleanup makes nothing.
 
     Raises:
         WorkshopError: No AWS on this machine, no credentials, a bucket of somebody else, or variables of
@@ -149,7 +153,8 @@ def connect(settings: Settings) -> Aws:
         boto_session=session,
         _role_arn=role_arn,
     )
-    _make_bucket(aws)
+    if needs_bucket:
+        _make_bucket(aws)
     # boto3.client(...) in a cell of somebody's own is then tagged and noted as well.
     boto3.DEFAULT_SESSION = session
     if _SDK_CLIENTS_MODULE in sys.modules:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from workshop.aws.resources import delete_if_there
 from workshop.aws.session import Aws
 from workshop.aws.waits import Wait
 from workshop.errors import WorkshopError
@@ -66,7 +67,23 @@ def deregister_targets(aws: Aws, components: Sequence[str]) -> list[str]:
     """
     names = registered_targets(aws, components)
     for name in names:
-        aws.client("application-autoscaling").deregister_scalable_target(
-            ServiceNamespace="sagemaker", ResourceId=f"inference-component/{name}", ScalableDimension=COPIES
-        )
+        deregister(aws, f"inference-component/{name}", COPIES)
     return names
+
+
+def deregister(aws: Aws, resource_id: str, dimension: str) -> bool:
+    """End the automatic scaling of one resource, with its policies and their alarms.
+
+    Args:
+        resource_id: For example "inference-component/NAME" or "endpoint/NAME/variant/VARIANT".
+        dimension: For example COPIES.
+
+    Returns:
+        Whether it was registered.
+    """
+    return delete_if_there(
+        aws.client("application-autoscaling").deregister_scalable_target,
+        ServiceNamespace="sagemaker",
+        ResourceId=resource_id,
+        ScalableDimension=dimension,
+    )
