@@ -15,7 +15,7 @@ export OMP_NUM_THREADS ?= $(shell echo $$((($(CORES) + 1) / 2)))
 # the SageMaker SDK), 1.1 of 5.0 s of a training process's imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help sample test lab check format figures tables base bench stop clean
+.PHONY: help sample test lab check format figures tables base bench cleanup stop clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ base: $(NOTEBOOKS) ## rebuild the small base model in src/sample/base/model (30 
 
 bench: $(NOTEBOOKS) ## print timings measured on this machine (they are never asserted)
 	$(PY) -m pytest -s -o python_files='bench_*.py' tests/benchmarks
+
+cleanup: $(NOTEBOOKS) ## list what the workshop has in your account and its cost; CONFIRM=mine, ... deletes
+	$(if $(CONFIRM),WORKSHOP_CLEANUP_CONFIRMED="$(CONFIRM)") $(PY) -m workshop.account.cleanup
 
 stop: ## end the AWS on this machine, with its jobs and endpoints
 	@if [ -x $(PY) ]; then $(PY) -m workshop.aws.local --stop; fi

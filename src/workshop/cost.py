@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 ANCHOR = "8 x A10G train Llama-3-8B on 22,194 rows x 3 epochs in about 3 h"
 """Source: the public workshop this one follows (QLoRA, ml.g5.48xlarge). Everything else is scaled from it."""
 
+S3_USD_PER_GB_MONTH = 0.023
+"""S3 Standard in PRICES_REGION, as of PRICES_DATE. Source: https://aws.amazon.com/s3/pricing/"""
+
 MARGIN_S = 900
 """Part of a job that does not grow with the data: loading the weights, merging, saving."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from processes.cores import threads_per_process
+from workshop.account.confirmation import WORDS
 from workshop.errors import WorkshopError
 from workshop.instance_types import INSTANCE_TYPES
 from workshop.serving.engines import ENGINES, PLACES, quantizations
@@ -32,8 +33,8 @@ PATTERNS = {
 MAX_CLOCK_SPEED = 600
 """Of the sandbox: a minute of AWS in a tenth of a second."""
 
-# May be "", which leaves the choice to the account.
-OPTIONAL_NAMES = ("bucket", "role_arn")
+# May be "": the account's own bucket and role, and nothing to delete.
+OPTIONAL_NAMES = ("bucket", "role_arn", "cleanup_confirmed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +81,7 @@ class Settings:
         num_evaluation_articles: Unseen articles that models are compared on, 1 or more.
         inference_dtype: Of the weights when a notebook generates: "float32" or "bfloat16".
         seed: For splits, generated news and training, 0 or more.
+        cleanup_confirmed: What notebook 99 and `make cleanup` delete, in words of WORDS; "" lists only.
         cell_timeout_s: Longest time for one notebook cell in `python -m workshop.notebooks.run`, in seconds.
         repo_dir: Root of the repository.
         workshop_home: Parent of the modes' homes: $WORKSHOP_HOME or <repo>/.workshop.
@@ -126,6 +128,7 @@ class Settings:
     num_evaluation_articles: int
     inference_dtype: str
     seed: int
+    cleanup_confirmed: str
     cell_timeout_s: int
     repo_dir: Path
     workshop_home: Path
@@ -147,6 +150,8 @@ class Settings:
             _check_form("bucket", self.bucket, PATTERNS["bucket"], ("a-bucket-of-yours",))
         if self.role_arn and not PATTERNS["role_arn"].fullmatch(self.role_arn):
             raise _wrong_value("role_arn", self.role_arn, "arn:aws:iam::<account>:role/<name of the role>")
+        for word in self.cleanup_confirmed.split():
+            _check_choice("cleanup_confirmed", word, tuple(WORDS), "word for what a cleanup deletes")
         if self.poll_interval_s <= 0:
             raise _wrong_value("poll_interval_s", self.poll_interval_s, "above 0")
         if not 1 <= self.sandbox_clock_speed <= MAX_CLOCK_SPEED:

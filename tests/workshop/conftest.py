@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,3 +102,21 @@ def sample_aws(sandbox_home: Path) -> Aws:
     from workshop.aws.session import connect
 
     return connect(load_settings(environ={"WORKSHOP_HOME": str(sandbox_home)}))
+
+
+@pytest.fixture(scope="session")
+def adapter_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random LoRA adapter for the small base, as adapter components want it: files at the root."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    folder = tmp_path_factory.mktemp("adapter")
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_pretrained(find_repo_dir() / "src" / "sample" / "base" / "model")
+    lora = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False)
+    get_peft_model(model, lora).save_pretrained(folder / "files")
+    with tarfile.open(folder / "adapter.tar.gz", "w:gz") as archive:
+        for path in (folder / "files").iterdir():
+            archive.add(path, arcname=path.name)
+    return folder / "adapter.tar.gz"

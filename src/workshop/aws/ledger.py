@@ -46,10 +46,9 @@ class LedgerEntry:
     error: str = ""
     ended_by: str = ""
 
-
     @property
     def may_exist(self) -> bool:
-        """Tell whether AWS may have it: also when its answer was lost, or was an error of the service's own."""
+        """Tell whether AWS may have it: also when its answer was lost or a 5xx."""
         return self.status in ("pending", "created") or self.error in _UNSURE_ERRORS
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -55,23 +54,3 @@ def test_one_that_is_being_created_is_asked_for_again_until_it_may_go(
 def test_what_is_not_there_is_deleted_already(sample_aws: Aws) -> None:
     delete_component(sample_aws, "never", timeout_s=0)
     assert delete_components(sample_aws, "never", timeout_s=0) == []
-
-
-@pytest.fixture(scope="session")
-def adapter_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random LoRA adapter for the small base, as adapter components want it: files at the root."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
-
-    from workshop.settings import find_repo_dir
-
-    folder = tmp_path_factory.mktemp("adapter")
-    torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_pretrained(find_repo_dir() / "src" / "sample" / "base" / "model")
-    lora = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False)
-    get_peft_model(model, lora).save_pretrained(folder / "files")
-    with tarfile.open(folder / "adapter.tar.gz", "w:gz") as archive:
-        for path in (folder / "files").iterdir():
-            archive.add(path, arcname=path.name)
-    return folder / "adapter.tar.gz"

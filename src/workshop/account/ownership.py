@@ -1,0 +1,87 @@
+"""What is the workshop's: says its tag, or the ledger that a request of this machine made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from workshop.aws.ledger import LedgerEntry
+from workshop.aws.session import PREFIX, Aws
+from workshop.errors import WorkshopError
+from workshop.state import State
+
+TAG, MODE_TAG = "workshop", "workshop-mode"
+_CLOCKS_DIFFER = timedelta(minutes=10)
+"""Between this machine's and AWS's, and between a request and what it made."""
+
+
+class Ownership:
+    """Tell for a name whether it is the workshop's, and what says so.
+
+    A name in the ledger alone is no proof: the request may never have arrived, and somebody else's
+    resource may have the name. Its tag counts; without one, that AWS has answered our request and that
+    it was made at that time.
+    """
+
+    def __init__(self, aws: Aws) -> None:
+        self._rows = {(row.kind, row.name): row for row in aws.ledger.entries()}
+        self._state = _state_names(aws)
+
+    def sources(
+        self, kind: str, name: str, tags: Mapping[str, str] | None, made_at: datetime | None
+    ) -> tuple[str, ...]:
+        """Return what says that a resource is the workshop's; nothing when it is not.
+
+        Args:
+            tags: Of the resource; None when they could not be asked for.
+            made_at: As AWS says.
+        """
+        row = self._rows.get((kind, name))
+        has_tag = (tags or {}).get(TAG) == PREFIX
+        if not has_tag and not (row and _made(row, made_at)):
+            return ()
+        is_in_state = name in self._state.get(kind, ())
+        known = row is not None and (row.status != "failed" or row.may_exist)
+        return tuple(
+            source for source, is_so in (("ledger", known), ("tag", has_tag), ("state", is_in_state)) if is_so
+        )
+
+    def made_here(self, kind: str) -> list[str]:
+        """Return the names that requests of this machine have made, deleted or not."""
+        names = [name for (of, name), row in self._rows.items() if of == kind and row.status != "failed"]
+        return list(dict.fromkeys([*names, *self._state.get(kind, ())]))
+
+    def row(self, kind: str, name: str) -> LedgerEntry | None:
+        return self._rows.get((kind, name))
+
+    def rows_of_other_kinds(self, kinds: Iterable[str]) -> list[LedgerEntry]:
+        """Return what may exist of kinds that a cleanup does not know."""
+        known = set(kinds)
+        return [row for row in self._rows.values() if row.kind not in known and row.may_exist]
+
+
+def _made(row: LedgerEntry, made_at: datetime | None) -> bool:
+    if row.status not in ("created", "ended") or made_at is None:
+        return False
+    return abs(made_at - datetime.fromisoformat(row.time)) < _CLOCKS_DIFFER
+
+
+def _state_names(aws: Aws) -> dict[str, set[str]]:
+    """Return kind -> names that state.json has; an entry that cannot be read has none."""
+    names: dict[str, set[str]] = {}
+    with suppress(WorkshopError):
+        state = State.load(aws.settings)
+        for entry in ("training_job", "long_training_job"):
+            with suppress(WorkshopError):
+                names.setdefault("TrainingJob", set()).add(getattr(state, entry).job_name)
+        with suppress(WorkshopError):
+            names.setdefault("Endpoint", set()).add(state.endpoint.endpoint_name)
+            names.setdefault("EndpointConfig", set()).add(state.endpoint.config_name)
+            names.setdefault("Model", set()).add(state.endpoint.model_name)
+        with suppress(WorkshopError):
+            components = state.components
+            names.setdefault("Endpoint", set()).add(components.endpoint_name)
+            names.setdefault("EndpointConfig", set()).add(components.config_name)
+            names.setdefault("InferenceComponent", set()).update(components.components)
+    return names

@@ -1,0 +1,58 @@
+"""An account that several machines work in: a sandbox, reached in mode debug as AWS would be."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.sandbox.conftest import RunningSandbox
+from tests.workshop.account.foreign import Foreign
+
+from workshop.aws.session import Aws, connect
+from workshop.settings import load_settings
+
+ROLE = "arn:aws:iam::000000000000:role/workshop"
+
+Machine = Callable[..., Aws]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+    sandbox = RunningSandbox(tmp_path_factory.mktemp("account") / "home")
+    try:
+        yield sandbox
+    finally:
+        sandbox.close()
+
+
+@pytest.fixture
+def machine(running: RunningSandbox, tmp_path: Path) -> Machine:
+    """Return a connection of a machine: each name is a home of its own, with a ledger and a state of its own.
+
+    Every test has a bucket of its own, so that what one leaves is not another's.
+    """
+    profile = tmp_path / "aws-config"
+    keys = "aws_access_key_id = a\naws_secret_access_key = b\n"
+    profile.write_text(f"[default]\nendpoint_url = {running.url}\n{keys}")
+    os.environ["AWS_CONFIG_FILE"] = str(profile)
+
+    def connected(name: str = "first", *, needs_bucket: bool = False, **settings: str) -> Aws:
+        environ = {
+            "WORKSHOP_MODE": "debug",
+            "WORKSHOP_HOME": str(tmp_path / name),
+            "WORKSHOP_ROLE_ARN": ROLE,
+            "WORKSHOP_BUCKET": "news-of-this-account",
+            "WORKSHOP_POLL_INTERVAL_S": "0.05",
+            **{f"WORKSHOP_{key.upper()}": value for key, value in settings.items()},
+        }
+        return connect(load_settings(environ=environ), needs_bucket=needs_bucket)
+
+    return connected
+
+
+@pytest.fixture(scope="module")
+def foreign(running: RunningSandbox) -> Foreign:
+    """What somebody else has in the same account."""
+    return Foreign(running)

@@ -1,0 +1,140 @@
+"""What is not the workshop's in an account, made without its tags, and another look at what is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.sandbox.conftest import RunningSandbox
+
+from workshop.aws.session import PREFIX
+
+JOBS = "/aws/sagemaker/TrainingJobs"
+BUCKET, OURS = "somebody-elses", "news-of-this-account"
+PROGRAM = b"import time\nprint('runs', flush=True)\ntime.sleep(3600)\n"
+IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/huggingface-pytorch-tgi-inference:2.7.0-tgi3.3.6-gpu-py311-cu124-ubuntu22.04"  # noqa: E501
+ROLE = "arn:aws:iam::000000000000:role/other"
+
+
+def job_request(name: str, bucket: str, key: str, output: str) -> dict[str, Any]:
+    """Return a request for a job that runs until it is stopped."""
+    return {
+        "TrainingJobName": name,
+        "AlgorithmSpecification": {
+            "TrainingImage": "image",
+            "TrainingInputMode": "File",
+            "ContainerEntrypoint": ["python3", "/opt/ml/input/data/code/program.py"],
+        },
+        "InputDataConfig": [
+            {
+                "ChannelName": "code",
+                "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/{key}/"}},
+            }
+        ],
+        "RoleArn": ROLE,
+        "OutputDataConfig": {"S3OutputPath": output},
+        "ResourceConfig": {"InstanceType": "ml.g5.4xlarge", "InstanceCount": 1, "VolumeSizeInGB": 30},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+    }
+
+
+def endpoint_variant() -> dict[str, Any]:
+    """Return a variant without a model: it takes no server, and components can be put on it."""
+    return {
+        "VariantName": "AllTraffic",
+        "InstanceType": "ml.g5.12xlarge",
+        "InitialInstanceCount": 1,
+        "ManagedInstanceScaling": {"Status": "ENABLED", "MinInstanceCount": 0, "MaxInstanceCount": 2},
+    }
+
+
+class Foreign:
+    """Somebody else's model, configuration, endpoint, job, bucket, objects, alarm and logs.
+
+    Their names are like the workshop's on purpose: a name is no proof.
+    """
+
+    def __init__(self, running: RunningSandbox) -> None:
+        self.client = running.client
+        sagemaker, s3, logs = map(self.client, ("sagemaker", "s3", "logs"))
+        for bucket, key in (
+            (BUCKET, f"{PREFIX}/data/theirs"),
+            (OURS, f"{PREFIX}-2/theirs"),
+            (OURS, "theirs"),
+        ):
+            if bucket not in [one["Name"] for one in s3.list_buckets()["Buckets"]]:
+                s3.create_bucket(Bucket=bucket)
+            s3.put_object(Bucket=bucket, Key=key, Body=b"theirs")
+        s3.put_object(Bucket=BUCKET, Key="code/program.py", Body=PROGRAM)
+        sagemaker.create_model(
+            ModelName="news-theirs", PrimaryContainer={"Image": IMAGE}, ExecutionRoleArn=ROLE,
+            Tags=[{"Key": "workshop", "Value": "another"}],
+        )  # fmt: skip
+        sagemaker.create_endpoint_config(
+            EndpointConfigName="news-theirs", ProductionVariants=[endpoint_variant()], ExecutionRoleArn=ROLE
+        )
+        sagemaker.create_endpoint(EndpointName="news-theirs", EndpointConfigName="news-theirs")
+        sagemaker.create_training_job(**job_request("news-theirs", BUCKET, "code", f"s3://{BUCKET}/out/"))
+        self.client("cloudwatch").put_metric_alarm(
+            AlarmName="news-theirs", Namespace="AWS/SageMaker", MetricName="Invocations", Statistic="Sum",
+            Period=60, EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
+        )  # fmt: skip
+        logs.create_log_group(logGroupName="/aws/sagemaker/Endpoints/news-theirs")
+        logs.create_log_group(logGroupName="/aws/sagemaker/Endpoints/news-tgi-of-another-day")
+        while not self._streams():  # its job's own
+            pass
+
+    def everything(self) -> dict[str, list[str]]:
+        """Return what is in the account, by kind, without the workshop's code."""
+        sagemaker, s3 = self.client("sagemaker"), self.client("s3")
+        lists = {
+            "Endpoint": ("list_endpoints", "Endpoints"),
+            "EndpointConfig": ("list_endpoint_configs", "EndpointConfigs"),
+            "Model": ("list_models", "Models"),
+            "InferenceComponent": ("list_inference_components", "InferenceComponents"),
+        }
+        found = {
+            kind: [one[f"{kind}Name"] for one in getattr(sagemaker, operation)(MaxResults=100)[member]]
+            for kind, (operation, member) in lists.items()
+        }
+        jobs = [
+            one["TrainingJobName"]
+            for status in ("InProgress", "Stopping")
+            for one in sagemaker.list_training_jobs(StatusEquals=status, MaxResults=100)[
+                "TrainingJobSummaries"
+            ]
+        ]
+        scaling = self.client("application-autoscaling")
+        targets = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+        policies = scaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
+        alarms = self.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        groups = self.client("logs").describe_log_groups()["logGroups"]
+        buckets = [one["Name"] for one in s3.list_buckets()["Buckets"]]
+        objects = [
+            f"{bucket}/{one['Key']}"
+            for bucket in buckets
+            for one in s3.list_object_versions(Bucket=bucket).get("Versions", ())
+        ]
+        uploads = [
+            one["Key"]
+            for bucket in buckets
+            for one in s3.list_multipart_uploads(Bucket=bucket).get("Uploads", ())
+        ]
+        return found | {
+            "TrainingJob": jobs,
+            "ScalableTarget": [one["ResourceId"] for one in targets],
+            "ScalingPolicy": [one["PolicyName"] for one in policies],
+            "Alarm": [one["AlarmName"] for one in alarms],
+            "LogGroup": [one["logGroupName"] for one in groups],
+            "LogStream": self._streams(),
+            "Bucket": buckets,
+            "object": objects,
+            "upload": uploads,
+        }
+
+    def _streams(self) -> list[str]:
+        logs = self.client("logs")
+        try:
+            streams = logs.describe_log_streams(logGroupName=JOBS)["logStreams"]
+        except logs.exceptions.ResourceNotFoundException:
+            return []
+        return [one["logStreamName"] for one in streams]
