@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from dataclasses import replace
 
 from workshop.account.confirmation import confirmed_words
 from workshop.account.deletion import Outcome, delete
@@ -30,9 +31,16 @@ def clean_up(aws: Aws, listing: Listing) -> tuple[list[Outcome], Listing]:
     Returns:
         What became of each thing, and what is there afterwards.
     """
-    outcomes = delete(aws, listing, confirmed_words(aws.settings.cleanup_confirmed))
+    words = confirmed_words(aws.settings.cleanup_confirmed)
+    outcomes = delete(aws, listing, words)
     _forget(aws, outcomes)
-    return outcomes, find(aws)
+    left = find(aws)
+    known = {(one.kind, one.name) for one in listing.found}
+    new = [one for one in left.found if (one.kind, one.name) not in known]
+    if new and words:  # a job that is stopped saves what it has, and its log begins late
+        outcomes += delete(aws, replace(left, found=new), words)
+        left = find(aws)
+    return outcomes, left
 
 
 def unfinished(outcomes: list[Outcome], left: Listing) -> list[Outcome]:

@@ -8,7 +8,7 @@ from typing import Any
 from workshop.account.confirmation import LOGS
 from workshop.account.found import Found, Problem, noted
 from workshop.account.ownership import TAG, Ownership
-from workshop.aws.resources import delete_if_there, is_missing
+from workshop.aws.resources import delete_if_there, is_missing, is_there
 from workshop.aws.session import PREFIX, Aws
 from workshop.aws.transfer import size_text
 from workshop.endpoint.components import LOG_GROUP as COMPONENTS
@@ -25,9 +25,14 @@ def find_logs(
     aws: Aws, ownership: Ownership, owners: list[Found], problems: list[Problem]
 ) -> Iterator[Found]:
     """Yield the log groups of endpoints and components, there or deleted, and the streams of jobs."""
+    sagemaker = aws.client("sagemaker")
+    describe = {
+        "Endpoint": sagemaker.describe_endpoint,
+        "InferenceComponent": sagemaker.describe_inference_component,
+    }
     for parent, kind in _PARENTS.items():
         names = {one.name: one.sources for one in owners if one.kind == kind}
-        names = {name: ("ledger",) for name in ownership.made_here(kind)} | names
+        earlier = set(ownership.made_here(kind)) - set(names)
         with noted(problems, f"the log groups {parent}", "logs"):
             pages = aws.client("logs").get_paginator("describe_log_groups")
             for page in pages.paginate(logGroupNamePrefix=parent):
@@ -35,6 +40,9 @@ def find_logs(
                     name = group["logGroupName"].removeprefix(parent)
                     if name in names:
                         yield _log_group(aws, group, names[name])
+                    # Somebody else's may have the name since.
+                    elif name in earlier and not is_there(describe[kind], **{f"{kind}Name": name}):
+                        yield _log_group(aws, group, ("ledger",))
     with noted(problems, "the logs of jobs", "logs"):
         yield from _job_logs(aws, ownership, problems)
 

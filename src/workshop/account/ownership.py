@@ -48,9 +48,13 @@ class Ownership:
         )
 
     def made_here(self, kind: str) -> list[str]:
-        """Return the names that requests of this machine have made, deleted or not."""
-        names = [name for (of, name), row in self._rows.items() if of == kind and row.status != "failed"]
-        return list(dict.fromkeys([*names, *self._state.get(kind, ())]))
+        """Return the names that requests of this machine have made, deleted or not, as AWS has answered."""
+        made = ("created", "ended")
+        return [name for (of, name), row in self._rows.items() if of == kind and row.status in made]
+
+    def may_exist(self, kind: str) -> list[str]:
+        """Return the names that this machine has asked for and not deleted, answered or not."""
+        return [name for (of, name), row in self._rows.items() if of == kind and row.may_exist]
 
     def row(self, kind: str, name: str) -> LedgerEntry | None:
         return self._rows.get((kind, name))

@@ -16,7 +16,7 @@ _COLUMNS = ("what", "name", "known from", "age", "USD/h", "USD so far", "state")
 def listing_text(settings: Settings, listing: Listing) -> str:
     """Return everything that was found, what it costs, and which words delete it."""
     where = "the AWS on this machine" if settings.mode == "sample" else settings.region
-    head = f"{len(listing.found)} things of the workshop in {where}, {listing.at:%Y-%m-%d %H:%M} UTC"
+    head = f"{len(listing.found)} found of the workshop in {where}, {listing.at:%Y-%m-%d %H:%M} UTC"
     lines = [
         head,
         *_table(settings, listing),
@@ -47,7 +47,7 @@ def left_text(settings: Settings, listing: Listing, outcomes: Sequence[Outcome])
     where = "the AWS on this machine" if settings.mode == "sample" else f"this account in {settings.region}"
     if not lines and not listing.problems:
         return f"asked again: nothing of the workshop is left in {where}"
-    head = f"asked again: {len(lines)} things of the workshop are left in {where}"
+    head = f"asked again: {len(lines)} left of the workshop in {where}"
     return "\n".join([head, *lines, *_total(settings, listing.found), *problem_lines(listing.problems)])
 
 

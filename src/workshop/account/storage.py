@@ -44,8 +44,7 @@ def find_storage(aws: Aws, ownership: Ownership, problems: list[Problem]) -> lis
     The bucket of the settings, and those of this machine's ledger: `bucket` may have had another value.
     """
     found: list[Found] = []
-    made = [name for name in ownership.made_here("Bucket") if ownership.row("Bucket", name).may_exist]
-    for bucket in dict.fromkeys([aws.bucket, *made]):
+    for bucket in dict.fromkeys([aws.bucket, *ownership.may_exist("Bucket")]):
         with noted(problems, f"the bucket {masked(bucket)}", "s3"):
             if not _is_there(aws, bucket):
                 continue

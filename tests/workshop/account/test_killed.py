@@ -49,9 +49,9 @@ aws.client("cloudwatch").put_metric_alarm(
 """
 CONFIG = f"""
 sagemaker.create_endpoint_config(
-    EndpointConfigName="news-1", ProductionVariants=[{endpoint_variant()!r}], ExecutionRoleArn=aws.role_arn)
+    EndpointConfigName="NAME", ProductionVariants=[{endpoint_variant()!r}], ExecutionRoleArn=aws.role_arn)
 """
-JOB = job_request("news-1", BUCKET, "code", f"s3://{OURS}/{PREFIX}/training/")
+JOB = job_request("NAME", BUCKET, "code", f"s3://{OURS}/{PREFIX}/training/")
 LARGE = """
 import pathlib
 path = pathlib.Path(aws.settings.home) / "large"
@@ -63,10 +63,10 @@ s3.upload_file(str(path), aws.bucket, f"{aws.prefix}/base-model/m/model.safetens
 ALONE = {
     "training job": (f"sagemaker.create_training_job(**{JOB!r})",
                      "SageMaker.CreateTrainingJob"),
-    "model": (f"sagemaker.create_model(ModelName='news-1', PrimaryContainer={{'Image': {IMAGE!r}}},"
+    "model": (f"sagemaker.create_model(ModelName='NAME', PrimaryContainer={{'Image': {IMAGE!r}}},"
               " ExecutionRoleArn=aws.role_arn)", "SageMaker.CreateModel"),
     "endpoint configuration": (CONFIG, "SageMaker.CreateEndpointConfig"),
-    "endpoint": (CONFIG + "sagemaker.create_endpoint(EndpointName='news-1', EndpointConfigName='news-1')",
+    "endpoint": (CONFIG + "sagemaker.create_endpoint(EndpointName='NAME', EndpointConfigName='NAME')",
                  r"SageMaker\.CreateEndpoint "),
     "alarm": (ALARM, "PutMetricAlarm"),
     "object": ("s3.put_object(Bucket=aws.bucket, Key=f'{aws.prefix}/beside-the-folders', Body=b'1')",
@@ -108,7 +108,8 @@ def test_nothing_is_left(
     foreign: Foreign, running, machine: Machine, tmp_path: Path, what: str, where: str
 ) -> None:
     before = foreign.everything()
-    kill(tmp_path, running.url, *ALONE[what])
+    code, pattern = ALONE[what]
+    kill(tmp_path, running.url, code.replace("NAME", f"news-{where}"), pattern)
     aws = machine(where, cleanup_confirmed="everything")
     assert bool(aws.ledger.entries()) is (where == "first" and what not in UNNOTED)
     assert_a_cleanup_leaves_nothing(aws, foreign, before)
