@@ -26,8 +26,10 @@ FOLDERS = {
     "03-1-Option-SageMaker-Training": TRAINING,
     "04-SageMaker-Inference": TRAINING,
     "02-SageMaker-Inference-Component": SERVING,
+    "99-Cleanup": "",
 }
 NAMES = tuple(FOLDERS)
+CREATING = NAMES[:-1]
 RECORDED = Path(__file__).with_name("recorded_notebook.py")
 SHORT = {
     "WORKSHOP_BASE_MODEL": "src/sample/base/model",  # in place of 16 GB from the hub
@@ -152,9 +154,17 @@ def test_every_request_goes_to_aws_in_a_mode_of_aws_and_to_this_machine_in_sampl
 @pytest.mark.parametrize("name", NAMES)
 def test_what_goes_to_sagemaker_is_valid(recorded: dict[str, dict[str, Requests]], name: str) -> None:
     requests = [request for request in recorded["full"][name] if request.get("service") == "sagemaker"]
-    assert any(request["operation"].startswith("Create") for request in requests)
+    assert any(request["operation"].startswith("Create") for request in requests) is (name in CREATING)
     for request in requests:
         check_request(request["operation"], request["params"])
+
+
+def test_the_cleanup_of_a_walk_only_asks(recorded: dict[str, dict[str, Requests]]) -> None:
+    """A List, Describe, Get, Head or Search: what a walk leaves is needed afterwards."""
+    asked = {request["operation"] for request in recorded["full"]["99-Cleanup"] if "operation" in request}
+    assert "ListEndpoints" in asked
+    reading = ("List", "Describe", "Get", "Head", "Search")
+    assert [operation for operation in asked if not operation.startswith(reading)] == []
 
 
 def test_the_job_of_mode_full_is_the_one_that_the_workshop_describes(

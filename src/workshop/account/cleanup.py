@@ -1,7 +1,7 @@
 """List what the workshop has in an account, delete what is confirmed, and ask AWS again what is left.
 
     python -m workshop.account.cleanup            # lists
-    make cleanup CONFIRM=mine                     # deletes; the words: workshop/account/confirmation.py
+    make cleanup CONFIRM=mine                     # deletes; the list names the words
 
 In a notebook: `find`, `clean_up`; both show what they found and did.
 """

@@ -99,6 +99,8 @@ def reason_of(error: Exception, service: str = "sagemaker") -> str:
         named = _ACTION_IN_MESSAGE.search(message)
         action = named[1] if named else _ACTIONS.get(operation, f"{service}:{operation}")
         return f"not allowed: your user or role lacks the action {action}"
+    if code == "UnknownOperationException":
+        return f"{operation} is not answered here"
     return masked(f"{operation} was refused ({code}): {message}")
 
 

@@ -70,8 +70,6 @@ def _log_group(aws: Aws, group: dict[str, Any], sources: tuple[str, ...]) -> Fou
         sources=sources,
         mode=aws.mode,
         what=f"{size_text(group.get('storedBytes', 0))}, {kept}",
-        usd_per_hour=None,
-        usd_so_far=None,
         word=LOGS,
         details={"retention_days": days},
     )
@@ -99,8 +97,6 @@ def _job_logs(aws: Aws, ownership: Ownership, problems: list[Problem]) -> Iterat
             sources=tuple(sorted(set(jobs.values()))),
             mode=aws.mode,
             what=f"{len(streams)} streams of the workshop's jobs",
-            usd_per_hour=None,
-            usd_so_far=None,
             word=LOGS,
             details={"streams": streams},
         )

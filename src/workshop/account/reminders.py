@@ -65,15 +65,12 @@ def _caches(aws: Aws) -> Iterator[str]:
     from huggingface_hub.constants import HF_HUB_CACHE
 
     places = {
-        "results of this mode": (
-            aws.settings.home,
-            f"WORKSHOP_MODE={aws.mode}'s own folder; make clean for sample",
-        ),
+        "results of this mode": (aws.settings.home, "its ledger included: delete it last"),
         "the Hugging Face cache": (Path(HF_HUB_CACHE), ".venv/bin/hf cache"),
     }
-    for what, (folder, way) in places.items():
+    for what, (folder, how) in places.items():
         if folder.is_dir():
-            yield f"{what}: {size_text(_num_bytes(folder))} in {folder} ({way})"
+            yield f"{what}: {size_text(_num_bytes(folder))} in {folder} ({how})"
     images = output_of("docker", "images", "--format", "{{.Repository}}:{{.Tag}} {{.Size}}") or ""
     for line in images.splitlines():
         if _ECR in line:

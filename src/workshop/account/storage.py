@@ -19,7 +19,6 @@ from workshop.errors import WorkshopError
 _MAX_KEYS = 1000
 """Of one DeleteObjects. Source: Amazon S3 API reference."""
 
-_HOURS_PER_MONTH = 730
 _NO_BUCKET = ("404", "NoSuchBucket", "NotFound")
 
 
@@ -139,7 +138,6 @@ def _groups(aws: Aws, bucket: str, problems: list[Problem]) -> Iterator[Found]:
         folders = [
             f"{aws.prefix}/{folder}/" if folder else f"{aws.prefix}/" for folder in sorted(group.folders)
         ]
-        per_hour = group.num_bytes / 1e9 * S3_USD_PER_GB_MONTH / _HOURS_PER_MONTH
         yield Found(
             kind="S3",
             name=f"s3://{bucket}/{folders[0]}"
@@ -148,8 +146,6 @@ def _groups(aws: Aws, bucket: str, problems: list[Problem]) -> Iterator[Found]:
             mode=aws.mode,
             made_at=group.since,
             what=_group_text(group),
-            usd_per_hour=per_hour,
-            usd_so_far=None,  # objects came at different times
             word=word,
             details={"bucket": bucket},
         )
@@ -162,7 +158,8 @@ def _group_text(group: _Group) -> str:
         (group.num_uploads, "unfinished upload"),
     ]
     parts = [f"{count} {what}{'s' * (count != 1)}" for count, what in counts if count]
-    return ", ".join([*parts, size_text(group.num_bytes)])
+    per_month = group.num_bytes / 1e9 * S3_USD_PER_GB_MONTH
+    return ", ".join([*parts, size_text(group.num_bytes), f"{per_month:.2f} USD a month on AWS"])
 
 
 def _folder(aws: Aws, key: str) -> str:

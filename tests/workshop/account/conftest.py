@@ -38,6 +38,8 @@ def machine(running: RunningSandbox, tmp_path: Path) -> Machine:
     profile.write_text(f"[default]\nendpoint_url = {running.url}\n{keys}")
     os.environ["AWS_CONFIG_FILE"] = str(profile)
 
+    connections: dict[object, Aws] = {}  # each takes seconds: botocore reads all of SageMaker's description
+
     def connected(name: str = "first", *, needs_bucket: bool = False, **settings: str) -> Aws:
         environ = {
             "WORKSHOP_MODE": "debug",
@@ -47,7 +49,10 @@ def machine(running: RunningSandbox, tmp_path: Path) -> Machine:
             "WORKSHOP_POLL_INTERVAL_S": "0.05",
             **{f"WORKSHOP_{key.upper()}": value for key, value in settings.items()},
         }
-        return connect(load_settings(environ=environ), needs_bucket=needs_bucket)
+        key = (needs_bucket, *environ.items())
+        if key not in connections:
+            connections[key] = connect(load_settings(environ=environ), needs_bucket=needs_bucket)
+        return connections[key]
 
     return connected
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
@@ -30,10 +33,11 @@ def account(foreign: Foreign, machine: Machine) -> Iterator[Foreign]:
     """The account, as it was afterwards as before: whatever a test leaves is deleted."""
     before = foreign.everything()
     yield foreign
-    for mode in ("debug", "full") if foreign.everything() != before else ():
-        settings = replace(machine().settings, mode=mode, cleanup_confirmed="everything")
-        aws = replace(machine(), settings=settings)
-        clean_up(aws, find(aws))
+    if foreign.everything() != before:
+        aws = machine()
+        for mode in ("debug", "full"):
+            settings = replace(aws.settings, mode=mode, cleanup_confirmed="everything")
+            clean_up(replace(aws, settings=settings), find(aws))
     assert foreign.everything() == before
 
 
@@ -92,30 +96,28 @@ def test_another_mode_is_listed_and_left(account: Foreign, machine: Machine) -> 
     assert "Model news-1: of another mode: WORKSHOP_MODE=full" in cleaned(machine(), "everything")
 
 
-@pytest.mark.parametrize("word", ["checkpoints", "results", "weights", "data", "others"])
-def test_a_group_in_s3_goes_alone_and_nothing_beside_the_prefix(
-    account: Foreign, machine: Machine, word: str
+def test_each_group_in_s3_goes_alone_and_nothing_beside_the_prefix(
+    account: Foreign, machine: Machine
 ) -> None:
     s3, aws = account.client("s3"), machine()
-    keys = ("checkpoints/r/1", "training/j/m", "base-model/m/w", "data/debug/t", "adapters/a", "beside")
-    for key in keys:
+    groups = {
+        "checkpoints": {"checkpoints/r/1"},
+        "results": {"training/j/m"},
+        "weights": {"base-model/m/w"},
+        "data": {"data/debug/t"},
+        "others": {"adapters/a", "beside"},
+    }
+    for key in set().union(*groups.values()):
         s3.put_object(Bucket=OURS, Key=f"{PREFIX}/{key}", Body=b"1")
     s3.create_multipart_upload(Bucket=OURS, Key=f"{PREFIX}/training/j/large")
     before = account.everything()
-    cleaned(aws, word)
-    after = account.everything()
-    gone = {key.removeprefix(f"{OURS}/{PREFIX}/") for key in {*before["object"]} - {*after["object"]}}
-    assert (
-        gone
-        == {
-            "checkpoints": {"checkpoints/r/1"},
-            "results": {"training/j/m"},
-            "weights": {"base-model/m/w"},
-            "data": {"data/debug/t"},
-            "others": {"adapters/a", "beside"},
-        }[word]
-    )
-    assert after["upload"] == ([] if word == "results" else before["upload"])
+    for word, keys in groups.items():
+        cleaned(aws, word)
+        after = account.everything()
+        gone = {key.removeprefix(f"{OURS}/{PREFIX}/") for key in {*before["object"]} - {*after["object"]}}
+        assert gone == keys
+        assert (before["upload"] != after["upload"]) is (word == "results")
+        before = after
 
 
 def test_older_versions_and_delete_markers_go_too(account: Foreign, machine: Machine) -> None:
@@ -294,6 +296,41 @@ def test_logs_are_deleted_or_kept_for_a_time_on_request(account: Foreign, machin
     assert group not in there["LogGroup"]
     assert [name for name in there["LogStream"] if name.startswith("news-2")] == ["news-22/algo-1-1"]
     logs.delete_log_stream(logGroupName=JOBS, logStreamName="news-22/algo-1-1")
+
+
+def run_command(aws: Aws, confirmed: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m workshop.account.cleanup`, which `make cleanup` runs."""
+    settings = {"MODE": "debug", "HOME": aws.settings.workshop_home, "ROLE_ARN": ROLE, "BUCKET": OURS}
+    settings |= {"CLEANUP_CONFIRMED": confirmed, "POLL_INTERVAL_S": "0.05"}
+    return subprocess.run(
+        [sys.executable, "-m", "workshop.account.cleanup"],
+        env={**os.environ, **{f"WORKSHOP_{name}": str(value) for name, value in settings.items()}},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_command_lists_deletes_and_says_by_its_status_what_is_left(
+    account: Foreign, machine: Machine, running: RunningSandbox
+) -> None:
+    aws = machine()
+    create_model(aws, "news-1")
+    listed = run_command(aws, "")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert "Model  news-1  ledger, tag" in listed.stdout
+    assert "confirmed:" not in listed.stdout
+    deny_once(running, "DeleteModel")
+    denied = run_command(aws, "mine")
+    assert denied.returncode == 1
+    assert (
+        "Model news-1: not allowed: your user or role lacks the action sagemaker:DeleteModel" in denied.stdout
+    )
+    done = run_command(aws, "mine")
+    assert done.returncode == 0
+    assert "asked again: nothing of the workshop is left in this account" in done.stdout
+    wrong = run_command(aws, "all")
+    assert wrong.returncode == 2
+    assert "everything" in wrong.stderr
 
 
 def test_no_account_number_stands_in_what_is_shown(account: Foreign, machine: Machine) -> None:

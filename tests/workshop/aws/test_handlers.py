@@ -197,6 +197,37 @@ def test_no_answer_stays_pending_and_says_why(tmp_path: Path) -> None:
     assert (noted.status, noted.error) == ("pending", "EndpointConnectionError")
 
 
+def put_alarm(aws: Aws, name: str, **values: object) -> dict:
+    cloudwatch = aws.client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName=name, Namespace="AWS/SageMaker", MetricName="Invocations", Statistic="Sum", Period=60,
+        EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold", **values,
+    )  # fmt: skip
+    return cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]
+
+
+def test_an_alarm_is_noted_and_carries_the_tags_in_its_description(sample_aws: Aws, name: str) -> None:
+    first = put_alarm(sample_aws, f"{name}-1")
+    assert first["AlarmDescription"] == f"workshop={PREFIX}, workshop-mode=sample"
+    assert put_alarm(sample_aws, f"{name}-2", AlarmDescription="mine")["AlarmDescription"] == "mine"
+    assert entry(sample_aws, "Alarm", f"{name}-1").status == "created"
+    sample_aws.client("cloudwatch").delete_alarms(AlarmNames=[f"{name}-1", f"{name}-2"])
+    for one in (f"{name}-1", f"{name}-2"):
+        assert entry(sample_aws, "Alarm", one).ended_by == "DeleteAlarms"
+
+
+def test_a_scalable_target_is_noted(sample_aws: Aws, name: str) -> None:
+    target = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": f"inference-component/{name}",
+        "ScalableDimension": "sagemaker:inference-component:DesiredCopyCount",
+    }
+    scaling = sample_aws.client("application-autoscaling")
+    with pytest.raises(ClientError):
+        scaling.register_scalable_target(**target, MinCapacity=0, MaxCapacity=1)  # there is no component
+    assert entry(sample_aws, "ScalableTarget", target["ResourceId"]).status == "failed"
+
+
 def test_the_ledger_holds_no_secret(sample_aws: Aws, name: str) -> None:
     create_model(sample_aws, name)
     environment = {"HF_TOKEN": "hf_not_for_the_ledger"}

@@ -65,6 +65,27 @@ def test_an_accepted_request_after_a_refused_one_counts(ledger: Ledger) -> None:
     assert states(ledger) == {"news": "created"}
 
 
+@pytest.mark.parametrize(
+    ("error", "may_exist"),
+    [("InternalFailure", True), ("ServiceUnavailable", True), ("ValidationException", False)],
+)
+def test_after_an_error_of_the_service_itself_it_may_exist(
+    ledger: Ledger, error: str, may_exist: bool
+) -> None:
+    ledger.failed(ledger.begin("Endpoint", "news", "r", {}), error, "")
+    (entry,) = ledger.entries()
+    assert entry.may_exist is may_exist
+
+
+def test_it_may_exist_until_it_is_ended(ledger: Ledger) -> None:
+    token = ledger.begin("Endpoint", "news", "r", {})
+    assert ledger.entries()[0].may_exist
+    ledger.created(token, "arn", "")
+    assert ledger.entries()[0].may_exist
+    ledger.ended("Endpoint", "news", "DeleteEndpoint")
+    assert not ledger.entries()[0].may_exist
+
+
 def test_the_same_name_of_another_kind_is_another_resource(ledger: Ledger) -> None:
     for kind in ("Model", "Endpoint"):
         ledger.created(ledger.begin(kind, "news", "r", {}), kind, "")

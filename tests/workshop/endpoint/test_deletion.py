@@ -5,17 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 from tests.workshop.components_on_sandbox import (
     LMI_IMAGE,
     create_adapter,
     create_component,
+    create_endpoint,
     create_model,
 )
 
-from workshop.aws.resources import is_there
+from workshop.aws.resources import delete_if_there, is_there
 from workshop.aws.session import Aws
 from workshop.endpoint.components import wait_for_component
-from workshop.endpoint.deletion import components_on, delete_component, delete_components
+from workshop.endpoint.deletion import components_on, delete_component, delete_components, delete_endpoint
 from workshop.errors import WorkshopError
 
 TIMEOUT_S = 600
@@ -49,6 +51,21 @@ def test_one_that_is_being_created_is_asked_for_again_until_it_may_go(
     sagemaker = sample_aws.client("sagemaker")
     assert not is_there(sagemaker.describe_inference_component, InferenceComponentName=name)
     assert "accepted" in capsys.readouterr().out
+
+
+def test_an_endpoint_goes_too_and_asking_again_is_no_error(sample_aws: Aws) -> None:
+    name = create_endpoint(sample_aws)
+    delete_endpoint(sample_aws, name, timeout_s=TIMEOUT_S)
+    assert not is_there(sample_aws.client("sagemaker").describe_endpoint, EndpointName=name)
+    delete_endpoint(sample_aws, name, timeout_s=0)
+    assert delete_if_there(sample_aws.client("sagemaker").delete_endpoint_config, EndpointConfigName=name)
+    assert not delete_if_there(sample_aws.client("sagemaker").delete_endpoint_config, EndpointConfigName=name)
+
+
+def test_an_endpoint_with_components_is_refused_and_not_waited_for(sample_aws: Aws, endpoint: str) -> None:
+    create_component(sample_aws, endpoint, "new", create_model(sample_aws, f"{endpoint}-new"), num_copies=0)
+    with pytest.raises(ClientError, match="inference component"):
+        delete_endpoint(sample_aws, endpoint, timeout_s=TIMEOUT_S)
 
 
 def test_what_is_not_there_is_deleted_already(sample_aws: Aws) -> None:

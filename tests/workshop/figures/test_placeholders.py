@@ -97,8 +97,8 @@ def test_a_text_that_was_edited_by_hand_is_found_and_written_again(copy: Path, n
 def test_writing_a_notebook_changes_its_places_only(copy: Path) -> None:
     path = copy / "notebook" / FILE_NAME
     kind, run = next(iter(read_runs(path).items()))
-    doubled = {name: 20 * seconds for name, seconds in run.notebook_s.items()}
     notebooks = list_notebooks(copy / "notebook")
+    doubled = {one.stem: 20 * run.notebook_s.get(one.stem, 1.0) for one in notebooks}
     before = [one.read_text(encoding="utf-8").splitlines() for one in notebooks]
     write_run(path, kind, make_run(**{**vars(run), "notebook_s": doubled}))
     Figures(copy).write()
