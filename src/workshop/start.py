@@ -72,11 +72,7 @@ def _cost_so_far(settings: Settings) -> str:
     cost = "not known here: see Billing in the AWS console"
     paths = sorted(settings.home.glob(f"ledger-*-{settings.region}.jsonl"))
     entries = [entry for path in paths for entry in Ledger(path).entries()]
-    left = [
-        entry.name
-        for entry in entries
-        if entry.kind in COST_BY_THE_HOUR and entry.status in ("pending", "created")
-    ]
+    left = [entry.name for entry in entries if entry.kind in COST_BY_THE_HOUR and entry.may_exist]
     return cost if not left else f"{cost}; created and not deleted yet: {', '.join(left)}"
 
 

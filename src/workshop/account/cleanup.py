@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from dataclasses import replace
 
 from workshop.account.confirmation import confirmed_words
 from workshop.account.deletion import Outcome, delete
@@ -35,10 +34,11 @@ def clean_up(aws: Aws, listing: Listing) -> tuple[list[Outcome], Listing]:
     outcomes = delete(aws, listing, words)
     _forget(aws, outcomes)
     left = find(aws)
-    known = {(one.kind, one.name) for one in listing.found}
-    new = [one for one in left.found if (one.kind, one.name) not in known]
-    if new and words:  # a job that is stopped saves what it has, and its log begins late
-        outcomes += delete(aws, replace(left, found=new), words)
+    there = {(one.kind, one.name) for one in left.found}
+    if words and there - {(one.kind, one.name) for one in listing.found}:
+        # A job that is stopped saves what it has: once more, the bucket that was not empty included.
+        outcomes = [one for one in outcomes if (one.found.kind, one.found.name) not in there]
+        outcomes += delete(aws, left, words)
         left = find(aws)
     return outcomes, left
 

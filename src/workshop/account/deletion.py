@@ -96,7 +96,10 @@ class _Deletion:
         """Delete things of one kind: all are asked for before one is waited for."""
         self._facts.clear()
         deadline_s = time.monotonic() + self._aws.settings.endpoint_timeout_s
-        left_s = lambda: max(deadline_s - time.monotonic(), 0)  # noqa: E731
+
+        def left_s() -> float:
+            return max(deadline_s - time.monotonic(), 0)
+
         asked = [(one, self._try(one, lambda one=one: self._ask(one, left_s))) for one in group]
         outcomes = []
         for one, reason in asked:

@@ -18,7 +18,7 @@ _ACTION_IN_MESSAGE = re.compile(r"not authorized to perform:? ([\w-]+:\w+)")
 _ACTIONS = {
     "ListObjectVersions": "s3:ListBucketVersions",
     "ListObjectsV2": "s3:ListBucket",
-    "HeadBucket": "s3:ListBucket",
+    "HeadBucket": "s3:ListBucket (or the bucket is another account's)",
     "ListMultipartUploads": "s3:ListBucketMultipartUploads",
     "DeleteObjects": "s3:DeleteObject",
 }

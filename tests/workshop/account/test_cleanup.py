@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.sandbox.conftest import RunningSandbox
 from tests.workshop.account.conftest import ROLE, Machine
-from tests.workshop.account.foreign import IMAGE, JOBS, OURS, Foreign, endpoint_variant
+from tests.workshop.account.foreign import BUCKET, IMAGE, JOBS, OURS, Foreign, endpoint_variant, job_request
 from tests.workshop.components_on_sandbox import create_component, create_endpoint
 
 from workshop.account.cleanup import clean_up
@@ -153,6 +153,19 @@ def test_a_bucket_that_is_not_empty_stays_and_one_of_before_is_not_named(
     assert "deleted         bucket news-new-bucket" in cleaned(machine(), "bucket")
 
 
+def test_what_a_stopped_job_saves_goes_too_and_then_its_bucket(account: Foreign, machine: Machine) -> None:
+    aws = machine(bucket="news-new-bucket", needs_bucket=True)
+    job = job_request("news-stopped", BUCKET, "code", f"s3://{aws.bucket}/{PREFIX}/training/")
+    aws.client("sagemaker").create_training_job(**job)
+    while not any(name.startswith("news-stopped/") for name in account.everything()["LogStream"]):
+        pass  # what has not begun saves nothing
+    text = cleaned(aws, "everything")
+    assert "stopped         TrainingJob news-stopped" in text
+    assert f"deleted         results s3://{aws.bucket}/{PREFIX}/training/" in text
+    assert f"deleted         bucket {aws.bucket}" in text
+    assert "nothing of the workshop is left" in text
+
+
 def test_a_connection_for_a_cleanup_makes_no_bucket(account: Foreign, machine: Machine) -> None:
     aws = machine(bucket="never-made")
     assert "never-made" not in account.everything()["Bucket"]
@@ -211,11 +224,32 @@ def test_lists_that_are_refused_are_named_and_the_rest_is_found(
 def test_a_pending_row_is_no_proof_when_somebody_elses_has_the_name(
     account: Foreign, machine: Machine
 ) -> None:
+    aws, sagemaker = machine(), account.client("sagemaker")
+    theirs = {"PrimaryContainer": {"Image": IMAGE}, "ExecutionRoleArn": ROLE}
+    aws.ledger.begin("Model", "news-of-a-moment", "us-east-1", {})  # its request never arrived
+    sagemaker.create_model(ModelName="news-of-a-moment", **theirs)
+    assert find(aws).found == []
+    sagemaker.delete_model(ModelName="news-of-a-moment")
+
+
+def test_a_created_row_is_no_proof_when_the_name_is_used_again(account: Foreign, machine: Machine) -> None:
     aws = machine()
-    aws.ledger.begin("Endpoint", "news-theirs", "us-east-1", {})
     aws.ledger.created(aws.ledger.begin("Model", "news-theirs", "us-east-1", {}), "arn", "")
-    backdated = aws.ledger.path.read_text().replace(f"{datetime.now(UTC):%Y-%m-%d}", "2026-01-01")
-    aws.ledger.path.write_text(backdated)  # made long before the model that has the name now
+    old = aws.ledger.path.read_text().replace(f"{datetime.now(UTC):%Y-%m-%d}", "2026-01-01")
+    aws.ledger.path.write_text(old)  # made long before the model that has the name now
+    assert find(aws).found == []
+
+
+def test_logs_under_a_name_that_is_pending_or_somebody_elses_by_now_stay(
+    account: Foreign, machine: Machine
+) -> None:
+    aws = machine()
+    aws.ledger.begin("Endpoint", "news-tgi-of-another-day", "us-east-1", {})
+    aws.ledger.created(aws.ledger.begin("Endpoint", "news-theirs", "us-east-1", {}), "arn", "")
+    aws.ledger.ended("Endpoint", "news-theirs", "DeleteEndpoint")
+    aws.ledger.path.write_text(
+        aws.ledger.path.read_text().replace(f"{datetime.now(UTC):%Y-%m-%d}", "2026-01-01")
+    )
     assert find(aws).found == []
 
 
