@@ -15,10 +15,12 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from processes.container_view import ContainerView
     from processes.warm import WarmProcess
 
 LAUNCH_ID_VARIABLE = "WORKSHOP_LAUNCH_ID"
@@ -35,6 +37,7 @@ class ProcessGroup:
         cwd: Its working folder; the caller's when None.
         watchdog_grace_s: What the command gets between SIGTERM and SIGKILL when the caller dies.
         is_warm: Fork it from the process that `processes.warm.preload` started; it is `python -m MODULE ...`.
+        view: What it finds in place of this machine's files; its working folder is /opt/ml then.
 
     Raises:
         OSError: When the program cannot be started.
@@ -48,6 +51,7 @@ class ProcessGroup:
         cwd: Path | None = None,
         watchdog_grace_s: float = 30,
         is_warm: bool = False,
+        view: "ContainerView | None" = None,
     ) -> None:
         self.launch_id = uuid.uuid4().hex
         # Without the id of a launch that this process may itself be part of: it outlives that one's end.
@@ -63,9 +67,8 @@ class ProcessGroup:
             start_new_session=True,
         )
         try:
-            self.process = self._start(
-                command, {**env, LAUNCH_ID_VARIABLE: self.launch_id}, cwd, is_warm=is_warm
-            )
+            env = {**env, LAUNCH_ID_VARIABLE: self.launch_id}
+            self.process = self._start(command, env, cwd, is_warm=is_warm, view=view)
         except BaseException:
             self._end_watchdog()
             raise
@@ -74,16 +77,21 @@ class ProcessGroup:
 
     @staticmethod
     def _start(
-        command: Sequence[str], env: Mapping[str, str], cwd: Path | None, *, is_warm: bool
+        command: Sequence[str],
+        env: Mapping[str, str],
+        cwd: Path | None,
+        *,
+        is_warm: bool,
+        view: "ContainerView | None",
     ) -> "subprocess.Popen[bytes] | WarmProcess":
         if is_warm:
             from processes.warm import WarmProcess
 
-            return WarmProcess(command, env=env, cwd=cwd)
-        return subprocess.Popen(
+            return WarmProcess(command, env=env, cwd=cwd, view=view)
+        start = view.start if view else partial(subprocess.Popen, cwd=cwd)
+        return start(
             list(command),
             env=env,
-            cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -27,6 +27,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.popen_forkserver import Popen
 from pathlib import Path
 
+from processes.container_view import ContainerView
+
 # Read by the interpreter, the loader or a library before any code of the program: a fork cannot change them.
 READ_AT_START = (
     *("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "MKL_", "KMP_", "GOMP_", "ATEN_"),
@@ -76,6 +78,7 @@ class WarmProcess:
         command: Python, "-m", the module and its arguments; the interpreter is this process's.
         env: The whole environment; what `differs` names of it has no effect.
         cwd: Its working folder.
+        view: What it finds in place of this machine's files; its working folder is /opt/ml then.
 
     Attributes:
         pid: Its process and group id.
@@ -88,10 +91,17 @@ class WarmProcess:
         OSError: It could not be forked.
     """
 
-    def __init__(self, command: Sequence[str], *, env: Mapping[str, str], cwd: Path | None = None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path | None = None,
+        view: ContainerView | None = None,
+    ) -> None:
         context = multiprocessing.get_context("forkserver")
         reader, writer = context.Pipe(duplex=False)
-        arguments = (list(command), dict(env), str(cwd or Path.cwd()), writer)
+        arguments = (list(command), dict(env), str(cwd or Path.cwd()), view, writer)
         with reader, writer:
             try:
                 # Not Process.start(): that looks after all children of this process at once, and two threads
@@ -143,19 +153,24 @@ class WarmProcess:
         self.send_signal(signal.SIGKILL)
 
 
-def _run(command: list[str], env: dict[str, str], cwd: str, output: Connection) -> None:
+def _run(
+    command: list[str], env: dict[str, str], cwd: str, view: ContainerView | None, output: Connection
+) -> None:
     """Be the program, in a fork of the fork server."""
     os.setsid()  # a signal to the owner's group is none to its servers
-    threading.Thread(target=_end_with_owner, name="owner", daemon=True).start()
     with output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
+    if view:
+        view.enter()  # before there is a second thread
+    threading.Thread(target=_end_with_owner, name="owner", daemon=True).start()
     # Anew, and not reconfigured: those of the fork server may be files, which have a position.
     sys.stdout = open(1, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
     os.environ.clear()
     os.environ.update(env)
-    os.chdir(cwd)
+    if not view:
+        os.chdir(cwd)
     time.tzset()
     tempfile.tempdir = None
     random.seed()

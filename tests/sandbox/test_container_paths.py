@@ -1,17 +1,25 @@
-"""/opt/ml is a folder, in both directions."""
+"""/opt/ml is a folder: mounted, or by its name in both directions."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
-from sandbox.container_paths import ContainerPaths
+from sandbox import container_paths
+from sandbox.container_paths import WITHOUT_MOUNTS_VARIABLE, ContainerPaths, why_no_mounts
+
+needs_mounts = pytest.mark.skipif(why_no_mounts() is not None, reason=f"no mounts here: {why_no_mounts()}")
 
 
 @pytest.fixture
-def paths(tmp_path: Path) -> Iterator[ContainerPaths]:
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ContainerPaths]:
+    """Return paths of a machine that allows no mounts."""
+    monkeypatch.setattr(container_paths, "why_no_mounts", lambda: "a test has none")
     made = ContainerPaths(tmp_path / "집 of 'somebody'" / "news-1")
     yield made
     made.remove()
@@ -66,3 +74,47 @@ def test_removing_leaves_the_folder(paths: ContainerPaths) -> None:
     paths.remove()
     assert not paths.scratch.exists()
     assert (paths.folder / "kept").exists()
+
+
+@needs_mounts
+def test_where_it_is_mounted_no_text_is_changed(tmp_path: Path) -> None:
+    folder = tmp_path / "집 of 'somebody'"
+    paths = ContainerPaths(folder, host_names=["algo-1"])
+    try:
+        process = paths.view.start(["/bin/sh", "-c", "pwd && echo weights > /opt/ml/weights"], stdout=PIPE)
+        printed, _ = process.communicate()
+        assert (process.returncode, printed) == (0, b"/opt/ml\n")
+        assert (folder / "weights").read_text() == "weights\n"
+        for text in ("/opt/ml/model", f"in {folder}/model", "s3://b/opt/ml"):
+            assert paths.inside(text) == paths.outside(text) == text
+        assert paths.name_of(paths.local("/opt/ml/adapters/a")) == "/opt/ml/adapters/a"
+    finally:
+        paths.remove()
+
+
+def test_without_a_mount_a_file_has_the_name_of_the_link(paths: ContainerPaths) -> None:
+    assert paths.name_of(paths.local("/opt/ml/adapters/a")) == f"{paths.root}/adapters/a"
+
+
+def test_mounts_can_be_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(WITHOUT_MOUNTS_VARIABLE, "1")
+    assert why_no_mounts.__wrapped__() == "SANDBOX_WITHOUT_MOUNTS is set"
+    monkeypatch.delenv(WITHOUT_MOUNTS_VARIABLE)
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert why_no_mounts.__wrapped__() == "only Linux has mount namespaces"
+
+
+@needs_mounts
+def test_a_machine_that_refuses_says_what_it_refused() -> None:
+    # In a user namespace that allows no further ones.
+    program = (
+        "import os, sys; sys.path.insert(0, sys.argv[1])\n"
+        "open('/proc/sys/user/max_user_namespaces', 'w').write('0')\n"
+        "open('/proc/sys/user/max_mnt_namespaces', 'w').write('0')\n"
+        "from sandbox.container_paths import why_no_mounts; print(why_no_mounts())"
+    )
+    source = str(Path(container_paths.__file__).parents[1])
+    printed = subprocess.run(
+        ["unshare", "-Ur", sys.executable, "-c", program, source], capture_output=True, text=True, check=True
+    ).stdout
+    assert printed.startswith("the system refuses a mount namespace: No space left on device (a user namesp")

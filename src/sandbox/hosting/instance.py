@@ -124,7 +124,7 @@ class Instance:
                     return False
                 self._process = ServerProcess(
                     self._command, env=env, cwd=self._paths.root, port=port, write=self._write_output,
-                    is_forked=is_forked,
+                    is_forked=is_forked, view=self._paths.view,
                 )  # fmt: skip
         except OSError as error:
             self.write(f"{self._command[0]} cannot be started: {error.strerror or error}")

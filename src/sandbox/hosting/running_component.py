@@ -62,7 +62,7 @@ class ComponentCopy(Instance):
 
     def inside(self, path: Path) -> str:
         """Return a path as the server process knows it."""
-        return self._paths.inside(self._paths.outside(str(path)))
+        return self._paths.name_of(path)
 
     def outside(self, text: str) -> str:
         """Return a text of the server process with the container's paths."""

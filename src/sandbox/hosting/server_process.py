@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from processes import warm
+from processes.container_view import ContainerView
 from processes.group import ProcessGroup
 from sandbox import images
 from sandbox.logs import lines_of
@@ -73,6 +74,7 @@ class ServerProcess:
         write: Gets every line of its output, from a thread of its own.
         is_forked: Whether it is forked from the process of `prepare_fork`, once that has its libraries; it
             starts alone where that fails.
+        view: What it finds in place of this machine's files.
 
     Raises:
         OSError: The program cannot be started.
@@ -87,10 +89,12 @@ class ServerProcess:
         port: int,
         write: Callable[[str], None],
         is_forked: bool = False,
+        view: ContainerView | None = None,
     ) -> None:
         self.port = port
         self.ended = threading.Event()
         self._command, self._env, self._cwd, self._write = command, env, cwd, write
+        self._view = view
         self._lock = threading.Lock()
         self._is_wanted = True
         self._group: ProcessGroup | None = None
@@ -119,7 +123,12 @@ class ServerProcess:
 
     def _start(self, *, is_warm: bool) -> ProcessGroup:
         return ProcessGroup(
-            self._command, env=self._env, cwd=self._cwd, watchdog_grace_s=WATCHDOG_GRACE_S, is_warm=is_warm
+            self._command,
+            env=self._env,
+            cwd=self._cwd,
+            watchdog_grace_s=WATCHDOG_GRACE_S,
+            is_warm=is_warm,
+            view=self._view,
         )
 
     def _adopt(self, group: ProcessGroup) -> None:

@@ -17,13 +17,14 @@ from typing import Any
 
 from processes.cores import threads_per_process
 from processes.ports import free_port
-from sandbox.container_paths import ContainerPaths
+from sandbox.container_paths import CONTAINER_ROOT, ContainerPaths
 from sandbox.handed_on import handed_on
 from sandbox.s3_files import S3Error, S3Files
 from sandbox.training.synced_folders import places
 
 Record = dict[str, Any]
-DRIVERS_CHANNEL = "sm_drivers"  # the SDK's own files; every other channel is the user's and is never changed
+# The SDK's own files, of ModelTrainer and of @remote; every other channel is the user's and is never changed.
+DRIVERS_CHANNELS = ("sm_drivers", "sagemaker_remote_function_bootstrap")
 GROUP_NAME = "homogeneousCluster"
 _PROCESSES_PER_HOST = 2  # as in the recipes of sample mode; a job's own OMP_NUM_THREADS wins
 _LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
@@ -92,30 +93,49 @@ def download_channels(
         is_sharded = source.get("S3DataDistributionType") == "ShardedByS3Key"
         if not s3.download(uri, folder, shard=shard if is_sharded else (0, 1)):
             raise S3Error(f'No S3 objects found under S3 URL "{uri}" given in input data source.')
-        if channel["ChannelName"] == DRIVERS_CHANNEL:
+        if channel["ChannelName"] in DRIVERS_CHANNELS:
             adapt_drivers(folder, paths, master_port=master_port)
 
 
 def adapt_drivers(folder: Path, paths: ContainerPaths, *, master_port: int) -> None:
-    """Change the SDK's drivers where they count on a container of their own."""
+    """Change the SDK's drivers where they count on a container of their own.
+
+    Where /opt/ml is mounted that is a port which no other job has, and a signal that their children get, too.
+    """
     for path in folder.rglob("*"):
         if path.suffix not in _TEXT_SUFFIXES or not path.is_file():
             continue
         text = adapted = path.read_text(encoding="utf-8")
-        adapted = paths.inside(adapted)
+        adapted = adapted.replace("SM_MASTER_PORT = 7777", f"SM_MASTER_PORT = {master_port}")
+        if not paths.view:
+            adapted = _with_names_replaced(path.name, adapted, paths)
         if path.name == "sm_train.sh":
             # A stopped job's script has 120 s to save. Only a handler, not "ignore", is left to the children:
             # they get the signal, and the drivers still hand their last lines to the log.
             adapted = re.sub(r"^set -e$", "set -e\ntrap : TERM", adapted, count=1, flags=re.M)
         elif path.name == "utils.py":
             adapted += "\n\nimport signal\n\nsignal.signal(signal.SIGTERM, lambda *_: None)\n"
-            # algo-1 has no address here; the name still says who is first.
-            adapted = adapted.replace('os.environ.get("SM_MASTER_ADDR")', '"algo-1"')
-        elif path.name == "environment.py":
-            adapted = adapted.replace('SM_MASTER_ADDR = "algo-1"', 'SM_MASTER_ADDR = "127.0.0.1"')
-            adapted = adapted.replace("SM_MASTER_PORT = 7777", f"SM_MASTER_PORT = {master_port}")
         if adapted != text:
             path.write_text(adapted, encoding="utf-8")
+
+
+def _with_names_replaced(name: str, text: str, paths: ContainerPaths) -> str:
+    """Return a driver's text for a host that has neither /opt/ml nor an address for algo-1."""
+    text = paths.inside(text)
+    text = text.replace('SM_MASTER_ADDR = "algo-1"', 'SM_MASTER_ADDR = "127.0.0.1"')
+    if name == "utils.py":  # algo-1 still says who is first
+        text = text.replace('os.environ.get("SM_MASTER_ADDR")', '"algo-1"')
+    if name == "job_driver.sh":
+        # A module of the installed SDK: it would write why the function failed to this machine's /opt/ml, and
+        # end with 0 when it can't.
+        failure = paths.inside(f"{CONTAINER_ROOT}/output/failure")
+        module = "sagemaker.core.remote_function"
+        program = (
+            f"import {module}.errors as e, {module}.invoke_function as f, sys;"
+            f" e.FAILURE_REASON_PATH = '{failure}'; f.main(sys.argv[1:])"
+        )
+        text = text.replace(f'python -m {module}.invoke_function "$@"', f'python -c "{program}" "$@"')
+    return text
 
 
 def command(record: Record, paths: ContainerPaths) -> list[str]:

@@ -14,12 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from processes.container_view import ContainerView
 from processes.group import ProcessGroup
 from processes.ports import free_port
 from sandbox.container_paths import ContainerPaths
 from sandbox.logs import LogStream, lines_of
 from sandbox.s3_files import S3Files
-from sandbox.training import container, outputs
+from sandbox.training import container, outputs, unmounted
 from sandbox.training.synced_folders import SyncedFolder, synced_folders
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Cluster:
         self._stream_number = stream_number
         self._s3 = S3Files(context.client("s3", region))
         names = [f"algo-{number}" for number in range(1, container.num_hosts(record) + 1)]
-        self.hosts = [Host(name, folder / name) for name in names]
+        self.hosts = [Host(name, folder / name, hosts=names) for name in names]
         self._lock = threading.Lock()
         self._grace_s: float | None = None  # once it has been asked to end
 
@@ -79,9 +80,9 @@ class Cluster:
         Raises:
             S3Error: A channel is empty, a key cannot be a file, or S3 refuses.
         """
-        names, master_port = [host.name for host in self.hosts], free_port()
+        master_port = free_port()
         for host in self.hosts:
-            host.prepare(self._record, self._s3, hosts=names, master_port=master_port)
+            host.prepare(self._record, self._s3, master_port=master_port)
 
     def launch(self) -> None:
         """Start the program of every host, each with a log stream of its own.
@@ -153,6 +154,10 @@ class Cluster:
         """
         outputs.upload(self._record, [host.paths for host in self.hosts], self._s3, with_model=with_model)
 
+    def lost_model(self, *, since_s: float) -> str | None:
+        """Return why a job that succeeded has failed all the same: see `unmounted.lost_model`."""
+        return unmounted.lost_model([host.paths for host in self.hosts], since_s=since_s)
+
     def close(self) -> None:
         """Kill what still runs, and end the logs."""
         for host in self.hosts:
@@ -170,30 +175,30 @@ class Host:
     Args:
         name: algo-1, algo-2 and so on.
         folder: Stands for its /opt/ml.
+        hosts: The names of all hosts, in order.
     """
 
-    def __init__(self, name: str, folder: Path) -> None:
-        self.name = name
-        self.paths = ContainerPaths(folder)
+    def __init__(self, name: str, folder: Path, *, hosts: Sequence[str]) -> None:
+        self.name, self._names = name, list(hosts)
+        self.paths = ContainerPaths(folder, host_names=hosts)
         self.synced_folders: list[SyncedFolder] = []
         self.process: HostProcess | None = None
         self.log: LogStream | None = None
         self._missing_packages: list[str] = []
 
-    def prepare(self, record: Record, s3: S3Files, *, hosts: list[str], master_port: int) -> None:
+    def prepare(self, record: Record, s3: S3Files, *, master_port: int) -> None:
         """Make its folders and configuration files, and bring its part of the data and the checkpoints.
 
         Args:
             record: The job's.
             s3: Where data and checkpoints are.
-            hosts: The names of all hosts, in order.
             master_port: Where torchrun of the first host listens.
 
         Raises:
             S3Error: A channel is empty, a key cannot be a file, or S3 refuses.
         """
-        container.prepare(record, self.paths, host=self.name, hosts=hosts)
-        shard = hosts.index(self.name), len(hosts)
+        container.prepare(record, self.paths, host=self.name, hosts=self._names)
+        shard = self._names.index(self.name), len(self._names)
         container.download_channels(record, self.paths, s3, shard=shard, master_port=master_port)
         self.synced_folders = synced_folders(record, self.paths, s3)
         for folder in self.synced_folders:
@@ -215,6 +220,8 @@ class Host:
             LaunchError: It cannot be started.
         """
         self.log = log
+        if self.paths.view is None:
+            log.write(unmounted.warning(self.paths))
         words = container.command(record, self.paths)
         environment = container.environment(record, self.paths, url=url, region=region)
 
@@ -226,7 +233,7 @@ class Host:
             self._missing_packages.extend(_NOT_INSTALLED.findall(text))
 
         try:
-            return HostProcess(words, environment, self.paths.root, read)
+            return HostProcess(words, environment, self.paths.root, read, view=self.paths.view)
         except OSError as error:
             raise LaunchError(f"{self.paths.outside(words[0])}: {error.strerror}") from error
 
@@ -259,6 +266,7 @@ class HostProcess:
         environment: Its whole environment.
         folder: Its working folder.
         read_line: Called with every line, from a thread of its own.
+        view: What it finds in place of this machine's files; its working folder is /opt/ml then.
 
     Raises:
         OSError: The program cannot be started.
@@ -270,8 +278,12 @@ class HostProcess:
         environment: Mapping[str, str],
         folder: Path,
         read_line: Callable[[str], None],
+        *,
+        view: ContainerView | None = None,
     ) -> None:
-        self._group = ProcessGroup(command, env=environment, cwd=folder, watchdog_grace_s=_WATCHDOG_GRACE_S)
+        self._group = ProcessGroup(
+            command, env=environment, cwd=folder, watchdog_grace_s=_WATCHDOG_GRACE_S, view=view
+        )
         self._read_line = read_line
         self._lock = threading.Lock()
         self._killer: threading.Timer | None = None

@@ -207,6 +207,8 @@ class Job:
             is_interrupted = self._is_interrupted and end_reason is None
             is_failed = end_reason is None and exit_code != 0 and not is_interrupted
             with_model = not is_failed and not is_interrupted and end_reason != "sandbox"
+            if with_model and end_reason is None and (reason := cluster.lost_model(since_s=started_s)):
+                raise JobFailedError(f"AlgorithmError: {reason}")
             if with_model:
                 self._enter("Uploading")
             self._upload(cluster, with_outputs=not is_interrupted, with_model=with_model)

@@ -63,8 +63,13 @@ def fork_server(hosting: Any) -> psutil.Process | None:
 
 def server_of(hosting: Any, name: str) -> psutil.Process:
     """Return the server of an endpoint, whoever its parent is."""
-    folder = str(hosting.sandbox.home / "endpoints" / "us-east-1" / name)
-    (found,) = [process for process in hosting.sandbox.processes() if process.cwd().startswith(folder)]
+    (folder,) = hosting.sandbox.home.glob(f"endpoints/us-east-1/{name}/**/i-*/")
+    # Not by name: it may be /opt/ml there.
+    (found,) = [
+        process
+        for process in hosting.sandbox.processes()
+        if os.path.samefile(f"/proc/{process.pid}/cwd", folder)
+    ]
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a job's program finds: folders, files, environment, and /opt/ml without a mount."""
+"""What a job's program finds: folders, files, environment, and /opt/ml, mounted or not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sandbox.handed_on import HANDED_ON
 
-from .conftest import BUCKET, channel
+from .conftest import BUCKET, MOUNTED, channel
 
 LOOK = """
 import json, os, pathlib
@@ -68,7 +68,8 @@ def test_the_environment_is_clean_and_leads_to_the_sandbox(jobs) -> None:
     assert not set(env["PATH"].split(os.pathsep)[0]) & set(" '$")  # the interpreter's folder has all three
     assert (env["WORKSHOP_NOTE"], env["OMP_NUM_THREADS"]) == ("ours", "2")
     assert env["HF_HUB_OFFLINE"] == env["PIP_NO_INDEX"] == env["PYTHONUNBUFFERED"] == "1"
-    assert found["home"] == str(jobs.folder(job["TrainingJobName"]).resolve() / "home")
+    ml = Path("/opt/ml") if MOUNTED else jobs.folder(job["TrainingJobName"]).resolve()
+    assert found["home"] == str(ml / "home")
     # Nothing of whoever started the sandbox.
     known = ("AWS_", "PIP_", "PYTHON", "TRAINING_", "HF_", "LC_")
     rest = {name for name in env if not name.startswith(known)}
@@ -81,8 +82,7 @@ def test_the_environment_is_clean_and_leads_to_the_sandbox(jobs) -> None:
 
 def test_what_a_job_leaves_on_this_machine_is_removed(jobs) -> None:
     found = look(jobs)
-    root = Path(found["env"]["ML"])
-    assert not root.parent.exists()
+    assert not Path(found["env"]["TMPDIR"]).parent.exists()
     assert not jobs.folder(found["job"]["TrainingJobName"]).exists()
 
 
@@ -120,10 +120,11 @@ def test_only_the_drivers_of_the_sdk_are_changed(jobs) -> None:
     assert files["input/data/mine/sm_train.sh"] == script
     drivers = "input/data/sm_drivers"
     assert files[f"{drivers}/sm_train.sh"] == f"set -e\ntrap : TERM\necho {found['env']['ML']}/model\n"
-    assert files[f"{drivers}/common/utils.py"].startswith('X = "algo-1"\n')
+    first = 'os.environ.get("SM_MASTER_ADDR")' if MOUNTED else '"algo-1"'
+    assert files[f"{drivers}/common/utils.py"].startswith(f"X = {first}\n")
     assert "signal.SIGTERM" in files[f"{drivers}/common/utils.py"]
     address, port = files[f"{drivers}/scripts/environment.py"].splitlines()
-    assert address == 'SM_MASTER_ADDR = "127.0.0.1"'
+    assert address == f'SM_MASTER_ADDR = "{"algo-1" if MOUNTED else "127.0.0.1"}"'
     assert port.startswith("SM_MASTER_PORT = ")
     assert port != "SM_MASTER_PORT = 7777"
 

@@ -312,7 +312,7 @@ def test_a_killed_sandbox_leaves_nothing_and_reports_the_truth_at_its_next_start
     jobs.wait_for_line(name, "training")
     processes = marked(jobs.sandbox, name)
     assert len(processes) == 2
-    scratch = Path(processes[0].environ()["ML"]).parent
+    scratch = Path(processes[0].environ()["TMPDIR"]).parent
     jobs.sandbox.stop(kill=True)
     psutil.wait_procs(processes, timeout=300)
     assert alive(processes) == []

@@ -15,8 +15,11 @@ import pytest
 from sample.news.generator import rows
 from workshop.prompt import chat_messages
 
+from .conftest import MOUNTED
+
 CLIENT = Path(__file__).with_name("model_trainer_client.py")
 BUCKET = "sagemaker-news"
+MASTER = "algo-1" if MOUNTED else "127.0.0.1"
 LOOK = """
 import json, os, sys
 print("arguments", json.dumps(sys.argv[1:], ensure_ascii=False))
@@ -96,7 +99,7 @@ def test_the_script_finds_what_the_sdk_promises(jobs, results: dict[str, dict]) 
     assert variables["SM_CHANNEL_CODE"] == "/opt/ml/input/data/code"
     assert json.loads(variables["SM_HOSTS"]) == ["algo-1"]
     assert variables["SM_CURRENT_HOST"] == "algo-1"
-    assert variables["SM_MASTER_ADDR"] == "127.0.0.1"
+    assert variables["SM_MASTER_ADDR"] == MASTER
     assert variables["SM_MASTER_PORT"] != "7777"
     assert json.loads(variables["SM_TRAINING_ENV"])["job_name"] == look["name"]
 
@@ -144,7 +147,7 @@ def test_a_stopped_script_saves_and_its_last_lines_are_in_the_log(jobs, results:
 def test_a_command_runs_instead_of_a_script(results: dict[str, dict]) -> None:
     command = results["command"]
     assert command["status"] == "Completed"
-    assert "as root of /opt/ml/model at 127.0.0.1" in command["log"]
+    assert f"as root of /opt/ml/model at {MASTER}" in command["log"]
     assert '["algo-1"]' in command["log"]
 
 

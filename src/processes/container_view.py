@@ -1,0 +1,233 @@
+"""A container's view of the files of this machine, in a mount namespace of the program's own.
+
+Inside, /opt/ml is a folder of the program's; /etc, /opt and /root are its own: what the machine has there can
+be read, small files are copies that may be changed, and nothing that is written there reaches the machine.
+Nothing is mounted, made or changed outside. An ordinary user gets a user namespace, too, and is root in it,
+as in an image.
+
+    python -I -S container_view.py FD FOLDER NAMES KEPT ... -- PROGRAM ARGUMENT ...   # by ContainerView.start
+
+System calls and not `unshare` and `mount` of util-linux: a fork of `processes.warm` can make them as well,
+and a program that cannot be started is the OSError that it is without a view. Few imports: they are part of
+every start.
+
+Source: Linux manual pages mount_namespaces(7), user_namespaces(7), mount(2), mount_setattr(2).
+"""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import subprocess
+
+ROOT = "/opt/ml"
+OWN_FOLDERS = ("/etc", "/opt", "/root")
+_MAX_COPIED_BYTES = 64 << 10
+_HOST = ".host"  # the machine's folder, while its entries are brought over
+_CLONE_NEWNS, _CLONE_NEWUSER = 0x0002_0000, 0x1000_0000
+_MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 0x2, 0x4, 0x1000, 0x4000, 0x4_0000
+_MNT_DETACH = 2
+# The same on every processor. Linux has the last one since 5.12, the C library has names for them since 2.36.
+_SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_MOUNT_SETATTR = 428, 429, 442
+_AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE = -100, 0x1000, 0x8000
+_OPEN_TREE_CLONE, _MOVE_MOUNT_F_EMPTY_PATH, _MOUNT_ATTR_RDONLY = 1, 4, 1
+
+
+class ContainerView:
+    """What a program finds in place of this machine's files.
+
+    Args:
+        folder: Its /opt/ml.
+        kept: Absolute folders that are the machine's own also where they lie below /etc, /opt or /root.
+        host_names: Names that its /etc/hosts adds, all of 127.0.0.1.
+    """
+
+    def __init__(
+        self,
+        folder: "os.PathLike[str] | str",
+        *,
+        kept: "Sequence[os.PathLike[str] | str]" = (),
+        host_names: Sequence[str] = (),
+    ) -> None:
+        self.folder = os.fspath(folder)
+        self.kept = [os.fspath(path) for path in kept]
+        self.host_names = list(host_names)
+
+    def start(self, command: Sequence[str], **settings: Any) -> "subprocess.Popen[bytes]":
+        """Start a program in the view, in /opt/ml.
+
+        Args:
+            command: Program and arguments.
+            settings: Of subprocess.Popen, all but the working folder.
+
+        Raises:
+            OSError: It cannot be started, or this machine does not let its user make the view.
+        """
+        import subprocess
+
+        reader, writer = os.pipe()
+        words = [str(writer), self.folder, ",".join(self.host_names), *self.kept, "--", *command]
+        with open(reader, encoding="utf-8") as report:
+            try:
+                process = subprocess.Popen(
+                    [sys.executable, "-I", "-S", __file__, *words], pass_fds=[writer], **settings
+                )
+            finally:
+                os.close(writer)
+            error = report.read()  # nothing: exec has closed the other end
+        if error:
+            process.wait()
+            if process.stdout:
+                process.stdout.close()
+            number, _, text = error.partition(" ")
+            raise OSError(int(number), text)
+        return process
+
+    def enter(self) -> None:
+        """Give this process, which has one thread, the view, and make /opt/ml its working folder.
+
+        Raises:
+            OSError: This machine does not let its user do that; what is done by then stays.
+        """
+        _unshare()
+        _mount(None, "/", _MS_REC | _MS_PRIVATE)
+        covered = tuple(f"{folder}/" for folder in OWN_FOLDERS)
+        kept = [path for path in self.kept if path.startswith(covered)]
+        # Taken before what they lie in is covered.
+        trees = {path: _take(source) for path, source in ((ROOT, self.folder), *zip(kept, kept, strict=True))}
+        for folder in filter(os.path.isdir, OWN_FOLDERS):
+            _cover(folder)
+        os.mkdir(ROOT)
+        for path, tree in trees.items():
+            _attach(tree, path)
+        if self.host_names:
+            with open("/etc/hosts", "a", encoding="utf-8") as file:
+                file.write(f"\n127.0.0.1 {' '.join(self.host_names)}\n")
+        os.chdir(ROOT)
+
+
+def _unshare() -> None:
+    """Leave the machine's mounts: as root at once, else with a user namespace whose root this user is."""
+    uid, gid = os.geteuid(), os.getegid()
+    if _libc().unshare(_CLONE_NEWNS) == 0:
+        return
+    _check(_libc().unshare(_CLONE_NEWUSER | _CLONE_NEWNS), "a user namespace")
+    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
+        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+            file.write(text)
+
+
+def _cover(folder: str) -> None:
+    """Put a folder in memory over one of the machine's, with what that one holds but /opt/ml."""
+    mode = os.stat(folder).st_mode & 0o777
+    old = _take(folder, read_only=True)
+    _mount("tmpfs", folder, _MS_NOSUID | _MS_NODEV, kind="tmpfs", data=f"mode={mode:o}")
+    host = f"{folder}/{_HOST}"
+    os.mkdir(host)
+    _attach(old, host)
+    try:
+        entries = list(os.scandir(host))
+    except PermissionError:  # root's, of an ordinary user
+        entries = []
+    for entry in entries:
+        if (target := f"{folder}/{entry.name}") != ROOT:
+            _bring(entry, target)
+    _check(_libc().umount2(os.fsencode(host), _MNT_DETACH), f"umount {host}")
+    os.rmdir(host)
+
+
+def _bring(entry: "os.DirEntry[str]", target: str) -> None:
+    """Bring an entry of a covered folder: a small file as a copy, all else as what can only be read."""
+    if entry.is_symlink():
+        os.symlink(os.readlink(entry.path), target)
+        return
+    if entry.is_dir():
+        os.mkdir(target)
+    elif _copy(entry, target):
+        return
+    else:
+        os.close(os.open(target, os.O_CREAT | os.O_WRONLY))
+    _mount(entry.path, target, _MS_BIND | _MS_REC)
+
+
+def _copy(entry: "os.DirEntry[str]", target: str) -> bool:
+    """Copy a file; False when it is no small one that this user can read."""
+    facts = entry.stat()
+    if not entry.is_file() or facts.st_size > _MAX_COPIED_BYTES:
+        return False
+    try:
+        with open(entry.path, "rb") as file:
+            content = file.read()
+    except PermissionError:
+        return False
+    with open(target, "wb") as file:
+        file.write(content)
+        os.fchmod(file.fileno(), facts.st_mode & 0o777)
+    return True
+
+
+class _MountAttributes(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "user_namespace")]
+
+
+def _take(path: str, *, read_only: bool = False) -> int:
+    """Return a descriptor of a folder with all that is mounted in it, to be attached elsewhere."""
+    flags = _OPEN_TREE_CLONE | _AT_RECURSIVE | os.O_CLOEXEC
+    tree = _call(_SYS_OPEN_TREE, _AT_FDCWD, os.fsencode(path), flags, what=f"open_tree {path}")
+    if read_only:
+        given = _MountAttributes(set=_MOUNT_ATTR_RDONLY)
+        where = tree, b"", _AT_EMPTY_PATH | _AT_RECURSIVE
+        _call(_SYS_MOUNT_SETATTR, *where, ctypes.byref(given), ctypes.sizeof(given), what="mount_setattr")
+    return tree
+
+
+def _attach(tree: int, path: str) -> None:
+    where = _AT_FDCWD, os.fsencode(path)
+    _call(_SYS_MOVE_MOUNT, tree, b"", *where, _MOVE_MOUNT_F_EMPTY_PATH, what=f"move_mount {path}")
+    os.close(tree)
+
+
+def _call(number: int, *arguments: Any, what: str) -> int:
+    words = [ctypes.c_long(word) if isinstance(word, int) else word for word in (number, *arguments)]
+    return _check(_libc().syscall(*words), what)
+
+
+def _mount(source: str | None, target: str, flags: int, *, kind: str | None = None, data: str = "") -> None:
+    words = [word if word is None else os.fsencode(word) for word in (source, target, kind)]
+    result = _libc().mount(*words, ctypes.c_ulong(flags), os.fsencode(data))
+    _check(result, f"mount {target}")
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _check(result: int, what: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{os.strerror(number)} ({what})")
+    return result
+
+
+def _run(report: int, folder: str, names: str, *rest: str) -> None:
+    """Become a program in a view, or write to a descriptor why that is not possible."""
+    os.set_inheritable(report, False)
+    end_of_kept = rest.index("--")
+    command = rest[end_of_kept + 1 :]
+    view = ContainerView(folder, kept=rest[:end_of_kept], host_names=names.split(",") if names else ())
+    try:
+        view.enter()
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and so would the program
+            signal.signal(number, signal.SIG_DFL)
+        os.execvp(command[0], command)
+    except OSError as error:
+        os.write(report, f"{error.errno} {error.strerror}".encode())
+        os._exit(127)
+
+
+if __name__ == "__main__":
+    _run(int(sys.argv[1]), *sys.argv[2:])
