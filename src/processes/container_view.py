@@ -117,8 +117,12 @@ def _unshare() -> None:
         return
     _check(_libc().unshare(_CLONE_NEWUSER | _CLONE_NEWNS), "a user namespace")
     for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
-        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
-            file.write(text)
+        path = f"/proc/self/{name}"
+        try:
+            with open(path, "w", encoding="ascii") as file:
+                file.write(text)
+        except OSError as error:
+            raise OSError(error.errno, f"{error.strerror} ({path})") from None
 
 
 def _cover(folder: str) -> None:
