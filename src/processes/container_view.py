@@ -116,6 +116,8 @@ def _unshare() -> None:
     if _libc().unshare(_CLONE_NEWNS) == 0:
         return
     _check(_libc().unshare(_CLONE_NEWUSER | _CLONE_NEWNS), "a user namespace")
+    # tar gives files back to who packed them when root unpacks them; here there is nobody else.
+    os.environ.setdefault("TAR_OPTIONS", "--no-same-owner")
     for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
         path = f"/proc/self/{name}"
         try:

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+
+from processes.container_view import ContainerView
 
 SRC_DIR = Path(__file__).parents[2] / "src"
 START_TIMEOUT_S = 600
@@ -28,14 +30,23 @@ class RunningSandbox:
         home: Its folder.
         prefix: Of the environment whose interpreter runs it; that of these tests when None.
         program: What the interpreter runs.
+        view: What it takes for this machine's files.
+        environ: More variables.
 
     `url` and `pid` are those of the process that runs now; `log_path` holds what all of them wrote.
     """
 
     def __init__(
-        self, home: Path, *, prefix: Path | None = None, program: Sequence[str] = ("-m", "sandbox")
+        self,
+        home: Path,
+        *,
+        prefix: Path | None = None,
+        program: Sequence[str] = ("-m", "sandbox"),
+        view: ContainerView | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.home, self._program = home, program
+        self._popen, self._environ = view.start if view else subprocess.Popen, environ or {}
         self._python = prefix / Path(sys.executable).relative_to(sys.prefix) if prefix else sys.executable
         self.log_path = home.with_name(f"{home.name}.log")
         self._mark = uuid.uuid4().hex
@@ -50,9 +61,9 @@ class RunningSandbox:
         tied = ("AWS_", "SAGEMAKER_", "WORKSHOP_")
         environ = {name: value for name, value in os.environ.items() if not name.startswith(tied)}
         with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(
+            self.process = self._popen(
                 [self._python, *self._program, "--home", str(self.home)],
-                env={**environ, _MARK: self._mark, "PYTHONPATH": str(SRC_DIR)},
+                env={**environ, _MARK: self._mark, "PYTHONPATH": str(SRC_DIR), **self._environ},
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
