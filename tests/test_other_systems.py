@@ -71,6 +71,11 @@ ALLOWED = {
         (NOT_LINUX,),
         "preload refuses; servers then start in the ordinary way",
     ),
+    "processes/container_view.py": (
+        {"unshare", "/proc/self/"},
+        (NOT_LINUX,),
+        "start refuses; the sandbox then replaces the paths that it would mount",
+    ),
     "serve/preload.py": ({"/proc/self/task"}, (), "imported by the fork server of processes/warm.py alone"),
     "workshop/figures/processor.py": (
         {"/proc/cpuinfo"},

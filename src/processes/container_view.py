@@ -15,6 +15,7 @@ Source: Linux manual pages mount_namespaces(7), user_namespaces(7), mount(2), mo
 """
 
 import ctypes
+import errno
 import os
 import signal
 import sys
@@ -69,6 +70,8 @@ class ContainerView:
         """
         import subprocess
 
+        if sys.platform != "linux":
+            raise OSError(errno.ENOSYS, "only Linux has mount namespaces")
         reader, writer = os.pipe()
         words = [str(writer), self.folder, ",".join(self.host_names), *self.kept, "--", *command]
         with open(reader, encoding="utf-8") as report:

@@ -20,6 +20,10 @@ from processes.container_view import ROOT as CONTAINER_ROOT
 from processes.container_view import ContainerView
 
 WITHOUT_MOUNTS_VARIABLE = "SANDBOX_WITHOUT_MOUNTS"  # any text: names are replaced although mounts work
+USE_INSTEAD = (
+    "take the paths from arguments, hyperparameters or variables (SM_MODEL_DIR), where they are replaced, or"
+    " run the sandbox where mounts are allowed (src/sandbox/README.md, Which programs run)."
+)
 # As a path of its own: not in s3://bucket/opt/ml, not in /opt/mlx.
 _AS_A_PATH = re.compile(r"(?<![\w.-])/opt/ml(?![\w.-])")
 _SAFE = re.compile(r"[\w./+-]+", re.ASCII)
@@ -69,6 +73,16 @@ class ContainerPaths:
         """Return a text of the process for logs and reasons: with /opt/ml again where it was replaced."""
         return text if self.view else self._ours.sub(CONTAINER_ROOT, text)
 
+    @property
+    def warning(self) -> str | None:
+        """What a container's log begins with where /opt/ml is not mounted."""
+        if self.view:
+            return None
+        return (
+            f"[sandbox] WARNING: {CONTAINER_ROOT} is {self.root} in this container, since {why_no_mounts()}."
+            f" A script or a file that names {CONTAINER_ROOT} itself means this machine's: {USE_INSTEAD}"
+        )
+
     def name_of(self, path: Path) -> str:
         """Return what the process calls a file of the folder."""
         return str(self.root / path.relative_to(self.folder))
@@ -94,14 +108,12 @@ def why_no_mounts() -> str | None:
     """Return why nothing can be mounted for a program here; None when it can, as one program has shown."""
     if os.environ.get(WITHOUT_MOUNTS_VARIABLE):
         return f"{WITHOUT_MOUNTS_VARIABLE} is set"
-    if sys.platform != "linux":
-        return "only Linux has mount namespaces"
     with tempfile.TemporaryDirectory(prefix="sm-") as folder:
         try:
             view = ContainerView(folder)
             status = view.start(["/bin/sh", "-c", f"test {CONTAINER_ROOT} -ef . && touch tried"]).wait()
         except OSError as error:
-            return f"the system refuses a mount namespace: {error.strerror}"
+            return f"nothing can be mounted ({error.strerror})"
         if status != 0 or not Path(folder, "tried").exists():
-            return "a mount namespace shows another /opt/ml than it was given"
+            return "what was mounted is not what a program found"
     return None

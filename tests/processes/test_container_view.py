@@ -20,6 +20,7 @@ from sandbox.container_paths import why_no_mounts
 pytestmark = pytest.mark.skipif(why_no_mounts() is not None, reason=f"no mounts here: {why_no_mounts()}")
 
 SOURCE = Path(__file__).parents[2] / "src"
+ROOT_HOME = "/root"
 OWN_NAME = "집 $of 'somebody'"
 # Run by other users' Python, too: it starts a shell in a view, and prints what that printed.
 STARTS = """
@@ -36,7 +37,7 @@ set -e
 echo mine > /opt/ml/weights
 echo mine > /etc/view-test
 echo mine > /opt/view-test
-echo mine > /root/view-test
+echo mine > $ROOT_HOME/view-test
 test -w /etc/passwd
 ! touch /etc/ssl/view-test
 cd /opt/ml
@@ -88,7 +89,8 @@ def open_folder() -> Iterator[Path]:
 def test_what_a_program_writes_stays_in_its_view(become: list[str], python: str, open_folder: Path) -> None:
     before = snapshot()
     command = [*become, python, "-c", STARTS, open_folder, open_folder / OWN_NAME, WRITES]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    environ = {"PATH": os.environ["PATH"], "ROOT_HOME": ROOT_HOME}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environ)
     assert (done.returncode, done.stdout[-2:].strip()) == (0, "0"), done.stdout + done.stderr
     for name in ("weights", "unpacked/weights"):
         assert (open_folder / OWN_NAME / name).read_text() == "mine\n"
@@ -120,16 +122,16 @@ def test_two_programs_have_their_own(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_kept_is_the_machines_also_below_one_that_is_not(tmp_path: Path) -> None:
     # The machine of the inner view is the outer one: a job may start a sandbox of its own.
-    inner = f"echo inside > /root/kept/file; touch /root/lost; ls /root/kept {tmp_path}"
-    words = " ".join(f"'{word}'" for word in (SOURCE, "/opt/ml/inner", inner, "/root/kept"))
+    inner = f"echo inside > {ROOT_HOME}/kept/file; touch {ROOT_HOME}/lost"
+    words = " ".join(f"'{word}'" for word in (SOURCE, "/opt/ml/inner", inner, f"{ROOT_HOME}/kept"))
     outer = f"""
-        mkdir /root/kept /root/rest /opt/ml/inner
-        {sys.executable} -c '{STARTS}' {words} && cat /root/kept/file && ls /root/lost /opt/ml
+        mkdir {ROOT_HOME}/kept /opt/ml/inner
+        {sys.executable} -c '{STARTS}' {words} && cat {ROOT_HOME}/kept/file && ls {ROOT_HOME}/lost
     """
     process = ContainerView(tmp_path).start(["/bin/sh", "-c", outer], stdout=PIPE, stderr=subprocess.STDOUT)
     printed = process.communicate(timeout=300)[0].decode()
     assert "inside\n" in printed
-    assert "cannot access '/root/lost'" in printed
+    assert f"cannot access '{ROOT_HOME}/lost'" in printed
 
 
 def test_names_of_hosts_are_this_machine(tmp_path: Path) -> None:

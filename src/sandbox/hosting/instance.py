@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from processes.ports import free_port
+from sandbox import images
 from sandbox.container_paths import ContainerPaths
 from sandbox.hosting.connections import Connections, Exchange
 from sandbox.hosting.container_environment import container_environment
@@ -98,6 +99,9 @@ class Instance:
         self.num_in_flight = 0
         self._region, self._command, self._url = region, command, context.url
         self._log = LogStream(context, region=region, group=log_group, stream=f"{variant_name}/{self.id}")
+        # The servers of `serve` are told where their model is.
+        if self._paths.warning and not images.is_serve(command):
+            self._log.write(self._paths.warning)
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)

@@ -220,8 +220,8 @@ class Host:
             LaunchError: It cannot be started.
         """
         self.log = log
-        if self.paths.view is None:
-            log.write(unmounted.warning(self.paths))
+        if self.paths.warning:
+            log.write(self.paths.warning)
         words = container.command(record, self.paths)
         environment = container.environment(record, self.paths, url=url, region=region)
 

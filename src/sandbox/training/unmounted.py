@@ -1,24 +1,11 @@
-"""What is said of a job where its /opt/ml could not be mounted: a script may have used this machine's."""
+"""A job whose /opt/ml could not be mounted may have left its model in this machine's."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 
-from sandbox.container_paths import CONTAINER_ROOT, ContainerPaths, why_no_mounts
-
-_USE_INSTEAD = (
-    "take the paths from the job's hyperparameters, arguments or environment (SM_MODEL_DIR), where they are"
-    " replaced, or run the sandbox where mounts are allowed (src/sandbox/README.md, Which programs run)."
-)
-
-
-def warning(paths: ContainerPaths) -> str:
-    """Return the first line of the log of a job without a mount."""
-    return (
-        f"[sandbox] WARNING: {CONTAINER_ROOT} is {paths.root} for this job, since {why_no_mounts()}. A script"
-        f" or a file that names {CONTAINER_ROOT} itself means this machine's {CONTAINER_ROOT}: {_USE_INSTEAD}"
-    )
+from sandbox.container_paths import CONTAINER_ROOT, USE_INSTEAD, ContainerPaths
 
 
 def lost_model(hosts: list[ContainerPaths], *, since_s: float) -> str | None:
@@ -35,7 +22,7 @@ def lost_model(hosts: list[ContainerPaths], *, since_s: float) -> str | None:
         return None
     return (
         f"The job left nothing in its model folder, and {changed} of this machine was written while it ran."
-        f" Expected: files in the job's own {CONTAINER_ROOT}/model. Do next: {_USE_INSTEAD}"
+        f" Expected: files in the job's own {CONTAINER_ROOT}/model. Do next: {USE_INSTEAD}"
     )
 
 

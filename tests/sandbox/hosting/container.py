@@ -104,11 +104,16 @@ class Handler(BaseHTTPRequestHandler):
             num_open_streams -= 1
 
 
+def files_in(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
 def facts(headers):
     names = ("Content-Type", "Accept", "X-Amzn-SageMaker-Custom-Attributes", "X-Amzn-SageMaker-Inference-Id")
     return {
         "headers": {name: headers.get(name) for name in names},
-        "files": sorted(str(path.relative_to(MODEL)) for path in MODEL.rglob("*") if path.is_file()),
+        "files": files_in(MODEL),
+        "literal": files_in(Path("/opt/ml/model")),
         "environ": dict(os.environ),
         "pid": os.getpid(),
         "adapters": adapters,

@@ -14,6 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
+from sandbox.container_paths import why_no_mounts
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere servers are not forked")
 
 MODEL_DIR = Path(__file__).parents[3] / "src" / "sample" / "base" / "model"
@@ -103,6 +105,10 @@ def test_endpoints_are_forked_from_one_process(hosting: Any, deploy: Callable[..
     parent = fork_server(hosting)
     forked = [server_of(hosting, name) for name in names]
     assert [(server.ppid(), server.name()) for server in forked] == [(parent.pid, "serve")] * 2
+    if why_no_mounts() is None:  # each its own
+        for server in forked:
+            assert os.path.samefile(f"/proc/{server.pid}/root/opt/ml", f"/proc/{server.pid}/cwd")
+        assert not os.path.samefile(*[f"/proc/{server.pid}/cwd" for server in forked])
     assert generate(hosting, names[0]) == generate(hosting, names[1])
     log = ["\n".join(lines) for name in names for lines in hosting.log_lines(name).values()]
     assert all("ready after" in text for text in log)

@@ -38,15 +38,16 @@ import os, pathlib
 from sagemaker.train.container_drivers.distributed_drivers.mpi_utils import write_env_vars_to_file
 write_env_vars_to_file()  # the SDK's own: it appends to /etc/environment
 print("TRAINING_JOB_NAME=" in pathlib.Path("/etc/environment").read_text())
-for path in ("/etc/hosts", "/etc/hostname", "/etc/ssl/own", "/root/.bashrc", "/root/.ssh/config",
-             "/root/.own", "/opt/own/file", "/etc/own"):
+root = "/root"
+for path in ("/etc/hosts", "/etc/hostname", "/etc/ssl/own", root + "/.bashrc", root + "/.ssh/config",
+             root + "/.own", "/opt/own/file", "/etc/own"):
     try:
         pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a") as file:
             file.write("of the job")
     except OSError as error:
         print(path, error.strerror)
-for folder in ("/etc", "/opt", "/root"):
+for folder in ("/etc", "/opt", root):
     for entry in os.scandir(folder):
         if entry.is_file() and not os.path.ismount(entry):
             os.remove(entry)
@@ -100,9 +101,8 @@ def test_a_job_changes_nothing_of_the_machines_etc_opt_and_root(tmp_path: Path) 
     assert lines[0] == "True"
     # What is in a folder of the machine can only be read; all else is the job's.
     assert all("Read-only file system" in line or "Permission denied" in line for line in lines[1:]), lines
-    assert not [
-        line for line in lines if line.startswith(("/etc/hosts ", "/root/.own", "/opt/own", "/etc/own"))
-    ]
+    its_own = ("/etc/hosts ", "/opt/own", "/etc/own", f"{Path('/root')}/.own")
+    assert not [line for line in lines if line.startswith(its_own)]
     assert after == before
     assert len(before) > len(list(Path("/etc").iterdir()))
 

@@ -42,7 +42,11 @@ def test_the_log_begins_with_a_warning_that_says_why_and_what_to_do(unmounted: J
     warning, line = unmounted.lines(name)
     assert line == "trained"
     assert warning.startswith("[sandbox] WARNING: /opt/ml is /")
-    for part in ("since SANDBOX_WITHOUT_MOUNTS is set", "SM_MODEL_DIR", "src/sandbox/README.md"):
+    for part in (
+        "in this container, since SANDBOX_WITHOUT_MOUNTS is set.",
+        "SM_MODEL_DIR",
+        "src/sandbox/README.md",
+    ):
         assert part in warning
 
 
