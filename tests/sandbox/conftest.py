@@ -103,13 +103,23 @@ class RunningSandbox:
         for process in psutil.process_iter():
             try:
                 words = [*process.environ().values(), *process.cmdline(), process.cwd()]
-                if process.status() != psutil.STATUS_ZOMBIE and any(
-                    self._mark in word or str(self.home) in word for word in words
+                if process.status() != psutil.STATUS_ZOMBIE and (
+                    any(self._mark in word or str(self.home) in word for word in words)
+                    or self._is_mounted_in(process.pid)
                 ):
                     found.append(process)
             except (psutil.Error, OSError):  # ended meanwhile, or another user's
                 continue
         return found
+
+    def _is_mounted_in(self, pid: int) -> bool:
+        """Tell whether a process has a folder of the home for its /opt/ml."""
+        # From the root of the home's file system, which may be mounted anywhere.
+        end_of_home = f"/{'/'.join(self.home.parts[-3:])}/"
+        path = Path(f"/proc/{pid}/mountinfo")
+        lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+        fields = [line.replace("\\040", "\0").split() for line in lines]
+        return any(end_of_home in f"{each[3]}/".replace("\0", " ") for each in fields if each[4] == "/opt/ml")
 
     def close(self) -> None:
         """End it and make sure that nothing of it is left.

@@ -15,15 +15,19 @@ from model_trainer_client import BUCKET, IMAGE, ROLE, redirect
 
 def facts_of(kind: str, future: Any) -> dict[str, Any]:
     """Return what the SDK says of a function that has ended."""
-    error = future.exception()
+    result = error = None
+    try:
+        result = future.result()
+    except Exception as problem:  # whatever the function raised
+        error = repr(problem)
     job = future._job.describe()
     return {
         "kind": kind,
         "name": job["TrainingJobName"],
         "status": job["TrainingJobStatus"],
         "reason": job.get("FailureReason"),
-        "error": repr(error) if error else None,
-        "result": None if error else future.result(),
+        "error": error,
+        "result": result,
     }
 
 
