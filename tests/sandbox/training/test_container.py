@@ -113,9 +113,9 @@ def test_only_the_drivers_of_the_sdk_are_changed(jobs) -> None:
     jobs.put("sdk/sm_train.sh", script.encode())
     jobs.put("sdk/common/utils.py", b'X = os.environ.get("SM_MASTER_ADDR")\n')
     jobs.put("sdk/scripts/environment.py", b'SM_MASTER_ADDR = "algo-1"\nSM_MASTER_PORT = 7777\n')
-    found = look(
-        jobs, channels=[channel(f"s3://{BUCKET}/mine", "mine"), channel(f"s3://{BUCKET}/sdk", "sm_drivers")]
-    )
+    jobs.put("remote/bootstrap_runtime_environment.py", b"SM_MASTER_PORT = 7777\n")
+    sources = {"mine": "mine", "sdk": "sm_drivers", "remote": "sagemaker_remote_function_bootstrap"}
+    found = look(jobs, channels=[channel(f"s3://{BUCKET}/{key}", name) for key, name in sources.items()])
     files = found["files"]
     assert files["input/data/mine/sm_train.sh"] == script
     drivers = "input/data/sm_drivers"
@@ -127,6 +127,8 @@ def test_only_the_drivers_of_the_sdk_are_changed(jobs) -> None:
     assert address == f'SM_MASTER_ADDR = "{"algo-1" if MOUNTED else "127.0.0.1"}"'
     assert port.startswith("SM_MASTER_PORT = ")
     assert port != "SM_MASTER_PORT = 7777"
+    remote = files["input/data/sagemaker_remote_function_bootstrap/bootstrap_runtime_environment.py"]
+    assert remote.strip() == port
 
 
 def test_data_that_vanishes_before_the_download_fails_the_job(jobs) -> None:
