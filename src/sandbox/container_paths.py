@@ -26,6 +26,7 @@ USE_INSTEAD = (
 )
 # As a path of its own: not in s3://bucket/opt/ml, not in /opt/mlx.
 _AS_A_PATH = re.compile(r"(?<![\w.-])/opt/ml(?![\w.-])")
+_MAX_LINKS = 40  # as many as Linux follows
 _SAFE = re.compile(r"[\w./+-]+", re.ASCII)
 
 
@@ -97,6 +98,16 @@ class ContainerPaths:
         if ".." in below.parts:
             raise ValueError(f"{path!r} leaves {CONTAINER_ROOT}")
         return self.folder / below
+
+    def behind(self, path: Path) -> Path:
+        """Return what a file of the folder is on this machine: its links may name /opt/ml."""
+        for _ in range(_MAX_LINKS):
+            if not self.view or not path.is_symlink():
+                break
+            target = os.path.normpath(path.parent / os.readlink(path))
+            is_ours = target.startswith(f"{CONTAINER_ROOT}/")
+            path = self.folder / Path(target).relative_to(CONTAINER_ROOT) if is_ours else Path(target)
+        return path
 
     def remove(self) -> None:
         """Remove the link and the temporary files; the folder stays."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -112,13 +112,18 @@ def bucket_and_key(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
-def files_below(folder: Path) -> list[Path]:
-    """Return the regular files below a folder, in the order in which they were written last."""
+def files_below(folder: Path, behind: Callable[[Path], Path] = lambda path: path) -> list[Path]:
+    """Return the regular files below a folder, in the order in which they were written last.
+
+    Args:
+        folder: Where to look.
+        behind: Returns what is to be read for a path.
+    """
     found = []
     for path in folder.rglob("*"):
         try:
-            if path.is_file():
-                found.append((path.stat().st_mtime_ns, path))
+            if behind(path).is_file():
+                found.append((behind(path).stat().st_mtime_ns, path))
         except OSError:  # removed meanwhile
             continue
     return [path for _, path in sorted(found)]

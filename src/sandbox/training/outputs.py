@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -36,20 +35,25 @@ def upload(record: Record, hosts: list[ContainerPaths], s3: S3Files, *, with_mod
     """
     output = _output_uri(record)
     if with_model:
-        model = _files(paths.folder / "model" for paths in hosts)
+        model = _files(record, hosts, "model")
         _upload_files(record, model, s3, hosts[0].tmp, f"{output}/model")
-    if data := _files(paths.folder / "output" / "data" for paths in hosts):
+    if data := _files(record, hosts, "output/data"):
         name = "output" if _is_compressed(record) else "data"
         _upload_files(record, data, s3, hosts[0].tmp, f"{output}/{name}")
 
 
-def _files(folders: Iterable[Path]) -> dict[str, Path]:
-    """Return the files and empty folders below several folders by their path in them; the first counts."""
+def _files(record: Record, hosts: list[ContainerPaths], name: str) -> dict[str, Path]:
+    """Return the files and empty folders below a folder of all hosts by their path in it; the first counts.
+
+    A link stays one in an archive; S3 has no links: there it is what it leads to.
+    """
     found: dict[str, Path] = {}
-    for folder in folders:
+    for paths in hosts:
+        folder = paths.folder / name
         for path in sorted(folder.rglob("*")):
             if path.is_file() or path.is_symlink() or not any(path.iterdir()):
-                found.setdefault(path.relative_to(folder).as_posix(), path)
+                source = path if _is_compressed(record) else paths.behind(path)
+                found.setdefault(path.relative_to(folder).as_posix(), source)
     return found
 
 

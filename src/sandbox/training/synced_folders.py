@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,9 @@ _FOLDERS = {
 def synced_folders(record: dict[str, Any], paths: ContainerPaths, s3: S3Files) -> list[SyncedFolder]:
     """Return the folders of a host that S3 keeps up with; checkpoints alone come from there, too."""
     return [
-        SyncedFolder(paths.local(path), uri, s3, is_fetched=member == "CheckpointConfig")
+        SyncedFolder(
+            paths.local(path), uri, s3, is_fetched=member == "CheckpointConfig", behind=paths.behind
+        )
         for member, path, uri in places(record)
     ]
 
@@ -54,10 +56,20 @@ class SyncedFolder:
         uri: Where it is kept, with a slash at its end.
         s3: S3; used from a thread of its own, too.
         is_fetched: What is in S3 comes into the folder before the job.
+        behind: Returns the file that is to be read for one of the folder, which may be a link.
     """
 
-    def __init__(self, folder: Path, uri: str, s3: S3Files, *, is_fetched: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        uri: str,
+        s3: S3Files,
+        *,
+        is_fetched: bool = False,
+        behind: Callable[[Path], Path] = lambda path: path,
+    ) -> None:
         self._folder, self._uri, self._s3, self._is_fetched = folder, uri, s3, is_fetched
+        self._behind = behind
         self._seen: dict[str, tuple[int, int]] = {}
         self._uploaded: dict[str, tuple[int, int]] = {}
         self._ended = threading.Event()
@@ -96,9 +108,9 @@ class SyncedFolder:
 
     def _look(self) -> dict[str, tuple[int, int]]:
         found = {}
-        for path in files_below(self._folder):
+        for path in files_below(self._folder, self._behind):
             try:
-                facts = path.stat()
+                facts = self._behind(path).stat()
             except OSError:  # removed meanwhile
                 continue
             found[path.relative_to(self._folder).as_posix()] = (facts.st_size, facts.st_mtime_ns)
@@ -113,7 +125,7 @@ class SyncedFolder:
             if before.get(name) != facts:
                 return
             try:
-                self._s3.upload(self._folder / name, self._uri + name)
+                self._s3.upload(self._behind(self._folder / name), self._uri + name)
             except FileNotFoundError:  # a checkpoint that was rotated away
                 continue
             self._uploaded[name] = facts

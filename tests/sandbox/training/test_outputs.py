@@ -68,3 +68,26 @@ def test_a_bucket_that_is_gone_at_the_end_fails_the_job(jobs) -> None:
     assert job["FailureReason"] == (
         "ClientError: Artifact upload failed:NoSuchBucket (404): The specified bucket does not exist"
     )
+
+
+LINKS = """
+import os
+ml = os.environ["ML"]
+for folder in ("model", "checkpoints"):
+    with open(f"{ml}/{folder}/step-3", "w") as file:
+        file.write(folder)
+    os.symlink(f"{ml}/checkpoints/step-3", f"{ml}/{folder}/last")
+    os.symlink("last", f"{ml}/{folder}/best")
+    os.symlink(f"{ml}/none", f"{ml}/{folder}/broken")
+"""
+
+
+def test_a_link_is_uploaded_as_the_file_that_the_container_finds_behind_it(jobs) -> None:
+    output = {"S3OutputPath": f"s3://{BUCKET}/links", "CompressionType": "NONE"}
+    checkpoints = {"S3Uri": f"s3://{BUCKET}/linked-checkpoints"}
+    job = jobs.run(LINKS, OutputDataConfig=output, CheckpointConfig=checkpoints)
+    model = f"links/{job['TrainingJobName']}/output/model/"
+    assert jobs.keys(model) == jobs.keys("linked-checkpoints/") == ["best", "last", "step-3"]
+    for key in (f"{model}last", f"{model}best", "linked-checkpoints/last", "linked-checkpoints/best"):
+        assert jobs.get(key) == b"checkpoints", key
+    assert jobs.get(f"{model}step-3") == b"model"
