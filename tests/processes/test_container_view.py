@@ -163,7 +163,7 @@ def test_a_program_gets_signals_environment_and_descriptors_as_without_a_view(tm
     # SIGPIPE: a Python in between ignores it, and what ignores it would make `yes | head` fail.
     script = "env; grep SigIgn /proc/self/status; ls /proc/self/fd"
     facts = [
-        start(["/bin/sh", "-c", script], env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}, stdout=PIPE)
+        start(["/bin/sh", "-c", script], env={"PATH": os.environ["PATH"], "TAR_OPTIONS": ""}, stdout=PIPE)
         for start in (ContainerView(tmp_path).start, subprocess.Popen)
     ]
     inside, plain = [

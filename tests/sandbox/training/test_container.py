@@ -76,7 +76,7 @@ def test_the_environment_is_clean_and_leads_to_the_sandbox(jobs) -> None:
     assert rest <= {
         *("ML", "PATH", "HOME", "TMPDIR", "LANG", "OMP_NUM_THREADS", "TOKENIZERS_PARALLELISM"),
         *("GLOO_SOCKET_IFNAME", "PET_MASTER_PORT", "WORKSHOP_NOTE", "WORKSHOP_LAUNCH_ID"),
-        *(*HANDED_ON, "PWD", "SHLVL", "_"),
+        *(*HANDED_ON, "PWD", "SHLVL", "_", "TAR_OPTIONS"),
     }
 
 
