@@ -23,6 +23,12 @@ END_TIMEOUT_S = 300
 _MARK = "SANDBOX_TEST_MARK"
 
 
+def works_in(process: psutil.Process, folder: Path) -> bool:
+    """Tell whether a folder is a process's working folder, whatever it is called there."""
+    path = Path(f"/proc/{process.pid}/cwd")
+    return os.path.samefile(path if path.exists() else process.cwd(), folder)
+
+
 class RunningSandbox:
     """`python -m sandbox` on a home.
 

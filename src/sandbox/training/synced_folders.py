@@ -27,9 +27,7 @@ _FOLDERS = {
 def synced_folders(record: dict[str, Any], paths: ContainerPaths, s3: S3Files) -> list[SyncedFolder]:
     """Return the folders of a host that S3 keeps up with; checkpoints alone come from there, too."""
     return [
-        SyncedFolder(
-            paths.local(path), uri, s3, is_fetched=member == "CheckpointConfig", behind=paths.behind
-        )
+        SyncedFolder(paths.local(path), uri, s3, is_fetched=member == "CheckpointConfig", behind=paths.behind)
         for member, path, uri in places(record)
     ]
 

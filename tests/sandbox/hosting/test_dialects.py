@@ -31,6 +31,8 @@ from workshop.serving.engines import serving_image
 from workshop.serving.plan import serving_plan
 from workshop.settings import load_settings
 
+from ..conftest import works_in
+
 BUCKET = "test-dialects"
 MESSAGES = chat_messages("서울시는 12일 새 공원을 열었다. 시민을 위한 곳이라고 했다.")
 PROMPTS = {"text": prompt_text(MESSAGES), "chat": MESSAGES}
@@ -82,9 +84,9 @@ class Endpoint:
 
     def servers(self) -> list[psutil.Process]:
         """Return the processes of its server."""
-        folder = str(self.hosting.sandbox.home / "endpoints" / "us-east-1" / self.name)
-        found = [each for each in self.hosting.sandbox.processes() if each.cwd().startswith(folder)]
-        return [each for each in found if each.name() == "serve"]
+        (folder,) = self.hosting.sandbox.home.glob(f"endpoints/us-east-1/{self.name}/**/i-*/")
+        found = [each for each in self.hosting.sandbox.processes() if each.name() == "serve"]
+        return [each for each in found if works_in(each, folder)]
 
 
 @pytest.fixture(scope="module")

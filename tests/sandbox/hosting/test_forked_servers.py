@@ -16,6 +16,8 @@ import pytest
 
 from sandbox.container_paths import why_no_mounts
 
+from ..conftest import works_in
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere servers are not forked")
 
 MODEL_DIR = Path(__file__).parents[3] / "src" / "sample" / "base" / "model"
@@ -66,12 +68,7 @@ def fork_server(hosting: Any) -> psutil.Process | None:
 def server_of(hosting: Any, name: str) -> psutil.Process:
     """Return the server of an endpoint, whoever its parent is."""
     (folder,) = hosting.sandbox.home.glob(f"endpoints/us-east-1/{name}/**/i-*/")
-    # Not by name: it may be /opt/ml there.
-    (found,) = [
-        process
-        for process in hosting.sandbox.processes()
-        if os.path.samefile(f"/proc/{process.pid}/cwd", folder)
-    ]
+    (found,) = [process for process in hosting.sandbox.processes() if works_in(process, folder)]
     return found
 
 

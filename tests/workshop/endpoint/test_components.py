@@ -92,7 +92,10 @@ def processes_of(sandbox_home: Path, component: str) -> list[psutil.Process]:
     found = []
     for process in server.children(recursive=True):
         with suppress(psutil.Error):
-            if component in Path(process.cwd()).parts:
+            # From outside, the folder of a server that has a mount of its own has no name.
+            mounts = Path(f"/proc/{process.pid}/mountinfo")
+            known = f"{process.cwd()}/ {mounts.read_text() if mounts.exists() else ''}"
+            if f"/{component}/" in known:
                 found.append(process)
     # A server may have a child for a moment, when it looks for a library.
     numbers = {process.pid for process in found}
