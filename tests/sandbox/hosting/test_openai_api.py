@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import socket
 import time
 from datetime import timedelta
 from typing import Any
@@ -431,13 +432,25 @@ def test_a_web_page_gets_no_further_than_elsewhere(hosting: Any, served: str) ->
     connection.close()
 
 
-def call_here(body: Any) -> tuple[list[Any], Any]:
+def call_here(body: Any, client: socket.socket | None = None) -> tuple[list[Any], Any]:
     """Ask the front door in this process; returns what the answer starts with, and its body."""
     headers = {"Authorization": f"Bearer {generate_token(region='us-east-1')}"}
     path = "/endpoints/here/openai/v1/chat/completions"
     builder = EnvironBuilder(path, method="POST", data=json.dumps(body).encode(), headers=headers)
     started: list[Any] = []
-    return started, runtime.invoke(None, builder.get_environ(), lambda *args: started.extend(args))
+    environ = {**builder.get_environ(), "werkzeug.socket": client}
+    return started, runtime.invoke(None, environ, lambda *args: started.extend(args))
+
+
+def test_a_reader_that_goes_away_is_noticed_while_the_container_is_silent(here: Any) -> None:
+    here()
+    ours, readers = socket.socketpair()
+    with ours, readers:
+        _, answer = call_here({"chunks": [["x", 0], ["y", 600]]}, ours)
+        parts = iter(answer)
+        assert [next(parts), next(parts)] == [b"", b"x"]
+        readers.close()
+        assert list(parts) == []  # and not what the container says at last
 
 
 def test_an_answer_has_60_s_and_a_stream_8_minutes(here: Any, monkeypatch: pytest.MonkeyPatch) -> None:
