@@ -94,7 +94,6 @@ def test_instances_that_do_not_come_leave_it_as_it_was(hosting: Any, fault: str)
             'The variant name\\(s\\) "X" is/are not present within endpoint configura',
         ),
         ("AllTraffic", {"DesiredInstanceCount": 0}, "DesiredInstanceCount of 1 or more"),
-        ("AllTraffic", {"ServerlessUpdateConfig": {"MaxConcurrency": 1}}, "not implement ServerlessUpdateC"),
     ],
 )
 def test_what_a_variant_cannot_have_is_refused(
@@ -150,3 +149,13 @@ def test_managed_instances_follow_the_copies_after_a_change_of_weight(hosting: A
         begin(hosting, endpoint, AllTraffic={"DesiredInstanceCount": 2})
     components.delete(name)
     hosting.delete(endpoint)
+
+
+def test_a_serverless_variant_is_refused_whether_the_endpoint_is_there_or_not(hosting: Any) -> None:
+    wanted = [{"VariantName": "AllTraffic", "ServerlessUpdateConfig": {"MaxConcurrency": 1}}]
+    with pytest.raises(
+        ClientError, match=r"not implement DesiredWeightsAndCapacities\.ServerlessUpdateConfig"
+    ):
+        hosting.sagemaker.update_endpoint_weights_and_capacities(
+            EndpointName="none", DesiredWeightsAndCapacities=wanted
+        )
