@@ -83,7 +83,9 @@ def test_the_sdks_model_trainer_passes_the_handler(sample_aws: Aws, name: str, t
     from sagemaker.train import ModelTrainer
 
     (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "train.py").write_text("print('trained')")
+    (tmp_path / "code" / "train.py").write_text(
+        "import time\ntime.sleep(600)  # one that has ended cannot be stopped"
+    )
     trainer = ModelTrainer(
         sagemaker_session=sample_aws.sagemaker_session,
         role=sample_aws.role_arn,
