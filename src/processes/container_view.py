@@ -28,10 +28,8 @@ if TYPE_CHECKING:
 ROOT = "/opt/ml"
 OWN_FOLDERS = ("/etc", "/opt", "/root")
 _MAX_COPIED_BYTES = 64 << 10
-_HOST = ".host"  # the machine's folder, while its entries are brought over
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x0002_0000, 0x1000_0000
-_MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 0x2, 0x4, 0x1000, 0x4000, 0x4_0000
-_MNT_DETACH = 2
+_MS_NOSUID, _MS_NODEV, _MS_REC, _MS_PRIVATE = 0x2, 0x4, 0x4000, 0x4_0000
 # The same on every processor. Linux has the last one since 5.12, the C library has names for them since 2.36.
 _SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_MOUNT_SETATTR = 428, 429, 442
 _AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE = -100, 0x1000, 0x8000
@@ -131,52 +129,45 @@ def _unshare() -> None:
 
 
 def _cover(folder: str) -> None:
-    """Put a folder in memory over one of the machine's, with what that one holds but /opt/ml."""
+    """Put a folder in memory over one of the machine's, with what that one holds but /opt/ml.
+
+    Small files are copies, everything else can only be read. All is taken before the folder is covered: to
+    unmount something at the end waits for every core, 36 to 52 ms for the three on a busy machine.
+    """
     mode = os.stat(folder).st_mode & 0o777
-    old = _take(folder, read_only=True)
-    _mount("tmpfs", folder, _MS_NOSUID | _MS_NODEV, kind="tmpfs", data=f"mode={mode:o}")
-    host = f"{folder}/{_HOST}"
-    os.mkdir(host)
-    _attach(old, host)
     try:
-        entries = list(os.scandir(host))
+        entries = [entry for entry in os.scandir(folder) if entry.path != ROOT]
     except PermissionError:  # root's, of an ordinary user
         entries = []
-    for entry in entries:
-        if (target := f"{folder}/{entry.name}") != ROOT:
-            _bring(entry, target)
-    _check(_libc().umount2(os.fsencode(host), _MNT_DETACH), f"umount {host}")
-    os.rmdir(host)
+    links = {entry.path: os.readlink(entry.path) for entry in entries if entry.is_symlink()}
+    files = {entry: content for entry in entries if (content := _content(entry)) is not None}
+    rest = [entry for entry in entries if entry.path not in links and entry not in files]
+    trees = {entry: _take(entry.path, read_only=True) for entry in rest}
+    _mount("tmpfs", folder, _MS_NOSUID | _MS_NODEV, kind="tmpfs", data=f"mode={mode:o}")
+    for path, target in links.items():
+        os.symlink(target, path)
+    for entry, content in files.items():
+        with open(entry.path, "wb") as file:
+            file.write(content)
+            os.fchmod(file.fileno(), entry.stat().st_mode & 0o777)
+    for entry, tree in trees.items():
+        if entry.is_dir():
+            os.mkdir(entry.path)
+        else:
+            os.close(os.open(entry.path, os.O_CREAT | os.O_WRONLY))
+        _attach(tree, entry.path)
 
 
-def _bring(entry: "os.DirEntry[str]", target: str) -> None:
-    """Bring an entry of a covered folder: a small file as a copy, all else as what can only be read."""
-    if entry.is_symlink():
-        os.symlink(os.readlink(entry.path), target)
-        return
-    if entry.is_dir():
-        os.mkdir(target)
-    elif _copy(entry, target):
-        return
-    else:
-        os.close(os.open(target, os.O_CREAT | os.O_WRONLY))
-    _mount(entry.path, target, _MS_BIND | _MS_REC)
-
-
-def _copy(entry: "os.DirEntry[str]", target: str) -> bool:
-    """Copy a file; False when it is no small one that this user can read."""
-    facts = entry.stat()
-    if not entry.is_file() or facts.st_size > _MAX_COPIED_BYTES:
-        return False
+def _content(entry: "os.DirEntry[str]") -> bytes | None:
+    """Return what is in a small file; None when it is none, or this user cannot read it."""
+    is_small = entry.is_file(follow_symlinks=False) and entry.stat().st_size <= _MAX_COPIED_BYTES
+    if not is_small:
+        return None
     try:
         with open(entry.path, "rb") as file:
-            content = file.read()
+            return file.read()
     except PermissionError:
-        return False
-    with open(target, "wb") as file:
-        file.write(content)
-        os.fchmod(file.fileno(), facts.st_mode & 0o777)
-    return True
+        return None
 
 
 class _MountAttributes(ctypes.Structure):
@@ -232,6 +223,9 @@ def _run(report: int, folder: str, names: str, *rest: str) -> None:
         view.enter()
         for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and so would the program
             signal.signal(number, signal.SIG_DFL)
+        with open("/proc/self/environ", "rb") as file:
+            if b"\0LC_CTYPE=" not in b"\0" + file.read():  # Python's own, where the locale is C
+                os.environ.pop("LC_CTYPE", None)
         os.execvp(command[0], command)
     except OSError as error:
         os.write(report, f"{error.errno} {error.strerror}".encode())
