@@ -72,7 +72,7 @@ ALLOWED = {
         "preload refuses; servers then start in the ordinary way",
     ),
     "processes/container_view.py": (
-        {"unshare", "/proc/self/"},
+        {"unshare", "/proc/self/", "/proc/self/environ"},
         (NOT_LINUX,),
         "start refuses; the sandbox then replaces the paths that it would mount",
     ),
