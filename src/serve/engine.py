@@ -32,6 +32,16 @@ class Sampling:
         repetition_penalty: Above 0, on every id seen so far, prompt included; 1 is none.
         frequency_penalty: -2 to 2, times the share of an id among those seen so far; 0 is none.
         stop: Texts that end the generation; the text that is found stays in the output.
+        num_top: How many of the most likely tokens come with each token.
+        min_p: Keep tokens at least so likely as the most likely one times it, 0 to 1; 0 keeps all.
+        presence_penalty: Off the score of each id that was generated; 0 is none.
+        count_penalty: The same, times how often it was generated; 0 is none.
+        logit_bias: Ids, and what is added to the score of each.
+        min_new_tokens: Before so many tokens no id ends the generation.
+        ignore_eos: The model's end tokens are tokens like others.
+        stop_ids: Ids that end the generation like an end token.
+        end_before_length: An end token that is the last allowed one ends it as end token, not by length.
+        raw_logprobs: Of the model's own scores, before penalties, temperature and warpers.
     """
 
     max_new_tokens: int
@@ -44,6 +54,20 @@ class Sampling:
     repetition_penalty: float = 1.0
     frequency_penalty: float = 0.0
     stop: tuple[str, ...] = ()
+    num_top: int = 0
+    min_p: float = 0.0
+    presence_penalty: float = 0.0
+    count_penalty: float = 0.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    min_new_tokens: int = 0
+    ignore_eos: bool = False
+    stop_ids: frozenset[int] = frozenset()
+    end_before_length: bool = False
+    raw_logprobs: bool = False
+
+
+# The most likely ids with their log-probabilities, the most likely first; None where a warper took it away.
+TopTokens = tuple[tuple[int, float | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +80,8 @@ class Token:
         logprob: Natural logarithm of its probability after penalties and temperature.
         special: Not part of the generated text (end token and the like).
         finish_reason: "length", "eos_token" or "stop_sequence" on the last one, else None.
+        top: The most likely tokens, as many as the sampling asks for; a logprob of None where a warper took
+            it away.
     """
 
     id: int
@@ -63,6 +89,7 @@ class Token:
     logprob: float
     special: bool
     finish_reason: str | None = None
+    top: tuple[Token, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from serve.engine import EOS_TOKEN, LENGTH, STOP_SEQUENCE, Sampling, Token
+from serve.engine import EOS_TOKEN, LENGTH, STOP_SEQUENCE, Sampling, Token, TopTokens
 
 # What a decoder writes for bytes that are not a whole character (yet).
 INCOMPLETE = "�"
@@ -54,6 +54,10 @@ class TextCodec:
 
     def decode(self, ids: Sequence[int]) -> str:
         return self._tokenizer.decode(ids, skip_special_tokens=True)
+
+    @property
+    def num_ids(self) -> int:
+        return self._tokenizer.get_vocab_size(with_added_tokens=True)
 
     def is_special(self, id_: int) -> bool:
         return id_ in self._special_ids
@@ -107,11 +111,14 @@ class TokenStream:
         self._detokenizer = Detokenizer(codec, prompt_ids)
         self._num_left = sampling.max_new_tokens
         self._stop = sampling.stop
+        self._eos_ids = frozenset() if sampling.ignore_eos else codec.eos_ids
+        self._stop_ids = sampling.stop_ids
+        self._end_before_length = sampling.end_before_length
         self._tail = ""
         # A stop text is looked for at the end of the output, so no more of it is needed than this.
         self._tail_length = max(map(len, sampling.stop), default=0) + 1
 
-    def add(self, id_: int, logprob: float) -> Token:
+    def add(self, id_: int, logprob: float, top: TopTokens = ()) -> Token:
         """Return the token of the next chosen id."""
         self._num_left -= 1
         special = self._codec.is_special(id_)
@@ -119,18 +126,30 @@ class TokenStream:
         finish_reason = self._finish_reason(id_, text)
         if finish_reason and not special:
             text += self._detokenizer.flush()
-        return Token(id_, text, logprob, special, finish_reason)
+        most_likely = tuple(map(self._top_token, top)) if top else ()
+        return Token(id_, text, logprob, special, finish_reason, most_likely)
+
+    def _top_token(self, item: tuple[int, float | None]) -> Token:
+        id_, logprob = item
+        special = self._codec.is_special(id_)
+        text = self._codec.special_text(id_) if special else self._codec.decode([id_])
+        return Token(id_, text, logprob, special)
 
     def _finish_reason(self, id_: int, text: str) -> str | None:
         """Ask in TGI's order: the last allowed token ends by length, even when it is the end token.
 
         Source: text-generation-inference 3.3.7, utils/tokens.py (StoppingCriteria). Its pattern for a stop
-        text ends in `$`, which also stands before one last line break.
+        text ends in `$`, which also stands before one last line break. vLLM, v1/core/sched/utils.py
+        (check_stop): an end token counts first.
         """
+        if self._num_left <= 0 and not self._end_before_length:
+            return LENGTH
+        if id_ in self._eos_ids:
+            return EOS_TOKEN
+        if id_ in self._stop_ids:
+            return STOP_SEQUENCE
         if self._num_left <= 0:
             return LENGTH
-        if id_ in self._codec.eos_ids:
-            return EOS_TOKEN
         if self._stop:
             self._tail = (self._tail + text)[-self._tail_length - len(text) :]
             if any(self._tail.endswith((stop, stop + "\n")) for stop in self._stop):

@@ -67,3 +67,39 @@ def test_the_end_token_shows_what_was_held_back_and_not_itself() -> None:
     assert sequences.add(Token(1, "가나", -0.5, False)).text == "가"
     last = sequences.add(Token(0, "<|end|>", -0.5, True, "eos_token"))
     assert (last.text, last.special, last.finish_reason) == ("나", False, "eos_token")
+
+
+def parts_of(sequences: StopSequences, texts: list[str]) -> list[str]:
+    parts = []
+    for place, text in enumerate(texts):
+        last = place == len(texts) - 1
+        token = sequences.add(Token(place, text, -0.5, False, "length" if last else None))
+        parts.append(token.text)
+        if token.finish_reason is not None:
+            break
+    return parts
+
+
+def test_a_stop_text_that_is_kept_ends_the_answer_behind_it() -> None:
+    sequences = StopSequences(["나다"], keep=True)
+    assert parts_of(sequences, ["가나", "다라", "마"]) == ["가", "나다"]
+    assert sequences.found == "나다"
+
+
+@pytest.mark.parametrize(
+    ("texts", "parts"),
+    [
+        (["가나", "다", "가나", "라"], ["가", "나", "다"]),  # the first is within the two tokens
+        (["가", "가", "나", "라"], ["", "가", ""]),  # begins in them, ends behind them
+        (["나", "나", "나"], ["", "나", "나나"]),
+    ],
+)
+def test_a_stop_text_counts_only_when_it_ends_behind_the_least_number_of_tokens(
+    texts: list[str], parts: list[str]
+) -> None:
+    assert parts_of(StopSequences(["가나"], min_tokens=2), texts) == parts
+
+
+def test_a_short_stop_text_that_is_still_held_back_does_not_count_later() -> None:
+    sequences = StopSequences(["나", "나나나나"], min_tokens=1)
+    assert parts_of(sequences, ["나", "가", "다", "라"]) == ["", "", "", "나가다라"]

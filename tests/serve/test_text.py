@@ -156,3 +156,32 @@ def test_a_special_token_in_the_middle_is_no_text(codec: TextCodec) -> None:
     tokens = stream(codec, [ids[0], 0, *ids[1:]])
     assert [token.text for token in tokens] == ["", "<|begin_of_text|>", "", "뷁"]
     assert text_of(tokens) == "뷁"
+
+
+def test_an_end_token_counts_before_the_length_where_that_is_asked_for(codec: TextCodec) -> None:
+    ids = [*codec.encode("가나")[1:], 1]
+    tokens = stream(codec, ids, max_new_tokens=len(ids), end_before_length=True)
+    assert tokens[-1].finish_reason == "eos_token"
+    tokens = stream(codec, ids[:-1], max_new_tokens=len(ids) - 1, end_before_length=True)
+    assert tokens[-1].finish_reason == "length"
+
+
+def test_an_end_token_that_is_ignored_ends_nothing(codec: TextCodec) -> None:
+    ids = [*codec.encode("가")[1:], 1, *codec.encode("나")[1:]]
+    tokens = stream(codec, ids, ignore_eos=True)
+    assert [token.id for token in tokens] == ids
+    assert text_of(tokens) == "가나"
+
+
+def test_an_id_may_end_it_as_a_stop_text_does(codec: TextCodec) -> None:
+    first, second = codec.encode("가")[1:], codec.encode("나")[1:]
+    tokens = stream(codec, [*first, *second, *first], stop_ids=frozenset(second))
+    assert [token.id for token in tokens] == [*first, *second]
+    assert tokens[-1].finish_reason == "stop_sequence"
+
+
+def test_the_most_likely_tokens_have_their_own_text(codec: TextCodec) -> None:
+    (id_,) = codec.encode("가")[1:]
+    sequence = TokenStream(codec, codec.encode("안녕"), Sampling(max_new_tokens=9))
+    token = sequence.add(id_, -0.5, ((id_, -0.5), (1, None)))
+    assert token.top == (Token(id_, "가", -0.5, False), Token(1, "<|end_of_text|>", None, True))

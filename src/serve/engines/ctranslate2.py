@@ -52,7 +52,12 @@ class CTranslate2Engine:
     """
 
     name = "ctranslate2"
-    unsupported = frozenset({"seed", "repetition_penalty", "frequency_penalty", "typical_p", "adapter_id"})
+    unsupported = frozenset(
+        {
+            "seed", "repetition_penalty", "frequency_penalty", "typical_p", "adapter_id", "top_n_tokens",
+            "min_p", "presence_penalty", "count_penalty", "logit_bias", "min_new_tokens",
+        }
+    )  # fmt: skip
     adapters: tuple[str, ...] = ()
 
     def __init__(

@@ -19,7 +19,7 @@ import psutil
 import torch
 from transformers import DynamicCache
 
-from serve.engine import Capacity, Generation, Sampling, deliver
+from serve.engine import Capacity, Generation, Sampling, TopTokens, deliver
 from serve.engines.adapter_versions import AdapterVersions
 from serve.engines.cache import NUM_PROMPTS, PrefixCache, SlotCache
 from serve.engines.decoder import Decoder, peft_model_class
@@ -241,10 +241,10 @@ class TransformersEngine:
                 self._remove(row)
         deliver(work.generation for work in in_step)
 
-    def _add_token(self, work: _Work, id_: int, logprob: float) -> bool:
+    def _add_token(self, work: _Work, id_: int, logprob: float, top: TopTokens = ()) -> bool:
         """Hand a token over; return whether it was the last."""
         work.seen_ids.append(id_)
-        token = work.stream.add(id_, logprob)
+        token = work.stream.add(id_, logprob, top)
         work.generation.put(token)
         return token.finish_reason is not None
 
@@ -263,7 +263,7 @@ class _Work:
     ) -> None:
         self.generation = generation
         self.seen_ids = list(generation.prompt_ids)
-        self.choice = TokenChoice(generation.sampling)
+        self.choice = TokenChoice(generation.sampling, num_prompt=len(self.seen_ids), end_ids=codec.eos_ids)
         self.stream = TokenStream(codec, generation.prompt_ids, generation.sampling)
         self.max_tokens = max_tokens_of(generation)
         self._decoder, self._prefixes = decoder, prefixes

@@ -124,6 +124,26 @@ def test_the_repetition_penalty_is_that_of_generate(
     assert expected != reference_ids(reference, ids, max_new_tokens=40)
 
 
+def test_a_least_number_of_tokens_a_bias_and_an_ignored_end_are_those_of_generate(
+    engine: TransformersEngine, reference, codec: TextCodec
+) -> None:
+    ids = codec.encode(PROMPTS[2])
+    plain = reference_ids(reference, ids, max_new_tokens=300)
+    (end,) = codec.eos_ids
+    assert plain[-1] == end, "the base model ends its texts"
+    least = len(plain) + 7
+    length = {"max_new_tokens": least + 40}
+    bias = {(plain[0],): -30.0, (plain[3],): 2.5}
+    for options, sampling in (
+        ({"min_new_tokens": least}, {"min_new_tokens": least}),
+        ({"eos_token_id": []}, {"ignore_eos": True}),
+        ({"sequence_bias": bias}, {"logit_bias": tuple((id_, value) for (id_,), value in bias.items())}),
+        ({"eos_token_id": [end, plain[3]]}, {"stop_ids": frozenset({plain[3]})}),
+    ):
+        (tokens,) = generate_all(engine, [ids], **length, **sampling)
+        assert ids_of(tokens) == reference_ids(reference, ids, **length, **options) != plain
+
+
 def test_a_seed_repeats_a_drawn_text_whatever_else_runs(engine: TransformersEngine, codec: TextCodec) -> None:
     options = {"max_new_tokens": 20, "do_sample": True, "temperature": 1.5}
     ids = codec.encode(PROMPTS[1])
