@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Iterable
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from serve.errors import RequestError
-
-logger = logging.getLogger(__name__)
 
 # TGI's --payload-limit.
 MAX_BODY_BYTES = 2_000_000
@@ -27,6 +23,15 @@ WHOLE_NUMBERS = {
     "u64": (0, 2**64 - 1),
 }
 LARGEST_F32 = 3.4028235e38
+# Kind -> how it is called in messages.
+SEQUENCES = {
+    "strings": "a sequence of strings",
+    "integers": "a sequence of integers",
+    "numbers": "a sequence of numbers",
+}
+# What pydantic takes for a switch.
+TRUE_TEXTS = frozenset({"true", "t", "yes", "y", "on", "1", "1.0"})
+FALSE_TEXTS = frozenset({"false", "f", "no", "n", "off", "0", "0.0"})
 DESERIALIZE = "Failed to deserialize the JSON body into the target type: "
 
 
@@ -71,32 +76,15 @@ def parse_json(body: bytes) -> Any:
     return value
 
 
-def read_fields(given: Mapping[str, Any], fields: Mapping[str, str], *, place: str = "") -> dict[str, Any]:
-    """Return the known fields that are there, each of its type; the others are logged and ignored.
-
-    Args:
-        given: An object of a body.
-        fields: Name -> type, as of `typed`.
-        place: Of the object, before a field's name in messages.
-
-    Raises:
-        RequestError: 422, naming the field.
-    """
-    for name in given.keys() - fields.keys():
-        close = get_close_matches(name, fields, n=1)
-        logger.warning(
-            "ignored the parameter %.60r%s", name, f"; did you mean {close[0]!r}?" if close else ""
-        )
-    return {name: typed(place + name, given[name], kind) for name, kind in fields.items() if name in given}
-
-
-def typed(name: str, value: Any, kind: str) -> Any:
+def typed(name: str, value: Any, kind: str, *, lax: bool = False) -> Any:
     """Return a value when it is of a type; whole numbers become floats where those are asked for.
 
     Args:
         name: With its place, for the message.
         value: From JSON.
-        kind: i32, u32, i64, u64, f32, bool, string, strings, list, map or any; with "?" it may be null.
+        kind: i32, u32, i64, u64, f32, bool, string, strings, integers, numbers, list, map or any; with "?" it
+            may be null.
+        lax: "5", 5.0 and true are numbers too, and "true" and 1 switches, as pydantic takes them.
 
     Raises:
         RequestError: 422, in the words of TGI's deserializer.
@@ -104,6 +92,7 @@ def typed(name: str, value: Any, kind: str) -> Any:
     kind, nullable = kind.removesuffix("?"), kind.endswith("?")
     if kind == "any" or (value is None and nullable):
         return value
+    value = _relaxed(value, kind) if lax else value
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind in WHOLE_NUMBERS:
         lowest, highest = WHOLE_NUMBERS[kind]
@@ -111,13 +100,34 @@ def typed(name: str, value: Any, kind: str) -> Any:
     elif kind == "f32":
         good = is_number and abs(value) <= LARGEST_F32
         value = float(value) if good else value
-    elif kind == "strings":
-        good = isinstance(value, list) and all(isinstance(item, str) for item in value)
+    elif kind in SEQUENCES:
+        good = isinstance(value, list) and all(_is_item(item, kind) for item in value)
     else:
         good = isinstance(value, {"bool": bool, "string": str, "map": dict, "list": list}[kind])
     if not good:
-        raise wrong_type(name, value, "a sequence of strings" if kind == "strings" else kind)
+        raise wrong_type(name, value, SEQUENCES.get(kind, kind))
     return value
+
+
+def _is_item(item: Any, kind: str) -> bool:
+    types = {"strings": str, "integers": int, "numbers": int | float}[kind]
+    return isinstance(item, types) and not isinstance(item, bool)
+
+
+def _relaxed(value: Any, kind: str) -> Any:
+    """Return what pydantic makes of a value that is written as another type, else the value itself."""
+    if kind == "bool":
+        text = str(value).lower() if isinstance(value, str | int | float) else ""
+        return True if text in TRUE_TEXTS else False if text in FALSE_TEXTS else value
+    if kind not in (*WHOLE_NUMBERS, "f32"):
+        return value
+    try:
+        if isinstance(value, bool | str):
+            return float(value) if kind == "f32" else int(value)
+    except ValueError:
+        return value
+    is_whole = isinstance(value, float) and value.is_integer()
+    return int(value) if is_whole and kind != "f32" else value
 
 
 def wrong_type(name: str, value: Any, expected: str) -> RequestError:

@@ -14,6 +14,9 @@ from typing import Any
 
 from serve.errors import RequestError
 
+# Put at the end of a message that is continued; its space tells whether the template strips messages.
+_END_MARK = "CONTINUE_FINAL_MESSAGE_TAG "
+
 
 class ChatTemplate:
     """Render messages; compiled when it is first used.
@@ -27,11 +30,20 @@ class ChatTemplate:
         self._source = source
         self._special_tokens = dict(special_tokens)
 
-    def render(self, messages: Sequence[Mapping[str, Any]]) -> str:
+    def render(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        add_generation_prompt: bool = True,
+        variables: Mapping[str, Any] | None = None,
+    ) -> str:
         """Return the prompt that an assistant's answer follows.
 
         The ids of the text, encoded without further special tokens, are those of
         `tokenizer.apply_chat_template(messages, add_generation_prompt=True)`.
+
+        Args:
+            variables: Further ones of the template.
 
         Raises:
             RequestError: 422 template_error: no template, a broken one, or one that refuses the messages.
@@ -42,16 +54,44 @@ class ChatTemplate:
                 "tokenizer_config.json. Send its prompt as `inputs` (or `prompt`), or put the chat template "
                 "that it was trained with beside its config.json"
             )
+        given = {"documents": None, **self._special_tokens, **(variables or {}), "tools": None}
+        given |= {"messages": messages, "add_generation_prompt": add_generation_prompt}
         try:
-            return self._compiled.render(
-                messages=messages,
-                tools=None,
-                documents=None,
-                add_generation_prompt=True,
-                **self._special_tokens,
-            )
+            return self._compiled.render(given)
         except Exception as error:  # whatever a template does with messages it was not written for
             raise template_error(str(error) or type(error).__name__) from error
+
+    def render_as_tgi(self, messages: Sequence[Mapping[str, Any]]) -> str:
+        """Return the prompt; a last message of the assistant is left open, for the answer to continue.
+
+        Source: text-generation-inference 3.3.6, router/src/infer/chat_template.rs.
+        """
+        text = self.render(messages)
+        if messages and messages[-1]["role"] == "assistant":
+            content = messages[-1]["content"]
+            if (start := text.rfind(content)) >= 0:
+                return text[: start + len(content)].rstrip()
+        return text
+
+    def render_continued(
+        self, messages: Sequence[Mapping[str, Any]], variables: Mapping[str, Any] | None = None
+    ) -> str:
+        """Return the prompt that ends within its last message, as transformers' continue_final_message does.
+
+        Raises:
+            RequestError: As `render`; or the template leaves out the end of the last message.
+        """
+        if not messages:
+            raise template_error("continue_final_message is set but there are no messages")
+        last = {**messages[-1], "content": messages[-1]["content"] + _END_MARK}
+        text = self.render([*messages[:-1], last], add_generation_prompt=False, variables=variables)
+        before, mark, after = text.rpartition(_END_MARK.strip())
+        if not mark:
+            raise template_error(
+                "continue_final_message is set but the template changes the last message's end"
+            )
+        # Without the mark's space the template strips its messages, and so the end is stripped too.
+        return before if after.startswith(" ") else before.rstrip()
 
     @cached_property
     def _compiled(self):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import Route
 
+    from serve.body_fields import Table
     from serve.errors import RequestError
     from serve.metrics import RequestMetrics
     from serve.service import Service
@@ -46,6 +47,7 @@ class Dialect:
             /opt/ml is.
         routes: Makes the routes over a service.
         metrics: Makes what counts a service's requests.
+        bodies: Returns the fields of its bodies, by what a body is sent to; the page REQUESTS.md shows them.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Dialect:
     read: Callable[[Mapping[str, str], str | None, ContainerPaths], Given]
     routes: Callable[[Service], Routes]
     metrics: Callable[[Service], RequestMetrics]
+    bodies: Callable[[], Mapping[str, Table]]
 
     @cached_property
     def variables(self) -> Mapping[str, tuple[str, ...]]:

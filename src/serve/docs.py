@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from serve import variables_page
+from serve import requests_page, variables_page
 
 
 def main() -> None:
     """Write the pages anew."""
-    variables_page.PAGE.write_text(variables_page.page(), encoding="utf-8")
+    for each in (variables_page, requests_page):
+        each.PAGE.write_text(each.page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,56 +1,61 @@
 """The request that every dialect's ends in: TGI's fields, checked as TGI's router does it.
 
-Source: text-generation-inference 3.3.7, router/src/lib.rs and router/src/validation.rs.
+Source: text-generation-inference 3.3.6 (3.3.7 has the same), router/src/lib.rs and router/src/validation.rs.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from serve.engine import Engine, Sampling
 from serve.errors import invalid
+from serve.lengths import answer_length
 from serve.text import TextCodec
 
 EMPTY = "`inputs` cannot be empty"
 MAX_STOP_SEQUENCES = 4
-# TGI: what a request without max_new_tokens gets at most.
-DEFAULT_MAX_NEW_TOKENS = 1024
-# Field -> type in TGI's router; with "?" it may be null.
-FIELDS = {
-    "best_of": "u64?",
-    "temperature": "f32?",
-    "repetition_penalty": "f32?",
-    "frequency_penalty": "f32?",
-    "top_k": "i32?",
-    "top_p": "f32?",
-    "typical_p": "f32?",
-    "do_sample": "bool",
-    "max_new_tokens": "u32?",
-    "return_full_text": "bool?",
-    "stop": "strings",
-    "truncate": "u64?",
-    "watermark": "bool",
-    "details": "bool",
-    "decoder_input_details": "bool",
-    "seed": "u64?",
-    "top_n_tokens": "u32?",
-    "grammar": "map?",
-    "adapter_id": "string?",
-}
+# TGI's --max-top-n-tokens and vLLM's --max-logprobs.
+MAX_TOP_TOKENS = 5
+VLLM_MAX_LOGPROBS = 20
+# What a request may set, under TGI's names; those that only vLLM has are below.
 DEFAULTS: dict[str, Any] = {
-    name: False if kind == "bool" else [] if kind == "strings" else None for name, kind in FIELDS.items()
+    "temperature": None,
+    "repetition_penalty": None,
+    "frequency_penalty": None,
+    "top_k": None,
+    "top_p": None,
+    "typical_p": None,
+    "do_sample": False,
+    "max_new_tokens": None,
+    "return_full_text": None,
+    "stop": [],
+    "truncate": None,
+    "details": False,
+    "seed": None,
+    "top_n_tokens": None,
+    "adapter_id": None,
+    "min_p": None,
+    "presence_penalty": None,
+    "count_penalty": None,
+    "logit_bias": None,
+    "min_new_tokens": None,
+    "ignore_eos": False,
+    "stop_ids": [],
 }
-# What the server itself does not offer; a value that asks for it is refused, never ignored silently.
-UNSUPPORTED = ("best_of", "watermark", "decoder_input_details", "top_n_tokens", "grammar")
-# Field -> values that ask for nothing, beside its default.
+# Parameter -> values that ask for nothing, beside its default.
 HARMLESS = {
-    "best_of": (1,),
     "top_n_tokens": (0,),
     "temperature": (1.0,),
     "repetition_penalty": (1.0,),
     "frequency_penalty": (0.0,),
+    "min_p": (0.0,),
+    "presence_penalty": (0.0,),
+    "count_penalty": (0.0,),
+    "logit_bias": ({},),
+    "min_new_tokens": (0,),
 }
 
 
@@ -60,17 +65,33 @@ class GenerateRequest:
 
     Args:
         inputs: The prompt.
-        parameters: Every field of FIELDS, with TGI's defaults for those left out.
+        parameters: Every one of DEFAULTS.
         stream: Asked for; counts on `/` and `/invocations` only.
-        is_rendered: The prompt is a rendered chat template, which has its special tokens.
+        is_rendered: The prompt has its special tokens, as a rendered chat template has them.
+        ids: The prompt's tokens, in place of `inputs`.
         stop_sequences: They end the answer wherever they are, and are left out of it (OpenAI's `stop`).
+        keeps_stop: What ended the answer stays in it (vLLM's include_stop_str_in_output).
+        shows_special: Special tokens are text (vLLM's skip_special_tokens: false).
+        is_tgi: TGI's lengths, see serve.lengths, and its limit of MAX_TOP_TOKENS; vLLM's if not.
+        wants_logprobs: In vLLM of the model's own scores, before penalties, temperature and warpers.
+        names: Parameter -> what the body calls it, where that is another name.
     """
 
     inputs: str
     parameters: dict[str, Any] = field(default_factory=dict)
     stream: bool = False
     is_rendered: bool = False
+    ids: tuple[int, ...] | None = None
     stop_sequences: tuple[str, ...] = ()
+    keeps_stop: bool = False
+    shows_special: bool = False
+    is_tgi: bool = False
+    wants_logprobs: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def name(self, parameter: str) -> str:
+        """Return how the body calls a parameter, quoted for a message."""
+        return f"`{self.names.get(parameter, parameter)}`"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,31 +126,42 @@ def prepare(
     """
     given = request.parameters
     _check_offered(request, engine)
-    _check_ranges(given)
-    if not request.inputs:
+    _check_ranges(request)
+    if not request.inputs and not request.ids:
         raise invalid(EMPTY)
-    check_truncate(given["truncate"], max_input)
-    ids = codec.encode(request.inputs, add_special_tokens=not request.is_rendered)
+    truncate = given["truncate"]
+    if truncate == -1:  # vLLM: to what leaves room for the answer; in TGI it is no value
+        truncate = min(max_total - (given["max_new_tokens"] or 1), max_input)
+    if truncate is not None and not 0 < truncate <= max_input:
+        name = request.name("truncate")
+        raise invalid(f"{name} must be strictly positive and less than {max_input}. Given: {truncate}")
+    ids = _prompt_ids(request, codec)
     if not ids:  # a tokenizer may drop all there is, and add nothing
         raise invalid(EMPTY)
-    if given["truncate"] is not None:
-        ids = ids[-given["truncate"] :]  # TGI keeps the end, too
-    num_new = given["max_new_tokens"]
-    if num_new is None:
-        num_new = min(max(max_total - len(ids), 0), DEFAULT_MAX_NEW_TOKENS)
-    if len(ids) + num_new > max_total:
-        raise invalid(
-            f"`inputs` tokens + `max_new_tokens` must be <= {max_total}. "
-            f"Given: {len(ids)} `inputs` tokens and {num_new} `max_new_tokens`"
-        )
-    if len(ids) > max_input:
-        raise invalid(f"`inputs` must have less than {max_input} tokens. Given: {len(ids)}")
-    return Prompt(ids=ids, sampling=_sampling(given, num_new), adapter=given["adapter_id"])
+    if truncate is not None:
+        ids = ids[-truncate:]  # TGI and vLLM keep the end, too
+    num_new = answer_length(
+        given["max_new_tokens"], len(ids),
+        is_tgi=request.is_tgi, name=request.name("max_new_tokens"), max_input=max_input, max_total=max_total,
+    )  # fmt: skip
+    if (given["min_new_tokens"] or 0) > num_new:
+        raise invalid(f"{request.name('min_new_tokens')} must be <= {num_new}, the tokens of the answer")
+    return Prompt(ids=ids, sampling=_sampling(request, num_new), adapter=given["adapter_id"])
 
 
-def check_truncate(truncate: int | None, max_input: int) -> None:
-    if truncate is not None and not 0 < truncate <= max_input:
-        raise invalid(f"`truncate` must be strictly positive and less than {max_input}. Given: {truncate}")
+def _prompt_ids(request: GenerateRequest, codec: TextCodec) -> list[int]:
+    given = request.parameters
+    for place, ids in (
+        ("the prompt", request.ids),
+        (request.name("stop_ids"), given["stop_ids"]),
+        (request.name("logit_bias"), given["logit_bias"]),
+    ):
+        for id_ in ids or ():
+            if not 0 <= id_ < codec.num_ids:
+                raise invalid(f"{place}: token id {id_} is out of vocabulary, 0 to {codec.num_ids - 1}")
+    if request.ids is not None:
+        return list(request.ids)
+    return codec.encode(request.inputs, add_special_tokens=not request.is_rendered)
 
 
 def unknown_adapter(name: str, adapters: tuple[str, ...]) -> str:
@@ -145,31 +177,30 @@ def _check_offered(request: GenerateRequest, engine: Engine) -> None:
             return False
         return given[name] != DEFAULTS[name] and given[name] not in HARMLESS.get(name, ())
 
-    for name in UNSUPPORTED:
-        if asks(name):
-            raise invalid(f"`{name}` is not supported by this server")
-    for name in FIELDS:
+    for name in DEFAULTS:
         if name in engine.unsupported and asks(name):
-            raise invalid(f"`{name}` is not supported by the engine {engine.name} of this server")
+            raise invalid(f"{request.name(name)} is not supported by the engine {engine.name} of this server")
     if given["adapter_id"] is not None and given["adapter_id"] not in engine.adapters:
         raise invalid(f"`adapter_id`: {unknown_adapter(given['adapter_id'], engine.adapters)}")
 
 
-def _check_ranges(given: dict[str, Any]) -> None:
-    def outside(name: str, is_good) -> bool:
-        return given[name] is not None and not is_good(given[name])
+def _check_ranges(request: GenerateRequest) -> None:
+    given = request.parameters
 
-    for name in ("temperature", "repetition_penalty"):
-        if outside(name, lambda value: value > 0):
-            raise invalid(f"`{name}` must be strictly positive")
-    if outside("frequency_penalty", lambda value: -2 <= value <= 2):
-        raise invalid("`frequency_penalty` must be >= -2.0 and <= 2.0")
-    for name in ("top_p", "typical_p"):
-        if outside(name, lambda value: 0 < value < 1):
-            raise invalid(f"`{name}` must be > 0.0 and < 1.0")
-    for name in ("top_k", "max_new_tokens"):
-        if outside(name, lambda value: value > 0):
-            raise invalid(f"`{name}` must be strictly positive")
+    def check(names: Iterable[str], is_good: Callable[[Any], bool], expected: str) -> None:
+        for name in names:
+            if given[name] is not None and not is_good(given[name]):
+                raise invalid(f"{request.name(name)} must be {expected}")
+
+    positive = "strictly positive"
+    check(("temperature", "repetition_penalty"), lambda value: value > 0, positive)
+    penalties = ("frequency_penalty", "presence_penalty", "count_penalty")
+    check(penalties, lambda value: -2 <= value <= 2, ">= -2.0 and <= 2.0")
+    check(("top_p", "typical_p"), lambda value: 0 < value < 1, "> 0.0 and < 1.0")
+    check(("top_k", "max_new_tokens"), lambda value: value > 0, positive)
+    most = MAX_TOP_TOKENS if request.is_tgi else VLLM_MAX_LOGPROBS
+    if (number := given["top_n_tokens"]) is not None and number > most:
+        raise invalid(f"{request.name('top_n_tokens')} must be >= 0 and <= {most}. Given: {number}")
     if len(given["stop"]) > MAX_STOP_SEQUENCES:
         raise invalid(
             f"`stop` supports up to {MAX_STOP_SEQUENCES} stop sequences. Given: {len(given['stop'])}"
@@ -186,7 +217,9 @@ def _draws(given: dict[str, Any]) -> bool:
     )
 
 
-def _sampling(given: dict[str, Any], max_new_tokens: int) -> Sampling:
+def _sampling(request: GenerateRequest, max_new_tokens: int) -> Sampling:
+    given = request.parameters
+
     def value(name: str, default: float) -> Any:
         return default if given[name] is None else given[name]
 
@@ -202,4 +235,14 @@ def _sampling(given: dict[str, Any], max_new_tokens: int) -> Sampling:
         frequency_penalty=value("frequency_penalty", 0.0),
         # An empty text stands at the end of every output, in TGI as well: it stops after one token.
         stop=tuple(given["stop"]),
+        num_top=value("top_n_tokens", 0),
+        min_p=value("min_p", 0.0),
+        presence_penalty=value("presence_penalty", 0.0),
+        count_penalty=value("count_penalty", 0.0),
+        logit_bias=tuple(value("logit_bias", {}).items()),
+        min_new_tokens=value("min_new_tokens", 0),
+        ignore_eos=given["ignore_eos"],
+        stop_ids=frozenset(given["stop_ids"]),
+        end_before_length=not request.is_tgi,
+        raw_logprobs=request.wants_logprobs and not request.is_tgi,
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
-from serve.engine import Generation, Token
+from serve.engine import EOS_TOKEN, STOP_SEQUENCE, Generation, Token
 from serve.request import GenerateRequest, Prompt
 from serve.stop_sequences import StopSequences
 
@@ -40,16 +41,34 @@ class Run:
         self.ended_s: float | None = None
         self._free = free
         self._is_closed = False
-        self._stop = StopSequences(request.stop_sequences) if request.stop_sequences else None
+        self._stop = None
+        if request.stop_sequences:
+            least = prompt.sampling.min_new_tokens
+            self._stop = StopSequences(request.stop_sequences, keep=request.keeps_stop, min_tokens=least)
+        self._is_literal = not (request.shows_special or prompt.sampling.stop_ids)
 
     def add(self, token: Token) -> Token:
         """Take a token of the generation and return it as it is shown."""
+        if not self._is_literal:
+            token = self._shown(token)
         if self._stop is not None:
             token = self._stop.add(token)
         self.tokens.append(token)
         if token.finish_reason is not None:
             self.ended_s = time.perf_counter()
         return token
+
+    def _shown(self, token: Token) -> Token:
+        """Make a special token text, and what an id ended no text, where the request says so."""
+        has_ended = token.finish_reason == EOS_TOKEN or self._stop_id(token) is not None
+        if token.special:
+            is_text = self.request.shows_special and (not has_ended or self.request.keeps_stop)
+            return replace(token, special=not is_text)
+        return replace(token, text="") if has_ended and not self.request.keeps_stop else token
+
+    def _stop_id(self, token: Token) -> int | None:
+        is_stop = token.finish_reason == STOP_SEQUENCE and token.id in self.prompt.sampling.stop_ids
+        return token.id if is_stop else None
 
     def collect_whole(self) -> None:
         """Ask for all tokens together, where none before the last is needed."""
@@ -71,8 +90,11 @@ class Run:
         return self.tokens[-1].finish_reason if self.tokens else None
 
     @property
-    def stop_found(self) -> str | None:
-        return self._stop.found if self._stop else None
+    def stop_found(self) -> str | int | None:
+        """The stop text, or the id of the request's stop_ids, that ended the answer."""
+        if self._stop is not None and self._stop.found is not None:
+            return self._stop.found
+        return self._stop_id(self.tokens[-1]) if self.tokens else None
 
     @property
     def num_prompt(self) -> int:

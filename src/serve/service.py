@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from starlette.requests import ClientDisconnect, Request
@@ -115,25 +115,38 @@ class Service:
         return Run(request, prompt, generation, received_s=received_s, free=self._free)
 
     async def complete(self, http: Request, request: GenerateRequest, received_s: float) -> Run:
-        """Generate a whole answer.
+        """Generate a whole answer; see `complete_all`."""
+        (run,) = await self.complete_all(http, [request], received_s)
+        return run
+
+    async def complete_all(
+        self, http: Request, requests: Sequence[GenerateRequest], received_s: float
+    ) -> list[Run]:
+        """Generate the whole answers to one client's requests, at the same time.
 
         Raises:
-            RequestError: It was refused, failed, took too long, or the server ends.
-            ClientDisconnect: Nobody waits for it any more.
+            RequestError: One was refused, failed, took too long, or the server ends.
+            ClientDisconnect: Nobody waits for them any more.
         """
-        self.metrics.received()
+        for _ in requests:
+            self.metrics.received()
+        runs: list[Run] = []
         with self.failures():
-            run = await self.start(request, received_s)
-            run.collect_whole()
             try:
+                for request in requests:
+                    runs.append(await self.start(request, received_s))
+                    runs[-1].collect_whole()
                 async with _ended_with_client(http), self.limited(received_s):
-                    async for token in run.generation:
-                        if run.add(token).finish_reason is not None:
-                            break
+                    for run in runs:
+                        async for token in run.generation:
+                            if run.add(token).finish_reason is not None:
+                                break
             finally:
-                run.close()
-            self.succeeded(run)
-        return run
+                for run in runs:
+                    run.close()
+            for run in runs:
+                self.succeeded(run)
+        return runs
 
     @contextlib.contextmanager
     def failures(self) -> Iterator[None]:

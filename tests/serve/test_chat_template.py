@@ -73,8 +73,8 @@ def test_tokens_name_the_characters_they_stand_for(chat_server: ServerProcess) -
     assert tokens[0] == {"id": 0, "text": "", "start": 0, "stop": 0}
     assert all(token["text"] == text[token["start"] : token["stop"]] for token in tokens)
     assert tokens[-1]["stop"] == len(text)
-    truncated = post(chat_server, "/tokenize", {"inputs": text, "parameters": {"truncate": 2}}).json()
-    assert truncated == tokens[-2:]
+    # TGI's route does not truncate.
+    assert post(chat_server, "/tokenize", {"inputs": text, "parameters": {"truncate": 2}}).json() == tokens
 
 
 def test_a_model_without_a_template_says_what_to_do(server: ServerProcess) -> None:
@@ -138,3 +138,73 @@ def test_a_template_in_the_tokenizers_configuration_is_found_after_the_file(
     assert "Human: " in read_model_folder(folder).chat_template.render(MESSAGES)
     (folder / "chat_template.jinja").unlink()
     assert read_model_folder(folder).chat_template.render(MESSAGES) == "system<|end_of_text|>"
+
+
+CONTINUED = [*MESSAGES, {"role": "assistant", "content": "오늘 뉴스는 "}]
+STRIPPING = "{% for m in messages %}<{{ m.role }}>{{ m.content | trim }}</s>{% endfor %}"
+
+
+def test_tgi_continues_a_last_message_of_the_assistant_and_strips_its_end(
+    chat_server: ServerProcess, tokenizer: Any
+) -> None:
+    found = post(chat_server, "/chat_tokenize", {"messages": CONTINUED}).json()["templated_text"]
+    own = tokenizer.apply_chat_template(CONTINUED, continue_final_message=True, tokenize=False)
+    assert found == own.rstrip()
+    assert found.endswith("Assistant: 오늘 뉴스는")
+    answer = {"max_tokens": 4, "temperature": 0}
+    text = found.removeprefix(tokenizer.bos_token)
+    continued = post(chat_server, "/v1/completions", {"prompt": text} | answer).json()["choices"][0]["text"]
+    chat = post(chat_server, "/v1/chat/completions", {"messages": CONTINUED} | answer).json()
+    assert chat["choices"][0]["message"]["content"] == continued
+    for role in ("system", "user"):
+        messages = [*MESSAGES, {"role": role, "content": "끝"}]
+        text = post(chat_server, "/chat_tokenize", {"messages": messages}).json()["templated_text"]
+        assert text.endswith("Assistant:"), "only the assistant's is continued"
+
+
+def test_tgi_leaves_a_text_as_it_is_where_the_last_message_is_not_found_in_it() -> None:
+    template = ChatTemplate("{% for m in messages %}{{ m.content | upper }}{% endfor %} >", {})
+    assert template.render_as_tgi([{"role": "assistant", "content": "abc"}]) == "ABC >"
+
+
+@pytest.mark.parametrize("source", [None, STRIPPING])
+@pytest.mark.parametrize("content", ["오늘 뉴스는 ", "오늘 뉴스는", "날씨", "", " \n앞과 뒤\n "])
+def test_vllm_continues_the_last_message_as_transformers_does(
+    tokenizer: Any, source: str | None, content: str
+) -> None:
+    messages = [*MESSAGES, {"role": "assistant", "content": content}]
+    template = ChatTemplate(source or TEMPLATE.read_text(encoding="utf-8"), tokenizer.special_tokens_map)
+    expected = tokenizer.apply_chat_template(
+        messages, chat_template=source, continue_final_message=True, tokenize=False
+    )
+    assert template.render_continued(messages) == expected
+
+
+def test_a_template_that_changes_the_end_of_a_message_cannot_continue_it() -> None:
+    template = ChatTemplate(
+        "{% for m in messages %}{{ m.content | upper | replace('TAG', '') }}{% endfor %}", {}
+    )
+    with pytest.raises(RequestError, match="continue_final_message is set but the template changes"):
+        template.render_continued([{"role": "assistant", "content": "abc"}])
+
+
+def test_vllms_fields_of_a_chat_reach_the_template(vllm_server: ServerProcess, tokenizer: Any) -> None:
+    def text(**fields: Any) -> str:
+        body = {"messages": CONTINUED, "max_tokens": 4, "temperature": 0} | fields
+        return post(vllm_server, "/v1/chat/completions", body).json()["choices"][0]["message"]["content"]
+
+    def completed(**options: Any) -> str:
+        prompt = tokenizer.apply_chat_template(CONTINUED, tokenize=False, **options)
+        body = {"prompt": prompt, "max_tokens": 4, "temperature": 0, "add_special_tokens": False}
+        return post(vllm_server, "/v1/completions", body).json()["choices"][0]["text"]
+
+    assert text() == completed(add_generation_prompt=True)
+    assert text(add_generation_prompt=False) == completed(add_generation_prompt=False)
+    continued = completed(continue_final_message=True)
+    assert text(add_generation_prompt=False, continue_final_message=True) == continued
+    echoed = {"messages": CONTINUED, "echo": True, "max_tokens": 4, "temperature": 0}
+    answer = post(vllm_server, "/v1/chat/completions", echoed).json()["choices"][0]["message"]["content"]
+    assert answer == CONTINUED[-1]["content"] + text()
+    both = post(vllm_server, "/v1/chat/completions", {"messages": CONTINUED, "continue_final_message": True})
+    assert both.status_code == 400
+    assert "`continue_final_message` needs `add_generation_prompt`: false" in both.text

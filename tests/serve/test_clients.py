@@ -105,10 +105,10 @@ def test_openais_client_chats_and_completes(openai_server: ServerProcess) -> Non
         with pytest.raises(openai.NotFoundError) as unknown:
             client.chat.completions.create(model="없는 모델", **CHAT)
         with pytest.raises(openai.APIStatusError) as not_offered:
-            client.chat.completions.create(model=model, n=2, **CHAT)
+            client.chat.completions.create(model=model, response_format={"type": "json_object"}, **CHAT)
     # The library reads a message only from vLLM's shape, where `error` is an object.
     assert "does not exist" in unknown.value.response.text
-    assert "`n` is not supported" in not_offered.value.response.text
+    assert "`response_format` is not supported" in not_offered.value.response.text
     assert whole.choices[0].message.content
     assert whole.choices[0].finish_reason == "length"
     text = "".join(part.choices[0].delta.content for part in parts if part.choices)

@@ -67,11 +67,62 @@ def test_every_parameter_reaches_the_sampling(codec: TextCodec) -> None:
     assert type(sampling.repetition_penalty) is float
 
 
-def test_without_max_new_tokens_the_rest_of_the_context_is_used_up_to_1024(codec: TextCodec) -> None:
-    num_prompt = len(codec.encode("안녕"))
-    body = with_parameters()
-    assert prepared(codec, body, max_total=100).sampling.max_new_tokens == 100 - num_prompt
-    assert prepared(codec, body, max_total=2048).sampling.max_new_tokens == 1024
+def length(
+    codec: TextCodec, asked: int | None, *, is_tgi: bool = True, max_total: int, max_input: int | None = None
+) -> int:
+    """Return how many tokens an answer to a prompt of 4 tokens may have."""
+    request = replace(parse_tgi(with_parameters(max_new_tokens=asked)), ids=(5, 6, 7, 8), is_tgi=is_tgi)
+    longest = max_total - 1 if max_input is None else max_input
+    return prepare(request, codec, Offer(), max_input=longest, max_total=max_total).sampling.max_new_tokens
+
+
+@pytest.mark.parametrize("is_tgi", [True, False])
+def test_without_max_new_tokens_the_rest_of_the_context_is_used(codec: TextCodec, is_tgi: bool) -> None:
+    for max_total in (100, 1028, 1029, 2048, 8192):
+        assert length(codec, None, is_tgi=is_tgi, max_total=max_total) == max_total - 4
+
+
+@pytest.mark.parametrize(
+    ("asked", "max_total", "found"),
+    [
+        (1024, 1028, 1024),
+        (3000, 1028, 1024),  # only 1,024 of them are counted
+        (3000, 2048, 1024),  # the second chunk would not fit: TGI ends with what there is
+        (3000, 2052, 2048),
+        (1500, 2051, 1024),
+        (1500, 2052, 2048),  # whole chunks: TGI gives more than was asked for
+        (2048, 8192, 2048),
+        (3000, 8192, 3072),
+    ],
+)
+def test_tgi_counts_1024_tokens_at_once_and_goes_on_in_whole_chunks(
+    codec: TextCodec, asked: int, max_total: int, found: int
+) -> None:
+    assert length(codec, asked, max_total=max_total) == found
+
+
+def test_tgi_goes_on_while_prompt_and_answer_are_an_allowed_prompt(codec: TextCodec) -> None:
+    assert length(codec, None, max_total=8192, max_input=1027) == 1024
+    assert length(codec, None, max_total=8192, max_input=1028) == 2048
+    assert length(codec, 3000, max_total=8192, max_input=1028) == 2048
+
+
+def test_tgi_counts_the_first_chunk_in_its_message_and_vllm_all(codec: TextCodec) -> None:
+    with pytest.raises(RequestError, match="Given: 4 `inputs` tokens and 1024 `max_new_tokens`"):
+        length(codec, 3000, max_total=1027)
+    with pytest.raises(
+        RequestError, match="`max_new_tokens` = 3000 are more than the model's context length"
+    ):
+        length(codec, 3000, is_tgi=False, max_total=2048)
+    assert length(codec, 1500, is_tgi=False, max_total=2048) == 1500
+
+
+def test_ids_are_the_prompt_and_have_to_be_the_models(codec: TextCodec) -> None:
+    request = replace(parse_tgi(with_parameters()), inputs="", ids=(5, 6))
+    assert prepare(request, codec, Offer(), max_input=60, max_total=64).ids == [5, 6]
+    for ids in ((5, codec.num_ids), (-1,)):
+        with pytest.raises(RequestError, match="is out of vocabulary"):
+            prepare(replace(request, ids=ids), codec, Offer(), max_input=60, max_total=64)
 
 
 def test_a_rendered_chat_is_given_no_begin_token(codec: TextCodec) -> None:
@@ -83,6 +134,20 @@ def test_a_rendered_chat_is_given_no_begin_token(codec: TextCodec) -> None:
 
 def test_truncate_keeps_the_end_of_the_prompt(codec: TextCodec) -> None:
     assert prepared(codec, with_parameters(truncate=2)).ids == codec.encode("안녕")[-2:]
+
+
+def test_vllms_truncation_of_minus_1_leaves_room_for_the_answer(codec: TextCodec) -> None:
+    def num_prompt(**given: Any) -> int:
+        parsed = parse_tgi(with_parameters(max_new_tokens=9))
+        request = replace(parsed, is_tgi=False, parameters=parsed.parameters | given, inputs="가나다라" * 20)
+        return len(prepare(request, codec, Offer(), max_input=63, max_total=64).ids)
+
+    assert num_prompt(truncate=-1) == 64 - 9
+    assert num_prompt(truncate=-1, max_new_tokens=None) == 63
+    with pytest.raises(
+        RequestError, match=r"`truncate` must be strictly positive and less than 63\. Given: -2"
+    ):
+        num_prompt(truncate=-2)
 
 
 def test_unset_seeds_differ_and_a_given_one_is_kept(codec: TextCodec) -> None:
@@ -113,7 +178,7 @@ def test_unset_seeds_differ_and_a_given_one_is_kept(codec: TextCodec) -> None:
         ({"best_of": 2}, "`best_of` is not supported by this server"),
         ({"watermark": True}, "`watermark` is not supported by this server"),
         ({"decoder_input_details": True}, "`decoder_input_details` is not supported by this server"),
-        ({"top_n_tokens": 2}, "`top_n_tokens` is not supported by this server"),
+        ({"top_n_tokens": 6}, "`top_n_tokens` must be >= 0 and <= 5. Given: 6"),
         ({"grammar": {"type": "regex", "value": "a"}}, "`grammar` is not supported by this server"),
         ({"adapter_id": "a"}, "`adapter_id`: the adapter 'a' is not loaded; known ones: none"),
     ],
@@ -168,6 +233,15 @@ def test_what_the_engine_cannot_honour_is_refused_by_name(codec: TextCodec, para
     assert caught.value.status == 422
     assert prepared(codec, with_parameters(), offer=offer)
     assert prepared(codec, with_parameters(**parameters)), "another engine can"
+
+
+def test_what_the_engine_cannot_honour_is_named_as_the_body_does(codec: TextCodec) -> None:
+    parsed = parse_tgi(with_parameters())
+    asked = parsed.parameters | {"count_penalty": 0.5}
+    request = replace(parsed, parameters=asked, names={"count_penalty": "frequency_penalty"})
+    offer = Offer(unsupported=frozenset({"count_penalty"}))
+    with pytest.raises(RequestError, match="`frequency_penalty` is not supported by the engine small"):
+        prepare(request, codec, offer, max_input=60, max_total=64)
 
 
 def test_values_that_ask_an_engine_for_nothing_are_not_refused(codec: TextCodec) -> None:

@@ -111,14 +111,11 @@ class LmiWriter(PlainWriter):
         del chunk["usage"]
         return chunk
 
-    def error(self, error: RequestError) -> dict[str, Any]:
-        return error_body(error)
-
 
 class LmiChunks:
     """Chat chunks on lines, or as events that end in `[DONE]`."""
 
-    def __init__(self, writer: LmiWriter, *, is_sse: bool) -> None:
+    def __init__(self, writer: PlainWriter, *, is_sse: bool) -> None:
         self._writer, self._is_sse = writer, is_sse
         self.headers = EVENT_HEADERS if is_sse else {"content-type": "application/jsonlines"}
         self.keep_alive = KEEP_ALIVE if is_sse else b""
@@ -131,7 +128,7 @@ class LmiChunks:
         return (self._line(counts) if counts else b"") + self._done()
 
     def error(self, error: RequestError) -> bytes:
-        return self._line(self._writer.error(error)) + self._done()
+        return self._line(error_body(error)) + self._done()
 
     def _done(self) -> bytes:
         return DONE if self._is_sse else b""

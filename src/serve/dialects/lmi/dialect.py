@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from serve.dialect import Dialect, Routes
@@ -10,6 +11,7 @@ from serve.dialects.lmi.variables import FAMILIES, TABLE
 from serve.metrics import NoMetrics
 
 if TYPE_CHECKING:
+    from serve.body_fields import Table
     from serve.service import Service
 
 
@@ -24,6 +26,12 @@ def make_routes(service: Service) -> Routes:
     return LmiRoutes(service, read_options(service.options))
 
 
+def bodies() -> Mapping[str, Table]:
+    from serve.dialects.lmi.requests import TABLES
+
+    return TABLES
+
+
 LMI = Dialect(
     name="lmi",
     table=TABLE,
@@ -31,4 +39,5 @@ LMI = Dialect(
     read=read,
     routes=make_routes,
     metrics=lambda _: NoMetrics(),
+    bodies=bodies,
 )

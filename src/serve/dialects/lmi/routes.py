@@ -18,9 +18,10 @@ from processes.errors import UserError
 from serve.bodies import json_response, read_json
 from serve.dialects.adapter_routes import AdapterRoutes, with_adapter
 from serve.dialects.lmi.answers import LineStream, LmiChunks, LmiWriter, error_body, generate_body
-from serve.dialects.lmi.requests import MAX_NEW_TOKENS, parse_lmi
-from serve.dialects.openai.requests import Rules, parse_openai
-from serve.dialects.vllm.requests import FIELDS, NOT_OFFERED
+from serve.dialects.lmi.requests import OPENAI_TABLES, parse_lmi, read_adapter
+from serve.dialects.openai.requests import Kind, Rules, parse_openai
+from serve.dialects.vllm.answers import VllmWriter
+from serve.dialects.vllm.requests import COMPLETION_MAX_TOKENS, model_defaults
 from serve.errors import RequestError
 from serve.event_stream import started_stream
 from serve.service import Service
@@ -68,11 +69,11 @@ class LmiRoutes:
     def __init__(self, service: Service, options: LmiOptions) -> None:
         self._service, self._options = service, options
         self._rules = Rules(
-            fields=FIELDS,
-            not_offered=NOT_OFFERED,
+            tables=OPENAI_TABLES,
             own_names=service.served.known_names,
             part_separator="\n",
-            max_tokens={"chat": MAX_NEW_TOKENS, "completion": MAX_NEW_TOKENS},
+            max_tokens={"completion": COMPLETION_MAX_TOKENS},
+            defaults=model_defaults(service.model.generation),
         )
 
     def routes(self) -> list[Route]:
@@ -119,8 +120,11 @@ class LmiRoutes:
         received_s = time.perf_counter()
         value = await read_json(http)
         adapters = self._service.healthy_engine().adapters
-        if isinstance(value, dict) and "messages" in value and "inputs" not in value:
-            return await self._chat(http, with_adapter(http, value, "model"), received_s, adapters)
+        if isinstance(value, dict) and "inputs" not in value:
+            for kind, main in (("completion", "prompt"), ("chat", "messages")):
+                if main in value:
+                    given = with_adapter(http, value, "model")
+                    return await self._openai(kind, http, given, received_s, adapters)
         request = parse_lmi(with_adapter(http, value, "adapters"), adapters)
         formatter = self._options.formatter_for(request.stream)
         if formatter != "json":
@@ -130,15 +134,20 @@ class LmiRoutes:
         body = generate_body(run, tgi_compat=self._options.tgi_compat)
         return json_response([body] if self._options.tgi_compat else body)
 
-    async def _chat(
-        self, http: Request, value: Any, received_s: float, adapters: tuple[str, ...]
+    async def _openai(
+        self, kind: Kind, http: Request, value: Any, received_s: float, adapters: tuple[str, ...]
     ) -> Response:
         service = self._service
-        request = parse_openai("chat", value, self._rules, service.model.chat_template, adapters)
-        writer = LmiWriter(request, model=request.generate.parameters["adapter_id"] or service.served.name)
+        if chosen := read_adapter(value.get("adapters"), adapters):
+            value = {name: item for name, item in value.items() if name != "adapters"} | {"model": chosen}
+        request = parse_openai(kind, value, self._rules, service.model.chat_template, adapters)
+        # A prompt is answered by the default handler, which passes vLLM's answer on.
+        make = LmiWriter if kind == "chat" else VllmWriter
+        name = request.generate.parameters["adapter_id"] or service.served.name
+        writer = make(request, model=name)
         formatter = self._options.formatter_for(request.generate.stream)
         if formatter != "json":
             shape = LmiChunks(writer, is_sse=formatter == "sse")
             return await started_stream(service, request.generate, received_s, shape)
-        run = await service.complete(http, request.generate, received_s)
-        return json_response(writer.whole(run))
+        runs = await service.complete_all(http, request.all, received_s)
+        return json_response(writer.whole(*runs))

@@ -9,6 +9,7 @@ Source: text-generation-inference 3.3.7, router/src/lib.rs (ChatCompletion, Chun
 from __future__ import annotations
 
 import time
+from itertools import accumulate
 from typing import Any
 
 from serve.bodies import to_json
@@ -41,6 +42,7 @@ class Writer:
         self.model = model
         self.fingerprint = fingerprint
         self.created = int(time.time())
+        self._num_characters = 0  # of a stream of completions, so far
 
     @property
     def id(self) -> str:
@@ -49,21 +51,28 @@ class Writer:
     def reason(self, finish_reason: str | None) -> str | None:
         return "stop" if finish_reason == EOS_TOKEN else finish_reason
 
-    def whole(self, run: Run) -> dict[str, Any]:
-        """Return the body of an answer."""
-        choice: dict[str, Any] = {"index": 0}
+    def whole(self, *runs: Run) -> dict[str, Any]:
+        """Return the body of an answer; each run is a choice of it."""
+        kind = "chat.completion" if self.request.kind == "chat" else "text_completion"
+        choices = [self.choice(index, run) for index, run in enumerate(runs)]
+        return self.frame(kind, choices) | {"usage": usage(*runs, num_answers=self.request.num_answers)}
+
+    def choice(self, index: int, run: Run) -> dict[str, Any]:
+        choice: dict[str, Any] = {"index": index}
         if self.request.kind == "chat":
-            choice["message"] = self.message(run.text)
+            choice["message"] = self.message(self.request.echo + run.text)
             choice["logprobs"] = self.logprobs(run.tokens)
         else:
-            choice |= {"text": run.text, "logprobs": None}
-        choice["finish_reason"] = self.reason(run.finish_reason)
-        kind = "chat.completion" if self.request.kind == "chat" else "text_completion"
-        return self.frame(kind, [choice]) | {"usage": usage(run)}
+            logprobs = self.completion_logprobs(run.tokens, 0)
+            echoed = run.request.inputs if self.request.echo else ""
+            choice |= {"text": echoed + run.text, "logprobs": logprobs}
+        return choice | {"finish_reason": self.reason(run.finish_reason)}
 
     def chunk(self, run: Run, token: Token) -> dict[str, Any]:
         """Return the chunk of a token."""
         text = "" if token.special else token.text
+        if run.num_generated == 1:
+            text = self.request.echo + text
         if self.request.kind == "chat":
             choice = {
                 "index": 0,
@@ -73,7 +82,9 @@ class Writer:
             }
             return self.frame("chat.completion.chunk", [choice]) | {"usage": None}
         reason = token.finish_reason or ""  # here TGI keeps its own words
-        choice = {"index": 0, "text": text, "logprobs": None, "finish_reason": reason}
+        logprobs = self.completion_logprobs([token], self._num_characters)
+        self._num_characters += len(text)
+        choice = {"index": 0, "text": text, "logprobs": logprobs, "finish_reason": reason}
         frame = self.frame("text_completion", [choice])
         return frame | {"usage": usage(run)} if token.finish_reason else frame
 
@@ -89,13 +100,25 @@ class Writer:
     def delta(self, text: str, *, is_first: bool) -> dict[str, Any]:
         return {"role": "assistant", "content": text}
 
+    def completion_logprobs(self, tokens: list[Token], offset: int) -> dict[str, Any] | None:
+        """Return the log-probabilities of a completion's tokens.
+
+        Args:
+            offset: Characters before the first of them.
+        """
+        return None
+
     def logprobs(self, tokens: list[Token]) -> dict[str, Any] | None:
         if not self.request.logprobs:
             return None
         return {"content": [self.logprob(token) for token in tokens]}
 
     def logprob(self, token: Token) -> dict[str, Any]:
-        return {"token": token.text, "logprob": token.logprob, "top_logprobs": []}
+        top = [self.top_logprob(item) for item in token.top]
+        return {"token": token.text, "logprob": token.logprob, "top_logprobs": top}
+
+    def top_logprob(self, token: Token) -> dict[str, Any]:
+        return {"token": token.text, "logprob": token.logprob}
 
     def frame(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
         return {
@@ -114,8 +137,27 @@ class Writer:
 class PlainWriter(Writer):
     """Write objects without a fingerprint of the server, and each token's bytes: vLLM and what runs on it."""
 
+    def completion_logprobs(self, tokens: list[Token], offset: int) -> dict[str, Any] | None:
+        if not self.request.logprobs:
+            return None
+        texts = [token.text for token in tokens]
+        ends = accumulate(map(len, texts), initial=offset)
+        return {
+            "text_offset": [end for end, _ in zip(ends, texts, strict=False)],
+            "token_logprobs": [token.logprob for token in tokens],
+            "tokens": texts,
+            # The chosen one is always among them.
+            "top_logprobs": [
+                {item.text: item.logprob for item in token.top} | {token.text: token.logprob}
+                for token in tokens
+            ],
+        }
+
     def logprob(self, token: Token) -> dict[str, Any]:
         return super().logprob(token) | {"bytes": list(token.text.encode())}
+
+    def top_logprob(self, token: Token) -> dict[str, Any]:
+        return super().top_logprob(token) | {"bytes": list(token.text.encode())}
 
     def frame(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
         return {
@@ -147,9 +189,16 @@ class ChunkStream:
         return event(self._writer.error(error)) + DONE
 
 
-def usage(run: Run) -> dict[str, int]:
+def usage(*runs: Run, num_answers: int = 1) -> dict[str, int]:
+    """Count the tokens of runs.
+
+    Args:
+        num_answers: To each prompt, one after the other; the prompt counts once.
+    """
+    num_prompt = sum(run.num_prompt for run in runs[::num_answers])
+    num_generated = sum(run.num_generated for run in runs)
     return {
-        "prompt_tokens": run.num_prompt,
-        "completion_tokens": run.num_generated,
-        "total_tokens": run.num_prompt + run.num_generated,
+        "prompt_tokens": num_prompt,
+        "completion_tokens": num_generated,
+        "total_tokens": num_prompt + num_generated,
     }

@@ -30,6 +30,8 @@ def generate_body(run: Run, *, full_text: bool) -> dict[str, Any]:
     if run.request.parameters["details"]:
         tokens = [token_object(token) for token in run.tokens]
         body["details"] = _details(run) | {"prefill": [], "tokens": tokens}
+        if run.prompt.sampling.num_top:
+            body["details"]["top_tokens"] = [list(map(token_object, token.top)) for token in run.tokens]
     return body
 
 
@@ -62,31 +64,33 @@ class GenerateStream:
         return event(error.body)
 
     def _body(self, run: Run, token: Token, text: str | None, details: dict | None) -> dict[str, Any]:
+        top = {"top_tokens": list(map(token_object, token.top))} if token.top else {}
         return {
             "index": run.num_generated,
             "token": token_object(token),
+            **top,
             "generated_text": text,
             "details": details,
         }
 
 
-def answer_headers(run: Run) -> dict[str, str]:
-    """Return TGI's headers: seconds in x-compute-time, whole milliseconds in the others."""
+def answer_headers(*runs: Run) -> dict[str, str]:
+    """Return TGI's headers: seconds in x-compute-time, whole milliseconds in the others; sums."""
 
-    def milliseconds(seconds: float) -> str:
-        return str(int(seconds * 1000))
+    def milliseconds(name: str) -> str:
+        return str(sum(int(getattr(run, name) * 1000) for run in runs))
 
     return {
         "x-compute-type": COMPUTE_TYPE,
-        "x-compute-time": f"{run.total_s:.9f}",
-        "x-compute-characters": str(len(run.request.inputs)),
-        "x-total-time": milliseconds(run.total_s),
-        "x-validation-time": milliseconds(run.validation_s),
-        "x-queue-time": milliseconds(run.queue_s),
-        "x-inference-time": milliseconds(run.inference_s),
-        "x-time-per-token": milliseconds(run.time_per_token_s),
-        "x-prompt-tokens": str(run.num_prompt),
-        "x-generated-tokens": str(run.num_generated),
+        "x-compute-time": f"{sum(run.total_s for run in runs):.9f}",
+        "x-compute-characters": str(sum(len(run.request.inputs) for run in runs)),
+        "x-total-time": milliseconds("total_s"),
+        "x-validation-time": milliseconds("validation_s"),
+        "x-queue-time": milliseconds("queue_s"),
+        "x-inference-time": milliseconds("inference_s"),
+        "x-time-per-token": milliseconds("time_per_token_s"),
+        "x-prompt-tokens": str(sum(run.num_prompt for run in runs)),
+        "x-generated-tokens": str(sum(run.num_generated for run in runs)),
     }
 
 

@@ -13,6 +13,7 @@ from serve.served_model import ServedModel
 from serve.variables import Given
 
 if TYPE_CHECKING:
+    from serve.body_fields import Table
     from serve.metrics import RequestMetrics
     from serve.service import Service
 
@@ -58,6 +59,12 @@ def make_metrics(service: Service) -> RequestMetrics:
     return TgiMetrics(service.capacity, max_input=service.max_input, max_total=service.max_total)
 
 
+def bodies() -> Mapping[str, Table]:
+    from serve.dialects.tgi.requests import TABLES
+
+    return TABLES
+
+
 TGI = Dialect(
     name="tgi",
     table=TABLE,
@@ -65,4 +72,5 @@ TGI = Dialect(
     read=read,
     routes=make_routes,
     metrics=make_metrics,
+    bodies=bodies,
 )

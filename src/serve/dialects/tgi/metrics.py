@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from serve.engine import Capacity
+from serve.lengths import CHUNK_TOKENS
 from serve.metrics import Counter, Gauge, Histogram, write
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class TgiMetrics:
 
     def accepted(self, *, num_prompt: int, max_new_tokens: int) -> None:
         self._input_length.observe(num_prompt)
-        self._max_new.observe(max_new_tokens)
+        self._max_new.observe(min(max_new_tokens, CHUNK_TOKENS))
         self._batch_count.add(1, PREFILL)
 
     def succeeded(self, run: Run) -> None:

@@ -15,30 +15,19 @@ from starlette.routing import Route
 
 from serve.bodies import json_response, missing_field, read_json
 from serve.dialects.openai.answers import ChunkStream, Writer
-from serve.dialects.openai.requests import (
-    FIELDS,
-    NOT_OFFERED,
-    Kind,
-    OpenAIRequest,
-    Rules,
-    parse_openai,
-)
+from serve.dialects.openai.requests import Kind, OpenAIRequest, Rules, parse_openai
 from serve.dialects.tgi.answers import GenerateStream, answer_headers, generate_body
-from serve.dialects.tgi.requests import parse_tgi
+from serve.dialects.tgi.requests import OPENAI_TABLES, parse_tgi
 from serve.errors import RequestError
 from serve.event_stream import stream
 from serve.metrics import CONTENT_TYPE
-from serve.request import (
-    MAX_STOP_SEQUENCES,
-    GenerateRequest,
-    check_truncate,
-)
+from serve.request import MAX_STOP_SEQUENCES, GenerateRequest
 from serve.service import MAX_INLINE_CHARACTERS, Service
 
 TGI_VERSION = "3.3.7"
+# TGI's --max-client-batch-size.
+MAX_PROMPTS = 4
 FINGERPRINT = f"{TGI_VERSION}-native"
-# TGI does not know it and would ignore it; a client of a newer OpenAI library relies on it.
-NEWER = {"max_completion_tokens": (None,)}
 
 
 class TgiRoutes:
@@ -47,8 +36,8 @@ class TgiRoutes:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._rules = Rules(
-            fields=FIELDS,
-            not_offered={kind: fields | NEWER for kind, fields in NOT_OFFERED.items()},
+            tables=OPENAI_TABLES,
+            max_prompts=MAX_PROMPTS,
             own_names=service.served.known_names,
             is_tgi=True,
         )
@@ -92,7 +81,7 @@ class TgiRoutes:
             "max_input_tokens": service.max_input,
             "max_total_tokens": service.max_total,
             "validation_workers": 1,
-            "max_client_batch_size": 1,
+            "max_client_batch_size": MAX_PROMPTS,
             "router": "text-generation-router",
             "version": TGI_VERSION,
             "sha": None,
@@ -182,8 +171,8 @@ class TgiRoutes:
         writer = Writer(request, model=name, fingerprint=FINGERPRINT)
         if request.generate.stream:
             return stream(self._service, request.generate, received_s, ChunkStream(writer))
-        run = await self._service.complete(http, request.generate, received_s)
-        return json_response(writer.whole(run), headers=answer_headers(run))
+        runs = await self._service.complete_all(http, request.all, received_s)
+        return json_response(writer.whole(*runs), headers=answer_headers(*runs))
 
     def _parse(self, kind: Kind, value: Any) -> OpenAIRequest:
         adapters = self._service.healthy_engine().adapters
@@ -202,11 +191,10 @@ class TgiRoutes:
             pairs = self._service.model.codec.encode_with_places(
                 request.inputs, add_special_tokens=not request.is_rendered
             )
-            truncate = request.parameters["truncate"]
-            check_truncate(truncate, self._service.max_input)
+            # All of them: TGI does not truncate here, whatever `truncate` says.
             return [
                 {"id": id_, "text": request.inputs[start:stop], "start": start, "stop": stop}
-                for id_, (start, stop) in pairs[-(truncate or 0) :]
+                for id_, (start, stop) in pairs
             ]
 
         if len(request.inputs) > MAX_INLINE_CHARACTERS:

@@ -27,7 +27,8 @@ class VllmWriter(PlainWriter):
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
-        self._id = f"{'chatcmpl' if self.request.kind == 'chat' else 'cmpl'}-{uuid.uuid4().hex}"
+        prefix = "chatcmpl" if self.request.kind == "chat" else "cmpl"
+        self._id = f"{prefix}-{self.request.request_id or uuid.uuid4().hex}"
 
     @property
     def id(self) -> str:
@@ -36,14 +37,14 @@ class VllmWriter(PlainWriter):
     def reason(self, finish_reason: str | None) -> str | None:
         return None if finish_reason is None else OPENAI_REASONS[finish_reason]
 
-    def whole(self, run: Run) -> dict[str, Any]:
-        body = super().whole(run)
-        body["choices"][0]["stop_reason"] = run.stop_found
-        return body
+    def choice(self, index: int, run: Run) -> dict[str, Any]:
+        return super().choice(index, run) | {"stop_reason": run.stop_found}
 
     def chunk(self, run: Run, token: Token) -> dict[str, Any]:
         chunk = super().chunk(run, token)
         chunk.pop("usage", None)
+        if self.request.usage_in_chunks:
+            chunk["usage"] = usage(run)
         (choice,) = chunk["choices"]
         choice["finish_reason"] = self.reason(token.finish_reason)
         if token.finish_reason == STOP_SEQUENCE:

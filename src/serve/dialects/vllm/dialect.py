@@ -16,6 +16,7 @@ from serve.served_model import ServedModel
 from serve.variables import Given, refuse_own_code
 
 if TYPE_CHECKING:
+    from serve.body_fields import Table
     from serve.metrics import RequestMetrics
     from serve.service import Service
 
@@ -97,6 +98,12 @@ def make_metrics(service: Service) -> RequestMetrics:
     return VllmMetrics(service.capacity, model_name=service.served.name)
 
 
+def bodies() -> Mapping[str, Table]:
+    from serve.dialects.vllm.requests import TABLES
+
+    return TABLES
+
+
 VLLM = Dialect(
     name="vllm",
     table=TABLE,
@@ -104,4 +111,5 @@ VLLM = Dialect(
     read=read,
     routes=make_routes,
     metrics=make_metrics,
+    bodies=bodies,
 )

@@ -16,15 +16,13 @@ from serve.bodies import json_response, read_json
 from serve.dialects.adapter_routes import AdapterRoutes, with_adapter
 from serve.dialects.openai.requests import Kind, Rules, parse_openai
 from serve.dialects.vllm.answers import VllmStream, VllmWriter, error_body
-from serve.dialects.vllm.requests import FIELDS, NOT_OFFERED
+from serve.dialects.vllm.requests import COMPLETION_MAX_TOKENS, OPENAI_TABLES, model_defaults
 from serve.errors import RequestError
 from serve.event_stream import started_stream
 from serve.metrics import CONTENT_TYPE
 from serve.service import Service
 
 VLLM_VERSION = "0.30.0"
-# vLLM's: of a completion without max_tokens.
-COMPLETION_MAX_TOKENS = 16
 
 
 class VllmRoutes:
@@ -35,20 +33,14 @@ class VllmRoutes:
         self._created = int(time.time())
         generation = service.model.generation
         self._rules = Rules(
-            fields=FIELDS,
-            not_offered=NOT_OFFERED,
+            tables=OPENAI_TABLES,
             own_names=service.served.known_names,
             part_separator="\n",
             max_tokens={
                 "chat": generation.get("max_new_tokens"),
                 "completion": COMPLETION_MAX_TOKENS,
             },
-            # vLLM's --generation-config auto: the model's own, where its generation_config.json has any.
-            defaults={
-                name: generation[name]
-                for name in ("temperature", "top_p", "top_k", "repetition_penalty")
-                if isinstance(generation.get(name), int | float)
-            },
+            defaults=model_defaults(generation),
         )
 
     def routes(self) -> list[Route]:
@@ -128,5 +120,5 @@ class VllmRoutes:
         writer = VllmWriter(request, model=request.generate.parameters["adapter_id"] or service.served.name)
         if request.generate.stream:
             return await started_stream(service, request.generate, received_s, VllmStream(writer))
-        run = await service.complete(http, request.generate, received_s)
-        return json_response(writer.whole(run))
+        runs = await service.complete_all(http, request.all, received_s)
+        return json_response(writer.whole(*runs))

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from tests.serve.requests_to_server import chat, chunks, lines, post
+from tests.serve.requests_to_server import chat, chunks, completion, lines, post
 from tests.serve.server_process import ServerProcess
 
 from processes.errors import UserError
 from serve.dialects.lmi.requests import parse_lmi
-from serve.dialects.lmi.routes import LmiOptions, read_options
+from serve.dialects.lmi.routes import LmiOptions, LmiRoutes, read_options
+from serve.dialects.openai.requests import parse_openai
 from serve.errors import RequestError
+from serve.metrics import NoMetrics
+from serve.model_folder import read_model_folder
+from serve.service import Service
 
 
 def generate(*, num_tokens: int = 6, stream: bool = False, **parameters: Any) -> dict[str, Any]:
@@ -104,13 +109,44 @@ def test_chat_is_openais_with_lines_as_its_stream(lmi_server: ServerProcess) -> 
     assert found[0]["choices"][0]["delta"]["role"] == "assistant"
     text = "".join(chunk["choices"][0]["delta"]["content"] for chunk in found)
     assert text == whole["choices"][0]["message"]["content"]
-    body = chat()
-    del body["max_tokens"]
-    assert post(lmi_server, "/invocations", body).json()["usage"]["completion_tokens"] <= 30
+    body = chat(max_completion_tokens=9)
+    assert post(lmi_server, "/invocations", body).json()["usage"]["completion_tokens"] == 8
+    del body["max_tokens"], body["max_completion_tokens"]
+    usage = post(lmi_server, "/invocations", body).json()["usage"]
+    assert usage["completion_tokens"] > 30, "the rest of the context, not the 30 of `inputs`"
+
+
+def test_a_prompt_is_a_completion_of_vllms_with_lines_as_its_stream(
+    lmi_server: ServerProcess, vllm_server: ServerProcess
+) -> None:
+    whole = post(lmi_server, "/invocations", completion(stop_token_ids=[3])).json()
+    assert whole["object"] == "text_completion"
+    assert (
+        whole["choices"]
+        == post(vllm_server, "/invocations", completion(stop_token_ids=[3])).json()["choices"]
+    )
+    found = lines(post(lmi_server, "/invocations", completion(stream=True)))
+    assert "".join(chunk["choices"][0]["text"] for chunk in found) == whole["choices"][0]["text"]
+    assert (
+        post(lmi_server, "/invocations", {"prompt": "가", "temperature": 0}).json()["usage"][
+            "completion_tokens"
+        ]
+        <= 16
+    )
+    nothing = post(lmi_server, "/invocations", {"text": "가"})
+    assert nothing.status_code == 424
+    assert "`inputs` or `prompt` or `messages`" in nothing.json()["error"]
+
+
+def test_adapters_beside_messages_name_the_model(lmi_server: ServerProcess) -> None:
+    for body in (chat(adapters="news"), completion(adapters=["news"]), generate() | {"adapters": "news"}):
+        answer = post(lmi_server, "/invocations", body)
+        assert answer.status_code == 424
+        assert "`adapters`: the adapter 'news' is not loaded" in answer.json()["error"]
 
 
 def test_what_is_wrong_with_a_request_is_a_424_with_a_code(lmi_server: ServerProcess) -> None:
-    for body in (generate(top_p=7), generate(min_p=0.5), {"input": "가"}, {"inputs": 5}, generate(n=2)):
+    for body in (generate(top_p=7), generate(min_p=1.5), {"input": "가"}, {"inputs": 5}, generate(n=2)):
         for stream in (False, True):
             answer = post(lmi_server, "/invocations", body | {"stream": stream})
             assert answer.status_code == 424
@@ -124,6 +160,12 @@ def test_what_is_wrong_with_a_request_is_a_424_with_a_code(lmi_server: ServerPro
         ({}, {"max_new_tokens": 30, "do_sample": False, "stop": []}),
         ({"temperature": 0}, {"temperature": None, "do_sample": False}),
         ({"temperature": 0, "top_p": 0.5}, {"top_p": None}),
+        ({"top_p": 0.5}, {"do_sample": False, "top_p": None}),  # without a temperature nothing is drawn
+        ({"temperature": 0.5}, {"do_sample": True, "temperature": 0.5}),
+        ({"do_sample": True}, {"do_sample": True, "temperature": None}),
+        ({"do_sample": False, "temperature": 0.5}, {"do_sample": False, "temperature": None}),
+        ({"max_new_tokens": None}, {"max_new_tokens": None}),
+        ({"seed": -1}, {"seed": None}),
         ({"top_p": 1.0, "top_k": -1}, {"top_p": None, "top_k": None}),
         (
             {"seed": 5, "do_sample": True, "temperature": 0.5},
@@ -134,6 +176,21 @@ def test_what_is_wrong_with_a_request_is_a_424_with_a_code(lmi_server: ServerPro
 def test_parameters_become_tgis(parameters: dict, found: dict) -> None:
     request = parse_lmi({"inputs": "가", "parameters": parameters}, ())
     assert {name: request.parameters[name] for name in found} == found
+
+
+def test_the_models_own_defaults_count_in_chat_and_completions_and_not_beside_inputs(chat_dir: Path) -> None:
+    model = replace(read_model_folder(chat_dir), generation={"temperature": 0.0, "max_new_tokens": 3})
+    service = Service(
+        model, max_input=60, max_total=64, max_concurrent_requests=1, request_timeout_s=1,
+        metrics=lambda _: NoMetrics(),
+    )  # fmt: skip
+    rules = LmiRoutes(service, LmiOptions())._rules
+    for kind, main in (("chat", {"messages": []}), ("completion", {"prompt": "가"})):
+        found = parse_openai(kind, main, rules, model.chat_template, ()).generate.parameters
+        assert found["do_sample"] is False
+    assert found["max_new_tokens"] == 16
+    drawn = parse_lmi({"inputs": "가", "parameters": {"do_sample": True}}, ())
+    assert drawn.parameters["do_sample"] is True
 
 
 def test_an_adapter_is_chosen_by_name() -> None:

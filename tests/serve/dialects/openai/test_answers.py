@@ -108,7 +108,7 @@ def test_a_sampled_chat_repeats_with_its_seed_only(chat_server: ServerProcess) -
     assert len({ask(temperature=0) for _ in range(2)}) == 1
 
 
-def test_an_unset_max_tokens_is_what_is_left_up_to_1024(chat_server: ServerProcess) -> None:
+def test_an_unset_max_tokens_is_counted_as_the_first_1024(chat_server: ServerProcess) -> None:
     before = requests.get(chat_server.url + "/metrics", timeout=300).text
     answer = post(chat_server, "/v1/chat/completions", {"messages": MESSAGES, "temperature": 0, "seed": 1})
     assert answer.status_code == 200
@@ -146,9 +146,42 @@ def test_a_suffix_is_refused_in_tgis_words(chat_server: ServerProcess) -> None:
     assert answer.json()["error_type"] == "suffix not supported"
 
 
-def test_a_field_that_tgi_does_not_know_is_refused_where_ignoring_it_would_change_the_answer(
+def test_top_logprobs_of_a_chat_stand_beside_each_token(chat_server: ServerProcess) -> None:
+    body = post(chat_server, "/v1/chat/completions", chat(logprobs=True, top_logprobs=3, max_tokens=2)).json()
+    for item in body["choices"][0]["logprobs"]["content"]:
+        assert [list(top) for top in item["top_logprobs"]] == [["token", "logprob"]] * 3
+        assert item["top_logprobs"][0] == {"token": item["token"], "logprob": item["logprob"]}
+
+
+def test_several_prompts_are_choices_of_one_body_and_headers_their_sums(chat_server: ServerProcess) -> None:
+    prompts = ["안녕하세요", "서울시는"]
+    alone = [post(chat_server, "/v1/completions", completion(prompt=prompt)) for prompt in prompts]
+    answer = post(chat_server, "/v1/completions", completion(prompt=prompts))
+    body = answer.json()
+    choices = [each.json()["choices"][0] for each in alone]
+    assert body["choices"] == [choice | {"index": place} for place, choice in enumerate(choices)]
+    for name, header in (("prompt_tokens", "x-prompt-tokens"), ("completion_tokens", "x-generated-tokens")):
+        total = sum(each.json()["usage"][name] for each in alone)
+        assert (body["usage"][name], int(answer.headers[header])) == (total, total)
+    assert int(answer.headers["x-compute-characters"]) == len("".join(prompts))
+
+
+def test_n_is_one_answer_and_a_bias_is_no_bias_as_in_tgi(chat_server: ServerProcess) -> None:
+    plain = post(chat_server, "/v1/chat/completions", chat()).json()["choices"]
+    assert post(chat_server, "/v1/chat/completions", chat(n=3, logit_bias=[9.0])).json()["choices"] == plain
+    answer = post(chat_server, "/v1/chat/completions", chat(logit_bias={"1": 9}))
+    assert (answer.status_code, "logit_bias: invalid type: map" in answer.text) == (422, True)
+
+
+def test_max_completion_tokens_is_another_name_of_max_tokens_in_chat_and_unknown_in_completions(
     chat_server: ServerProcess,
 ) -> None:
-    answer = post(chat_server, "/v1/chat/completions", chat(max_completion_tokens=3))
+    body = chat(max_completion_tokens=3)
+    answer = post(chat_server, "/v1/chat/completions", body)
     assert answer.status_code == 422
-    assert "`max_completion_tokens`" in answer.json()["error"]
+    assert "duplicate field `max_tokens`" in answer.json()["error"]
+    del body["max_tokens"]
+    answer = post(chat_server, "/v1/chat/completions", body)
+    assert answer.json()["usage"]["completion_tokens"] == 3
+    answer = post(chat_server, "/v1/completions", completion(max_tokens=5, max_completion_tokens=3))
+    assert answer.json()["usage"]["completion_tokens"] == 5

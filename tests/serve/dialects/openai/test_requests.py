@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from serve.chat_template import ChatTemplate
-from serve.dialects.openai.requests import FIELDS, NOT_OFFERED, OpenAIRequest, Rules, parse_openai
-from serve.dialects.vllm import requests as vllm
+from serve.dialects.openai.requests import OpenAIRequest, Rules, parse_openai
+from serve.dialects.tgi.requests import OPENAI_TABLES as TGI_TABLES
+from serve.dialects.vllm.requests import OPENAI_TABLES as VLLM_TABLES
 from serve.errors import RequestError
 
 TEMPLATE = ChatTemplate("{% for message in messages %}[{{ message.content }}]{% endfor %}", {})
-TGI = Rules(fields=FIELDS, not_offered=NOT_OFFERED, own_names=frozenset({"tgi"}), is_tgi=True)
+TGI = Rules(tables=TGI_TABLES, max_prompts=4, own_names=frozenset({"tgi"}), is_tgi=True)
 VLLM = Rules(
-    fields=vllm.FIELDS,
-    not_offered=vllm.NOT_OFFERED,
+    tables=VLLM_TABLES,
     own_names=frozenset({"own"}),
     part_separator="\n",
     max_tokens={"completion": 16},
@@ -59,9 +59,9 @@ def test_the_models_own_defaults_count_where_the_dialect_reads_them_and_greedy_d
     assert parameters(VLLM)["top_p"] == 0.75
     assert parameters(VLLM, top_p=1)["top_p"] is None
     assert parameters(VLLM, temperature=0)["top_p"] is None
-    assert parameters(VLLM, top_k=-1, seed=-1) | {"top_k": None, "seed": 2**64 - 1} == parameters(
-        VLLM, top_k=-1, seed=-1
-    )
+    found = parameters(VLLM, top_k=-1, seed=-2)
+    assert (found["top_k"], found["seed"]) == (None, 2**64 - 2)
+    assert parameters(VLLM, seed=-1)["seed"] is None, "vLLM: none"
 
 
 def test_stop_is_tgis_list_that_stays_or_openais_text_that_is_cut() -> None:
@@ -70,7 +70,9 @@ def test_stop_is_tgis_list_that_stays_or_openais_text_that_is_cut() -> None:
         parse(TGI, stop="가")
     found = parse(VLLM, stop="가").generate
     assert (found.stop_sequences, found.parameters["stop"]) == (("가",), [])
-    assert parse(VLLM, stop=[*"가나다라마", ""]).generate.stop_sequences == tuple("가나다라마")
+    assert parse(VLLM, stop=list("가나다라마")).generate.stop_sequences == tuple("가나다라마")
+    with pytest.raises(RequestError, match="`stop` cannot contain an empty string"):
+        parse(VLLM, stop=["가", ""])
 
 
 def test_a_model_is_itself_an_adapter_or_a_404_that_names_the_known() -> None:
@@ -87,52 +89,30 @@ def test_parts_of_text_are_one_text_with_what_the_dialect_puts_between() -> None
     assert parse(VLLM, messages=[message]).generate.inputs == "[가\n나]"
 
 
+def test_vllm_takes_messages_without_content_and_plain_texts_among_their_parts() -> None:
+    parts = ["가", {"type": "output_text", "text": "나"}, {"type": "refusal", "refusal": "다"}]
+    messages = [
+        {"role": "assistant"},
+        {"role": "assistant", "content": None},
+        {"role": "user", "content": parts},
+    ]
+    assert parse(VLLM, messages=messages).generate.inputs == "[][][가\n나\n다]"
+    for message in messages:
+        with pytest.raises(RequestError, match=r"messages\[0\]"):
+            parse(TGI, messages=[message])
+
+
 def test_a_rendered_chat_gets_no_further_special_tokens() -> None:
     assert parse(TGI).generate.is_rendered
     assert not parse(TGI, "completion").generate.is_rendered
 
 
-@pytest.mark.parametrize(
-    ("rules", "kind", "fields"),
-    [
-        (TGI, "chat", {"tools": [{"type": "function"}]}),
-        (TGI, "chat", {"response_format": {"type": "json_object"}}),
-        (TGI, "chat", {"n": 2}),
-        (TGI, "chat", {"logit_bias": {"1": 5}}),
-        (TGI, "chat", {"top_logprobs": 2}),
-        (TGI, "chat", {"tool_choice": "required"}),
-        (TGI, "chat", {"guideline": "가"}),
-        (TGI, "completion", {"echo": True}),
-        (TGI, "completion", {"best_of": 2}),
-        (TGI, "completion", {"logprobs": 1}),
-        (TGI, "completion", {"n": 2}),
-        (VLLM, "chat", {"min_p": 0.1}),
-        (VLLM, "chat", {"frequency_penalty": 0.5}),
-        (VLLM, "chat", {"presence_penalty": 0.5}),
-        (VLLM, "completion", {"ignore_eos": True}),
-        (VLLM, "completion", {"guided_json": {}}),
-        (VLLM, "chat", {"chat_template": "x"}),
-    ],
-)
-def test_what_is_not_offered_is_a_422_that_names_it(rules: Rules, kind: str, fields: dict) -> None:
-    (name,) = fields
-    with pytest.raises(RequestError, match=f"`{name}` is not supported by this server") as caught:
-        parse(rules, kind, **fields)
+def test_too_many_prompts_and_images_are_refused() -> None:
+    with pytest.raises(RequestError, match="maximum allowed batch size of 4") as caught:
+        parse(TGI, "completion", prompt=list("가나다라마"))
     assert caught.value.status == 422
-
-
-@pytest.mark.parametrize("rules", [TGI, VLLM])
-@pytest.mark.parametrize("kind", ["chat", "completion"])
-def test_values_that_ask_for_nothing_are_not_refused(rules: Rules, kind: str) -> None:
-    for name, harmless in rules.not_offered[kind].items():
-        for value in harmless:
-            assert parse(rules, kind, **{name: value})
-
-
-def test_several_prompts_and_images_are_refused() -> None:
-    with pytest.raises(RequestError, match="maximum allowed batch size of 1") as caught:
-        parse(TGI, "completion", prompt=["가", "나"])
-    assert caught.value.status == 422
+    with pytest.raises(RequestError, match="`stream` of more than one answer is not supported"):
+        parse(TGI, "completion", prompt=["가", "나"], stream=True)
     assert parse(TGI, "completion", prompt=["가"]).generate.inputs == "가"
     image = {"type": "image_url", "image_url": {"url": "http://example.com"}}
     with pytest.raises(RequestError, match=r"`messages\[0\].content\[0\]` of the type 'image_url'"):

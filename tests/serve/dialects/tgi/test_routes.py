@@ -77,24 +77,37 @@ def test_details_are_tgis(server: ServerProcess) -> None:
     assert drawn["seed"] == 5
 
 
+def test_the_most_likely_tokens_stand_in_details_and_in_events(server: ServerProcess) -> None:
+    asked = body(3, details=True, top_n_tokens=2)
+    details = post(server, "/generate", asked).json()["details"]
+    assert list(details)[-2:] == ["tokens", "top_tokens"]
+    for token, top in zip(details["tokens"], details["top_tokens"], strict=True):
+        assert [list(item) for item in top] == [["id", "text", "logprob", "special"]] * 2
+        assert top[0] == token, "greedy: the chosen one is the most likely"
+        assert top[1]["logprob"] < top[0]["logprob"]
+    events = [
+        json.loads(line.removeprefix("data:"))
+        for line in post(server, "/generate_stream", asked).content.decode().split("\n\n")
+        if line
+    ]
+    assert [event["top_tokens"] for event in events] == details["top_tokens"]
+    assert list(events[0]) == ["index", "token", "top_tokens", "generated_text", "details"]
+    whole = post(server, "/v1/completions", {"prompt": "가", "max_tokens": 2}).json()
+    assert "top_tokens" not in json.dumps(whole)
+
+
 def test_headers_count_tokens_characters_and_milliseconds(server: ServerProcess) -> None:
     headers = post(server, "/invocations", body(6, inputs="가😀")).headers
     assert headers["x-compute-characters"] == "2"
     assert headers["x-generated-tokens"] == "6"
     num_prompt = int(headers["x-prompt-tokens"])
-    assert num_prompt == post_error_count(server, "가😀")
+    assert num_prompt == len(post(server, "/tokenize", {"inputs": "가😀"}).json())
     for name in ("total", "validation", "queue", "inference"):
         assert 0 <= int(headers[f"x-{name}-time"]) < 60_000
     assert int(headers["x-inference-time"]) <= int(headers["x-total-time"])
     assert float(headers["x-compute-time"]) > 0
     assert headers["x-compute-type"] == "cpu"
     assert "x-time-per-token" in headers
-
-
-def post_error_count(server: ServerProcess, inputs: str) -> int:
-    """Return the number of prompt tokens as the error response to a too long answer says it."""
-    message = post(server, "/generate", body(2048, inputs=inputs)).json()["error"]
-    return int(message.split("Given: ")[1].split(" ")[0])
 
 
 @pytest.mark.parametrize("parameters", [{}, {"do_sample": True, "seed": 3, "temperature": 1.3}])
