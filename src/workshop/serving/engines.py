@@ -160,7 +160,8 @@ ENGINES = {
         max_total="OPTION_MAX_MODEL_LEN",
         max_requests="SERVING_JOB_QUEUE_SIZE",
         quantize="OPTION_QUANTIZE",
-        fixed=(("OPTION_MAX_ROLLING_BATCH_SIZE", str(MAX_BATCH_SIZE)),),
+        # Without it another handler answers, which samples unless a request says not to (djl-serving 0.36).
+        fixed=(("OPTION_ROLLING_BATCH", "vllm"), ("OPTION_MAX_ROLLING_BATCH_SIZE", str(MAX_BATCH_SIZE))),
         info_path="/models",
         quantizations=("bitsandbytes", "fp8"),
         lora=("OPTION_ENABLE_LORA",),

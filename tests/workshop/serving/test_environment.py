@@ -21,7 +21,8 @@ def test_each_engine_is_told_the_same_in_its_own_names() -> None:
     }  # fmt: skip
     assert serving_environment("lmi", num_gpus=1) == {
         "HF_MODEL_ID": "/opt/ml/model", "OPTION_TENSOR_PARALLEL_DEGREE": "1",
-        "OPTION_MAX_MODEL_LEN": "2048", "OPTION_MAX_ROLLING_BATCH_SIZE": "32",
+        "OPTION_MAX_MODEL_LEN": "2048", "OPTION_ROLLING_BATCH": "vllm",
+        "OPTION_MAX_ROLLING_BATCH_SIZE": "32",
     }  # fmt: skip
 
 

@@ -35,6 +35,7 @@ ENVIRONMENTS = {
         "HF_MODEL_ID": "/opt/ml/model",
         "OPTION_TENSOR_PARALLEL_DEGREE": "4",
         "OPTION_MAX_MODEL_LEN": "2048",
+        "OPTION_ROLLING_BATCH": "vllm",
         "OPTION_MAX_ROLLING_BATCH_SIZE": "32",
         "OPTION_QUANTIZE": "fp8",
     },
