@@ -88,10 +88,9 @@ def test_every_other_service_is_refused_in_its_own_protocol(sandbox, service, op
 
 
 def test_what_moto_lacks_is_a_400_that_names_it(sandbox) -> None:
-    """The SageMaker SDK asks for this before every job, and does without an answer."""
-    with pytest.raises(ClientError, match="simulate_principal_policy") as caught:
-        sandbox.client("iam").simulate_principal_policy(
-            PolicySourceArn="arn:aws:iam::000000000000:role/news", ActionNames=["s3:PutObject"]
+    with pytest.raises(ClientError, match="generate_service_last_accessed_details") as caught:
+        sandbox.client("iam").generate_service_last_accessed_details(
+            Arn="arn:aws:iam::000000000000:role/workshop-sample"
         )
     assert caught.value.response["Error"]["Code"] == "UnknownOperationException"
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
