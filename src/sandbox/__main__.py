@@ -78,6 +78,7 @@ def serve(home: Path, port: int) -> int:
     limit_arenas()
     from sandbox.context import Context
     from sandbox.http_server import bind
+    from sandbox.loopback import write_sdk_defaults
     from sandbox.other_services import OtherServices
     from sandbox.server import Application
 
@@ -92,6 +93,7 @@ def serve(home: Path, port: int) -> int:
     serving = threading.Thread(target=server.serve_forever, args=(_LOOK_FOR_END_S,), name="http", daemon=True)
     serving.start()
     others.start()
+    write_sdk_defaults(home)
     home_lock.announce(home, context.url)
     print(f"listening on {context.url}", flush=True)
     _recover(context, others)

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from sandbox import moto_failures, service_requests
 from sandbox.api.errors import AwsError
 from sandbox.api.registry import ACCOUNT_ID
+from sandbox.storage import jumpstart
 from sandbox.storage.s3_mirror import S3Mirror
 
 SERVICES = ("s3", "sts", "iam", "logs", "monitoring", "ecr", "secretsmanager")
@@ -81,6 +82,8 @@ class OtherServices:
                 service_requests.check(environ, service)
                 return self._application(environ, start_response)
             bucket, _, key = path.removeprefix("/").partition("/")
+            if jumpstart.has(environ["REQUEST_METHOD"], bucket, key):
+                return jumpstart.answer(environ["REQUEST_METHOD"], start_response)
             return self._mirror.handle(self._application, environ, start_response, bucket, key)
         except (
             AwsError,

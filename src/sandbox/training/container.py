@@ -19,6 +19,7 @@ from processes.cores import threads_per_process
 from processes.ports import free_port
 from sandbox.container_paths import CONTAINER_ROOT, ContainerPaths
 from sandbox.handed_on import handed_on
+from sandbox.loopback import PLUGIN, PLUGINS_VARIABLE
 from sandbox.s3_files import S3Error, S3Files
 from sandbox.training.synced_folders import places
 
@@ -183,6 +184,7 @@ def environment(record: Record, paths: ContainerPaths, *, url: str, region: str)
         "AWS_ACCESS_KEY_ID": "sandbox",
         "AWS_SECRET_ACCESS_KEY": "sandbox",
         "AWS_EC2_METADATA_DISABLED": "true",
+        PLUGINS_VARIABLE: PLUGIN,  # the SDK in a script asks STS at its fixed address
     }
 
 

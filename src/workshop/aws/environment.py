@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,8 +12,10 @@ from processes.files import atomic_write
 from workshop.errors import WorkshopError
 
 ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL"
-# Addresses that a proxy never sees.
-_LOOPBACK = ("127.0.0.1", "localhost")
+# Never through a proxy. What is sent to AWS's comes here, but botocore has chosen a proxy for it before.
+_PAST_A_PROXY = ("127.0.0.1", "localhost", ".amazonaws.com", ".amazonaws.com.cn")
+# botocore's clients load it, and send to ENDPOINT_VARIABLE what the SDK has a fixed address of AWS for.
+_PLUGINS_VARIABLE, _PLUGIN = "BOTOCORE_EXPERIMENTAL__PLUGINS", "sandbox=sandbox.loopback"
 _CONFIG_NAME = "sagemaker-config.yaml"
 _NO_PROFILE_NAME = "no-aws-profile"
 
@@ -49,15 +51,21 @@ def redirect_to(url: str, home: Path, region: str, environ: MutableMapping[str, 
         "AWS_CONFIG_FILE": str(no_profile),
         "AWS_SHARED_CREDENTIALS_FILE": str(no_profile),
         "AWS_EC2_METADATA_DISABLED": "true",
-        "SAGEMAKER_VALIDATE_ROLE": "false",
         "SAGEMAKER_USER_CONFIG_OVERRIDE": str(sdk_config),
         # The machine's own file, if there is one, would add its network and its encryption keys.
         "SAGEMAKER_ADMIN_CONFIG_OVERRIDE": str(sdk_config),
     }
     for name in ("NO_PROXY", "no_proxy"):
-        listed = [part.strip() for part in environ.get(name, "").split(",") if part.strip()]
-        environ[name] = ",".join([*listed, *(host for host in _LOOPBACK if host not in listed)])
+        _add_to_list(environ, name, _PAST_A_PROXY)
+    if environ.get(_PLUGINS_VARIABLE) == "DISABLED":  # botocore's word for none
+        del environ[_PLUGINS_VARIABLE]
+    _add_to_list(environ, _PLUGINS_VARIABLE, (_PLUGIN,))
     return sdk_config
+
+
+def _add_to_list(environ: MutableMapping[str, str], name: str, values: Iterable[str]) -> None:
+    listed = [part.strip() for part in environ.get(name, "").split(",") if part.strip()]
+    environ[name] = ",".join([*listed, *(value for value in values if value not in listed)])
 
 
 def write_sdk_defaults(path: Path, *, bucket: str, prefix: str, role_arn: str) -> None:

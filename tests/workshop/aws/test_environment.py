@@ -67,10 +67,12 @@ def test_loopback_goes_past_a_proxy(tmp_path: Path) -> None:
     from botocore.utils import get_environ_proxies
 
     redirect_to(URL, tmp_path, "us-east-1")
-    assert os.environ["NO_PROXY"] == "127.0.0.1,localhost"
+    assert os.environ["NO_PROXY"] == "127.0.0.1,localhost,.amazonaws.com,.amazonaws.com.cn"
     os.environ["HTTP_PROXY"] = os.environ["http_proxy"] = "http://proxy.example.com:3128"
     assert get_environ_proxies(URL) == {}
-    assert redirected(tmp_path, NO_PROXY=".corp, 127.0.0.1")["NO_PROXY"] == ".corp,127.0.0.1,localhost"
+    kept = redirected(tmp_path, NO_PROXY=".corp, 127.0.0.1")["NO_PROXY"]
+    assert kept == ".corp,127.0.0.1,localhost,.amazonaws.com,.amazonaws.com.cn"
+    assert get_environ_proxies("https://sts.us-east-1.amazonaws.com") == {}, "it is this machine then"
 
 
 def test_the_sdk_reads_its_defaults_from_the_file(tmp_path: Path) -> None:

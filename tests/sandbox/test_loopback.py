@@ -1,0 +1,86 @@
+"""With the variables alone some calls of the SageMaker SDK ask AWS: README.md says which, and what helps."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.loopback import PLUGIN, PLUGINS_VARIABLE, SDK_DEFAULTS_NAME
+
+CALLS = Path(__file__).parents[1] / "sdk_calls.py"
+README = Path(__file__).parents[2] / "src" / "sandbox" / "README.md"
+PREFIXES = ("AWS_", "SAGEMAKER_", "WORKSHOP_", "BOTOCORE_")
+REGION = "us-east-1"
+HUB_CALL = 'ModelBuilder(model="a name of the hub").build()'
+
+
+def leaving(reported: dict[str, Any]) -> set[tuple[str, str]]:
+    return {
+        (name, host.replace(REGION, "REGION")) for name, each in reported.items() for host in each["asks"]
+    }
+
+
+def table() -> dict[tuple[str, str], str]:
+    """Return the README's rows: (call, what it asks) -> what keeps it here."""
+    part = (
+        README.read_text(encoding="utf-8").partition("### What leaves the machine")[2].partition("\n## ")[0]
+    )
+    rows = [line.strip("| ").split(" | ") for line in part.splitlines() if line.startswith("| `")]
+    return {
+        (call, host): helps
+        for calls, hosts, helps in rows
+        for call in re.findall(r"`([^`]+)`", calls)
+        for host in re.findall(r"`([^`]+)`", hosts)
+    }
+
+
+@pytest.fixture(scope="module")
+def reported(sandbox, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What the calls did with the variables alone, with the SDK's defaults, with the plugin as well."""
+    folder = tmp_path_factory.mktemp("calls")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIXES)}
+    variables = {
+        "AWS_ENDPOINT_URL": sandbox.url,
+        "AWS_ACCESS_KEY_ID": "sample",
+        "AWS_SECRET_ACCESS_KEY": "sample",
+        "AWS_DEFAULT_REGION": REGION,
+    }
+    defaults = {"SAGEMAKER_USER_CONFIG_OVERRIDE": str(sandbox.home / SDK_DEFAULTS_NAME)}
+    phases = [json.dumps(each) for each in (variables, defaults, {PLUGINS_VARIABLE: PLUGIN})]
+    done = subprocess.run(
+        [sys.executable, str(CALLS), str(folder), *phases],
+        capture_output=True,
+        text=True,
+        timeout=1200,
+        env={**kept, "HOME": str(folder)},
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"Session')]
+
+
+def test_the_readme_lists_what_leaves_with_the_variables_alone_and_nothing_else(reported) -> None:
+    assert leaving(reported[0]) == set(table())
+
+
+def test_the_defaults_keep_here_what_the_readme_says_of_them(reported) -> None:
+    assert leaving(reported[1]) == {row for row, helps in table().items() if "defaults" not in helps}
+
+
+def test_with_the_plugin_too_only_the_hub_is_asked_and_every_other_call_works(reported) -> None:
+    assert leaving(reported[2]) == {(HUB_CALL, "huggingface.co")}
+    failed = {name: each["error"] for name, each in reported[2].items() if each["error"]}
+    assert list(failed) == [HUB_CALL]
+    assert "HuggingFace Model ID someone/news-model" in failed[HUB_CALL]
+    answers = {name: each["answer"] for name, each in reported[2].items()}
+    assert answers["get_execution_role()"] == "arn:aws:iam::000000000000:role/workshop-sample"
+    assert answers["Session().default_bucket()"] == "sagemaker-sandbox"
+    assert answers["Session(boto_session=...).account_id()"] == "000000000000"
+    trained = [answer for name, answer in answers.items() if name.startswith("ModelTrainer")]
+    assert trained == ["Completed", "Completed"]
