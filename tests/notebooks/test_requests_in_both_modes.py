@@ -38,11 +38,10 @@ SHORT = {
     "WORKSHOP_SANDBOX_CLOCK_SPEED": "600",
 }
 ON_AWS = {
-    "WORKSHOP_ROLE_ARN": "arn:aws:iam::000000000000:role/workshop",
+    "WORKSHOP_ROLE_ARN": "arn:aws:iam::000000000000:role/workshop-sample",  # it is there: the SDK asks
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_EC2_METADATA_DISABLED": "true",
-    "SAGEMAKER_VALIDATE_ROLE": "false",  # the SDK asks IAM to simulate the role; moto cannot
 }
 Requests = list[dict[str, Any]]
 

@@ -45,11 +45,18 @@ class InvalidInput(IAMException):
 
 
 class Iam(IamResponse):
-    """The operations that moto does not have."""
+    """The operations that moto does not have, and one whose words differ."""
 
     @property
     def backend(self) -> Any:
         return roles.with_caller(super().backend)
+
+    def get_role(self) -> ActionResult:
+        """Return a role; in AWS's words when it is not there."""
+        try:
+            return super().get_role()
+        except NotFoundException:
+            raise _not_found("role", self._get_param("RoleName")) from None
 
     def simulate_principal_policy(self) -> ActionResult:
         """Tell what the policies of a user, a group or a role say."""
@@ -131,7 +138,7 @@ class Iam(IamResponse):
             return _attached(roles.of_other_account(self.backend, name, path), kind), None
         entity = self._entity(kind, name)
         if entity is None or entity.arn != arn:
-            raise NotFoundException(f"The {kind} with name {name} cannot be found.")
+            raise _not_found(kind, name)
         policies = _attached(entity, kind)
         if kind == "user":
             for group in self.backend.get_groups_for_user(name):
@@ -164,6 +171,10 @@ class Sts(TokenResponse):
         return ActionResult(
             {"UserId": user_id, "Account": self.current_account, "Arn": f"{arn}/{roles.SESSION}"}
         )
+
+
+def _not_found(kind: str, name: str) -> NotFoundException:
+    return NotFoundException(f"The {kind} with name {name} cannot be found.")
 
 
 def _result(

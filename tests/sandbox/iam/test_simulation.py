@@ -323,7 +323,7 @@ def test_a_role_of_another_account_is_there_once_a_simulation_named_it(iam: Any)
     """Somebody's script names the role of his own account, which nobody can make here."""
     arn = "arn:aws:iam::111122223333:role/service-role/AmazonSageMaker-ExecutionRole-2026"
     name = arn.rpartition("/")[2]
-    with pytest.raises(ClientError, match="NoSuchEntity"):
+    with pytest.raises(ClientError, match=f"NoSuchEntity.*The role with name {name} cannot be found"):
         iam.get_role(RoleName=name)
     for _ in range(2):
         assert decisions(iam, arn, "s3:PutObject", "ec2:DescribeVpcs") == ["allowed", "allowed"]
@@ -377,3 +377,11 @@ def test_the_sdk_makes_a_role_that_it_then_accepts(session: Any, monkeypatch: py
     monkeypatch.setattr(iam_role_resolver, "_IAM_PROPAGATION_DELAY_SECONDS", 0)  # a role of AWS's takes 10 s
     made = IamRoleResolver(sagemaker_session=session).create_execution_role(role_type="training")
     assert resolve_and_validate_role(made, "training", session) == made
+
+
+def test_a_role_with_another_path_is_another_one(iam: Any) -> None:
+    arn = role(iam, "pathed", {"Action": "s3:*", "Resource": "*"}, Path="/service-role/")
+    assert arn == f"{ROLE}/service-role/pathed"
+    assert decisions(iam, arn, "s3:GetObject") == ["allowed"]
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        decisions(iam, f"{ROLE}/pathed", "s3:GetObject")
