@@ -102,6 +102,7 @@ def calls(folder: Path) -> dict[str, Callable[[], Any]]:
     import boto3
     from sagemaker.core import image_uris
     from sagemaker.core.helper.session_helper import Session, get_execution_role
+    from sagemaker.core.remote_function import RemoteExecutor
     from sagemaker.core.s3 import S3Uploader
 
     boto3.client("s3").create_bucket(Bucket=BUCKET)  # in us-east-1 as often as one likes
@@ -124,6 +125,9 @@ def calls(folder: Path) -> dict[str, Callable[[], Any]]:
             boto_session=boto3.session.Session(region_name="us-east-1")
         ).account_id(),
         "Model, EndpointConfig, Endpoint": endpoint_made,
+        "RemoteExecutor(instance_type=...)": lambda: RemoteExecutor(
+            instance_type="ml.m5.xlarge", image_uri=TRAINING_IMAGE
+        ).shutdown(),
         "ModelTrainer(...).train()": lambda: trained(folder),
         "ModelTrainer(role=..., sagemaker_session=Session(default_bucket=...)).train()": lambda: trained(
             folder,

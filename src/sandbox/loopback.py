@@ -30,6 +30,8 @@ SageMaker:
       TelemetryOptOut: true
       Session:
         DefaultS3Bucket: sagemaker-sandbox
+      RemoteFunction:
+        RoleArn: arn:aws:iam::000000000000:role/workshop-sample
 """
 _AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn")
 _ENDPOINT = "SDK::Endpoint"

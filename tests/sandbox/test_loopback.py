@@ -65,6 +65,46 @@ def reported(sandbox, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"Session')]
 
 
+@pytest.fixture
+def plugged(sandbox, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A session whose clients load the plugin."""
+    import boto3
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", sandbox.url)
+    monkeypatch.setenv(PLUGINS_VARIABLE, PLUGIN)
+    return boto3.session.Session("a", "b", region_name=REGION)
+
+
+@pytest.mark.parametrize("domain", ["amazonaws.com", "amazonaws.com.cn"])
+def test_a_client_with_an_address_of_aws_asks_the_sandbox(plugged: Any, domain: str) -> None:
+    client = plugged.client("sts", endpoint_url=f"https://sts.{REGION}.{domain}")
+    assert client.get_caller_identity()["Account"] == "000000000000"
+
+
+def test_a_client_that_ignores_the_variable_asks_the_sandbox(plugged: Any) -> None:
+    from botocore.config import Config
+
+    client = plugged.client("s3", config=Config(ignore_configured_endpoint_urls=True))
+    assert client.list_buckets()["Buckets"] is not None
+    assert client.meta.endpoint_url.endswith("amazonaws.com"), "else there is nothing to see"
+
+
+def test_an_address_of_somebodys_own_is_kept(sandbox, plugged: Any) -> None:
+    own = plugged.client("sts", endpoint_url="https://sts.example.com")
+    assert own.generate_presigned_url("get_caller_identity").startswith("https://sts.example.com/")
+    usual = plugged.client("sts")
+    assert usual.generate_presigned_url("get_caller_identity").startswith(sandbox.url)
+
+
+def test_without_the_address_of_a_sandbox_the_plugin_does_nothing(
+    plugged: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = plugged.client("sts", endpoint_url=f"https://sts.{REGION}.amazonaws.com")
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    url = client.generate_presigned_url("get_caller_identity")
+    assert url.startswith(f"https://sts.{REGION}.amazonaws.com/")
+
+
 def test_the_readme_lists_what_leaves_with_the_variables_alone_and_nothing_else(reported) -> None:
     assert leaving(reported[0]) == set(table())
 

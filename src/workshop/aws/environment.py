@@ -79,6 +79,7 @@ def write_sdk_defaults(path: Path, *, bucket: str, prefix: str, role_arn: str) -
                 "Modules": {
                     "TelemetryOptOut": True,
                     "Session": {"DefaultS3Bucket": bucket, "DefaultS3ObjectKeyPrefix": prefix},
+                    "RemoteFunction": {"RoleArn": role_arn},
                 }
             },
             "TrainingJob": {"RoleArn": role_arn},

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from sandbox.handed_on import HANDED_ON
+from sandbox.loopback import PLUGIN, PLUGINS_VARIABLE
 
 from .conftest import BUCKET, MOUNTED, channel
 
@@ -71,7 +72,8 @@ def test_the_environment_is_clean_and_leads_to_the_sandbox(jobs) -> None:
     ml = Path("/opt/ml") if MOUNTED else jobs.folder(job["TrainingJobName"]).resolve()
     assert found["home"] == str(ml / "home")
     # Nothing of whoever started the sandbox.
-    known = ("AWS_", "PIP_", "PYTHON", "TRAINING_", "HF_", "LC_")
+    assert env[PLUGINS_VARIABLE] == PLUGIN, "get_execution_role() in a script stays here"
+    known = ("AWS_", "PIP_", "PYTHON", "TRAINING_", "HF_", "LC_", PLUGINS_VARIABLE)
     rest = {name for name in env if not name.startswith(known)}
     assert rest <= {
         *("ML", "PATH", "HOME", "TMPDIR", "LANG", "OMP_NUM_THREADS", "TOKENIZERS_PARALLELISM"),
