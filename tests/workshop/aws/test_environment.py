@@ -102,3 +102,9 @@ def test_leftovers_of_sample_mode_are_refused_on_aws(name: str, url: str) -> Non
 def test_a_private_endpoint_of_aws_is_accepted() -> None:
     os.environ["AWS_ENDPOINT_URL_S3"] = "https://bucket.vpce-1.s3.us-east-1.vpce.amazonaws.com"
     refuse_redirection("full")
+
+
+def test_the_plugin_joins_those_that_are_there(tmp_path: Path) -> None:
+    name, plugin = "BOTOCORE_EXPERIMENTAL__PLUGINS", "sandbox=sandbox.loopback"
+    assert redirected(tmp_path, **{name: "mine=my.plugin"})[name] == f"mine=my.plugin,{plugin}"
+    assert redirected(tmp_path, **{name: "DISABLED"})[name] == plugin
