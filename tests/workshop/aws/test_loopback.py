@@ -8,11 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from workshop.aws import local as local_aws
 from workshop.aws.session import SAMPLE_ROLE_NAME
 from workshop.settings import load_settings
 
 CALLS = Path(__file__).parents[2] / "sdk_calls.py"
+TIMEOUT_S = 3600  # as in the test of the sandbox
 HUB_CALL = 'ModelBuilder(model="a name of the hub").build()'
 # A person's own: none of it may be asked in place of AWS.
 OWN = {
@@ -24,6 +27,7 @@ OWN = {
 }
 
 
+@pytest.mark.timeout(TIMEOUT_S)
 def test_every_call_of_the_sdk_stays_and_is_answered(tmp_path: Path) -> None:
     home = str(tmp_path / "home")
     (tmp_path / "calls").mkdir()
@@ -32,7 +36,7 @@ def test_every_call_of_the_sdk_stays_and_is_answered(tmp_path: Path) -> None:
             [sys.executable, str(CALLS), str(tmp_path / "calls"), "connect"],
             capture_output=True,
             text=True,
-            timeout=1200,
+            timeout=TIMEOUT_S,
             env={**os.environ, **OWN, "WORKSHOP_HOME": home},
         )
     finally:
