@@ -11,6 +11,7 @@ from sample.news import articles, names
 from sample.news.generator import HELD_OUT_TOPICS, TRAINING_TOPICS, rows, rows_with_values
 from sample.news.topics import TOPICS
 from workshop.evaluation.baselines import best_sentence, lead
+from workshop.evaluation.facts import numbers, numbers_right
 from workshop.evaluation.rouge import rouge_l
 from workshop.news.sentences import sentences
 from workshop.news.table import COLUMNS
@@ -36,6 +37,9 @@ def test_the_same_seed_gives_the_same_rows_and_another_seed_others() -> None:
 
 def test_every_name_and_number_of_a_summary_stands_in_its_article(drawn: list) -> None:
     for row, values in drawn:
+        assert numbers_right(row["document"], row["summary"], row["summary"])
+        assert f"{values['amount']} {values['n1']}{values['unit']} 규모의" in row["summary"]
+        assert f"{values['n1']}{values['unit']}" in row["document"]  # copied, not written otherwise
         for found in (
             *re.findall(r"\d[\d,.]*\d|\d", row["summary"]),
             values["org"],
@@ -76,6 +80,50 @@ def test_distractors_differ_from_the_facts(drawn: list) -> None:
         assert values["place"] != values["place2"]
     assert sum(values["n2"] in row["document"] for row, values in drawn) > NUM_ROWS * 0.6
     assert sum(values["org2"] in row["document"] for row, values in drawn) > NUM_ROWS * 0.3
+
+
+def test_a_distractor_taken_for_the_amount_makes_the_numbers_wrong(drawn: list) -> None:
+    for row, values in drawn:
+        if values["n1"] in values["goal"]:
+            continue  # the number stays in the summary
+        right = f"{values['n1']}{values['unit']} 규모"
+        for other in ("n2", "n3"):
+            wrong = row["summary"].replace(right, f"{values[other]}{values['unit']} 규모")
+            assert not numbers_right(row["document"], row["summary"], wrong)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        r"\d천\d{3}명",  # 1천250명
+        r"\d만\d천(여 )?명",  # 1만2천명
+        r"\d천\d백(여 )?명",  # 3천5백명
+        r"\d만\d{4}(여 )?명",  # 1만2000명
+        r"\d[만천백](\d[천백])?여 명",  # 1만2천여 명
+        r"\d\.\d%p",  # 0.5%p
+    ],
+)
+def test_some_articles_write_their_numbers_as_papers_do(drawn: list, written: str) -> None:
+    assert sum(bool(re.search(written, row["document"])) for row, _ in drawn) > NUM_ROWS * 0.005
+
+
+def test_the_summary_has_plain_digits_only(drawn: list) -> None:
+    """The shipped base model does not copy others: README.md has the figures."""
+    assert not any(re.search(r"\d[천백조여]|\d[만억]\d|%p", row["summary"]) for row, _ in drawn)
+
+
+def test_some_articles_write_a_year_short(drawn: list) -> None:
+    """’24년: the mark is the one that papers set, and it opens no quotation."""
+    short = [row["document"] for row, _ in drawn if re.search(r"은 ’\d\d년에|는 ’\d\d년에", row["document"])]
+    assert 0.02 < len(short) / NUM_ROWS < 0.12
+
+
+def test_no_scale_word_stands_where_it_is_no_number(drawn: list) -> None:
+    """3억만원 is 3억원, and 1천원 and 200억원 are two numbers where 1천200억원 is one."""
+    for row, values in drawn:
+        assert not re.search(r"\d[조억][만억]\s?[원달]|\d,\d*[천백만억조]\d", row["document"])
+        for name in ("n1", "n2", "n3"):
+            assert len(numbers(f"{values[name]}{values['unit']}")) == 1
 
 
 def test_training_news_have_neither_the_held_out_topic_nor_held_out_names(drawn: list) -> None:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sample.news import articles, names
+from sample.news import articles, names, numerals
 from sample.news.josa import fill
 from sample.news.topics import BY_NAME, TRAINING_TOPICS, Topic
 
@@ -153,7 +153,7 @@ def drill(rng: random.Random) -> str:
     def item() -> str:
         kind = rng.randrange(5)
         if kind == 0:
-            return names.number(rng)
+            return numerals.draw(rng)
         return (known.person, known.stem, wild.person, wild.stem)[kind - 1]()
 
     items = [item() for _ in range(rng.randint(4, 10))]

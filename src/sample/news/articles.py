@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from sample.news import names
+from sample.news import names, numerals
 from sample.news.josa import fill
 from sample.news.topics import MODIFIERS, Topic
 
@@ -22,7 +22,8 @@ LEADS = (
     "올해 들어 {field:이} 다시 주목받고 있다.",
     "{field}에 대한 기대와 우려가 엇갈리고 있다.",
     "{field:은} 지난 3년 동안 해마다 {n0}%씩 커졌다.",
-    "{n0}명을 조사했더니 절반이 {field:을} 눈여겨본다고 답했다.",
+    "{n6}명을 조사했더니 절반이 {field:을} 눈여겨본다고 답했다.",
+    "{field:을} 눈여겨본다는 답이 한 해 사이에 {points}%p 늘었다.",
 )
 MAIN_PAST = (
     "{org:은} 지난 {day} {place}에서 {object:을} {action}했다고 밝혔다.",
@@ -93,13 +94,14 @@ class Article:
     values: dict[str, str]
 
 
-def draw_values(rng: random.Random, topic: Topic, source: names.Names) -> dict[str, str]:
+def draw_values(rng: random.Random, topic: Topic, source: names.Names, manner: str) -> dict[str, str]:
     """Draw everything the sentence patterns need; distractors always differ from what they distract from."""
 
     def place() -> str:
         return source.stem() + rng.choice(names.PLACE_ENDS)
 
-    amount = names.number(rng, decimals=topic.decimals)
+    # What reaches the summary is in plain digits: the shipped base was not trained on other writings.
+    amounts = numerals.Amounts(rng, numerals.PLAIN, topic.unit, decimals=topic.decimals)
     organisation, where, speaker = source.stem() + rng.choice(topic.organisations), place(), source.person()
     thing = rng.choice(topic.objects)
     if rng.random() < 0.5:
@@ -120,31 +122,35 @@ def draw_values(rng: random.Random, topic: Topic, source: names.Names) -> dict[s
         "object": thing,
         "action": rng.choice(topic.actions),
         "amount": rng.choice(topic.amounts),
-        "unit": topic.unit,
+        "unit": amounts.unit,
         "day": names.day(rng),
-        "year": str(rng.randint(1951, 2019)),
-        "goal": rng.choice(topic.goals).format(n=names.number(rng)),
+        "year": _year(rng, manner),
+        "goal": rng.choice(topic.goals).format(n=numerals.draw(rng)),
         "n0": str(rng.randint(11, 99)),
-        "n1": amount,
-        "n2": names.other_number(rng, amount, decimals=topic.decimals),
-        "n3": names.other_number(rng, amount, decimals=topic.decimals),
-        "n4": str(rng.randint(21, 989)),
+        "n1": amounts.draw(),
+        "n2": amounts.draw(),
+        "n3": amounts.draw(),
+        "n4": numerals.draw_head_count(rng, manner),
         "n5": str(rng.randint(2, 9)),
+        "n6": numerals.draw_head_count(rng, manner),
+        "points": numerals.draw_points(rng),
     }
 
 
-def write(rng: random.Random, topic: Topic, source: names.Names) -> Article:
+def write(rng: random.Random, topic: Topic, source: names.Names, *, manner: str | None = None) -> Article:
     """Write one article about a topic.
 
     Args:
         rng: source of chance: the same state gives the same article.
         topic: the words to use.
         source: the names to use.
+        manner: how its numbers are written, a key of numerals.MANNERS; drawn when left out.
 
     Returns:
         An article of six to eight sentences; its first sentence never carries a fact of the summary.
     """
-    values = draw_values(rng, topic, source)
+    manner = numerals.draw_manner(rng) if manner is None else manner
+    values = draw_values(rng, topic, source, manner)
     planned = rng.random() < 0.4
     values["when"] = "오는" if planned else "지난"
     asides = [rng.choice(group) for group in rng.sample(ASIDES, rng.choice((2, 3, 4)))]
@@ -160,6 +166,13 @@ def write(rng: random.Random, topic: Topic, source: names.Names) -> Article:
     return Article(
         title=fill("{org}, {object} {action}", values), document=document, summary=summary, values=values
     )
+
+
+def _year(rng: random.Random, manner: str) -> str:
+    """Return a year before 년: 1987, or ’12 where a paper writes short."""
+    if manner != numerals.PLAIN and rng.random() < 0.5:
+        return f"’{rng.randint(1, 24):02d}"
+    return str(rng.randint(1951, 2019))
 
 
 def _differs(draw, taken: str) -> str:

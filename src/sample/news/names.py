@@ -1,4 +1,4 @@
-"""Invented names and numbers: people, organisations, places, dates, amounts.
+"""Invented names and days: people, organisations, places, brands.
 
 Names are pairs of syllables. A fifth of the pairs is held out: they never occur in training text, so a
 model that writes them into a summary has copied them from the article and not remembered them.
@@ -67,21 +67,6 @@ class DistinctNames(Names):
             pass
         self._used |= set(pair)
         return pair
-
-
-def number(rng: random.Random, *, decimals: bool = False) -> str:
-    """Return a number of 2 to 4 digits as a newspaper prints it: 87, 450, 1,250 or 12.7."""
-    if decimals and rng.random() < 0.4:
-        return f"{rng.randint(2, 98)}.{rng.randint(1, 9)}"
-    low, high = rng.choice(((11, 99), (101, 999), (101, 999), (1001, 9899)))
-    return f"{rng.randint(low, high):,}"
-
-
-def other_number(rng: random.Random, taken: str, *, decimals: bool = False) -> str:
-    """Return a number that differs from the one taken, for a sentence that must not be confused with it."""
-    while (candidate := number(rng, decimals=decimals)) == taken:
-        pass
-    return candidate
 
 
 def day(rng: random.Random) -> str:
