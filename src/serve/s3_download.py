@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from processes.errors import UserError
+from serve.container_paths import ContainerPaths
 
 logger = logging.getLogger(__name__)
 
@@ -23,22 +24,23 @@ _READ_TIMEOUT_S = 60
 _BLOCK_BYTES = 1 << 20
 
 
-def download(uri: str, environ: Mapping[str, str], *, origin: str) -> Path:
+def download(uri: str, environ: Mapping[str, str], paths: ContainerPaths, *, origin: str) -> Path:
     """Return the folder with all objects under a prefix, downloaded unless it is there.
 
     Args:
         uri: s3://BUCKET/PREFIX, with or without a slash at its end.
         environ: The container's variables: where S3 is, and where downloads go.
+        paths: The container's.
         origin: What named the address, for messages.
 
     Raises:
         UserError: S3 cannot be asked, or has nothing there.
     """
     uri = uri.strip().rstrip("/*") + "/"
-    parent = Path(
+    parent = paths.local(
         environ.get("SERVING_DOWNLOAD_DIR")
         or environ.get("DJL_CACHE_DIR")
-        or Path(tempfile.gettempdir()) / ".djl.ai"
+        or str(Path(tempfile.gettempdir()) / ".djl.ai")
     )
     target = parent / "download" / hashlib.sha256(uri.encode()).hexdigest()[:32]
     if target.is_dir():

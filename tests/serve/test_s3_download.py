@@ -12,6 +12,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from processes.errors import UserError
+from serve.container_paths import ContainerPaths
 from serve.s3_download import download
 from serve.settings import read_settings
 
@@ -49,7 +50,7 @@ def environ(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[s
     "address", ["s3://bucket/models/news/", "s3://bucket/models/news", " s3://bucket/models/news/* "]
 )
 def test_a_prefix_is_brought_with_its_folders_and_not_its_neighbours(address: str, environ: dict) -> None:
-    folder = download(address, environ, origin="HF_MODEL_ID")
+    folder = download(address, environ, ContainerPaths(), origin="HF_MODEL_ID")
     files = {
         path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
     }
@@ -64,11 +65,14 @@ def test_a_prefix_is_brought_with_its_folders_and_not_its_neighbours(address: st
 def test_a_server_that_starts_again_does_not_download_again(
     environ: dict, caplog: pytest.LogCaptureFixture
 ) -> None:
-    first = download("s3://bucket/models/news/", environ, origin="HF_MODEL_ID")
+    first = download("s3://bucket/models/news/", environ, ContainerPaths(), origin="HF_MODEL_ID")
     (first / "config.json").write_text("kept")
     with caplog.at_level(logging.INFO):
         again = download(
-            "s3://bucket/models/news", environ | {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, origin="x"
+            "s3://bucket/models/news",
+            environ | {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
+            ContainerPaths(),
+            origin="x",
         )
     assert (again, (again / "config.json").read_text()) == (first, "kept")
     assert "has been downloaded already" in caplog.text
@@ -83,14 +87,19 @@ def test_a_server_that_starts_again_does_not_download_again(
 )
 def test_what_is_not_there_is_named_and_leaves_nothing(address: str, found: str, environ: dict) -> None:
     with pytest.raises(UserError, match=found) as caught:
-        download(address, environ, origin="HF_MODEL_ID")
+        download(address, environ, ContainerPaths(), origin="HF_MODEL_ID")
     assert caught.value.found.startswith(f"HF_MODEL_ID = {address!r}, ")
     assert list(Path(environ["SERVING_DOWNLOAD_DIR"], "download").iterdir()) == []
 
 
 def test_without_an_address_of_s3_nobody_is_asked(environ: dict) -> None:
     with pytest.raises(UserError, match="without AWS_ENDPOINT_URL"):
-        download("s3://bucket/models/news/", environ | {"AWS_ENDPOINT_URL": ""}, origin="HF_MODEL_ID")
+        download(
+            "s3://bucket/models/news/",
+            environ | {"AWS_ENDPOINT_URL": ""},
+            ContainerPaths(),
+            origin="HF_MODEL_ID",
+        )
 
 
 def test_lmi_reads_the_properties_that_came_with_the_model(environ: dict) -> None:
@@ -107,6 +116,7 @@ def test_lmis_option_in_the_models_own_file_brings_the_weights(environ: dict, tm
     (tmp_path / "model" / "serving.properties").write_text("option.model_id=s3://bucket/models/news-other/")
     given = environ | {"SERVE_DIALECT": "lmi", "SERVE_OPT_ML_DIR": str(tmp_path)}
     settings = read_settings([], given)
+    assert settings.model_dir.is_relative_to(tmp_path / "downloads")  # and not below this machine's /opt/ml
     assert (settings.model_dir / "config.json").read_bytes() == b"[]"
     assert (settings.model.store_name, settings.max_total_tokens) == ("model", None)
     gone = given | {"SERVING_DOWNLOAD_DIR": str(tmp_path / "other"), "AWS_ENDPOINT_URL": ""}

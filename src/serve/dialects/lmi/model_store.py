@@ -153,7 +153,7 @@ def _of_variable(model_id: str, environ: Mapping[str, str], paths: ContainerPath
 
 def _of_url(url: str, environ: Mapping[str, str], paths: ContainerPaths, origin: str) -> StoredModel:
     if url.startswith(SCHEME):
-        return StoredModel(name=_name(url), path=url, folder=download(url, environ, origin=origin))
+        return StoredModel(name=_name(url), path=url, folder=download(url, environ, paths, origin=origin))
     return _in_folder(url, paths)
 
 
@@ -221,7 +221,7 @@ def _weights(
 ) -> Path:
     """Return the folder that option.model_id names: in S3, absolute, or beside serving.properties."""
     if model_id.startswith(SCHEME):
-        return download(model_id, environ, origin=origin)
+        return download(model_id, environ, paths, origin=origin)
     return stored.folder / paths.local(model_id)
 
 

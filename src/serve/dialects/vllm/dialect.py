@@ -48,7 +48,7 @@ def read(environ: Mapping[str, str], flag: str | None, paths: ContainerPaths) ->
             next_step="set SM_VLLM_ENABLE_LORA to true",
         )
     if model_id.startswith(SCHEME):
-        folder = download(model_id, environ, origin=origin or "--model")
+        folder = download(model_id, environ, paths, origin=origin or "--model")
     else:
         folder = paths.local(model_id)
     model = ServedModel(
