@@ -94,12 +94,20 @@ class State:
         self._set("evaluation", entry)
 
     @property
+    def training_run(self) -> RunState:
+        return self._entry("training_run")
+
+    @property
     def training_job(self) -> TrainingJobState:
         return self._entry("training_job")
 
     @training_job.setter
     def training_job(self, entry: TrainingJobState) -> None:
         self._set("training_job", entry)
+
+    @property
+    def long_training_run(self) -> RunState:
+        return self._entry("long_training_run")
 
     @property
     def long_training_job(self) -> TrainingJobState:

@@ -281,13 +281,13 @@ def test_alarms_outlive_the_sandbox(scaling: Scaling) -> None:
 def test_each_state_has_its_own_actions(scaling: Scaling) -> None:
     actions = {"OKActions": ["arn:ok"], "AlarmActions": ["arn:alarm"]}
     actions["InsufficientDataActions"] = ["arn:no-data"]
-    put_alarm(scaling, "acts", AlarmDescription="설명", TreatMissingData="ignore", **actions)
-    described = scaling.alarm("acts")
+    put_alarm(scaling, "of-states", AlarmDescription="설명", TreatMissingData="ignore", **actions)
+    described = scaling.alarm("of-states")
     assert {name: described[name] for name in actions} == actions
     assert described["AlarmDescription"] == "설명"
     for state in ("OK", "ALARM", "INSUFFICIENT_DATA"):
-        scaling.cloudwatch.set_alarm_state(AlarmName="acts", StateValue=state, StateReason="test")
-    ran = history(scaling, "acts", HistoryItemType="Action")
+        scaling.cloudwatch.set_alarm_state(AlarmName="of-states", StateValue=state, StateReason="test")
+    ran = history(scaling, "of-states", HistoryItemType="Action")
     assert [summary.split(":", 1)[0] for summary in ran] == ["Failed to execute action arn"] * 3
     assert [summary.split(":")[1] for summary in ran] == ["ok", "alarm", "no-data"]
 

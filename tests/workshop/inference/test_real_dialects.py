@@ -13,6 +13,7 @@ from workshop.inference import DIALECTS, Client, InferenceError, prompt_text
 from workshop.prompt import chat_messages
 
 MESSAGES = chat_messages("서울시는 12일 새 공원을 열었다. 시민을 위한 곳이라고 했다.")
+TOO_LONG = "가 나 다 " * 1000  # for TGI more tokens of an answer than there are is no error
 LIMITS = {"tgi": "MAX_TOTAL_TOKENS", "lmi": "OPTION_MAX_MODEL_LEN", "vllm": "SM_VLLM_MAX_MODEL_LEN"}
 
 
@@ -55,8 +56,8 @@ def test_every_parameter_is_taken(client: Client) -> None:
 
 
 def test_the_limit_of_this_engine_is_named(client: Client) -> None:
-    for prompt in ("가나다", MESSAGES):
+    for prompt in (TOO_LONG, [{"role": "user", "content": TOO_LONG}]):
         with pytest.raises(InferenceError, match=f"{LIMITS[client.dialect.engine]} = 2048"):
-            client.invoke(prompt, max_new_tokens=5000)
+            client.invoke(prompt, max_new_tokens=5)
         with pytest.raises(InferenceError, match=f"{LIMITS[client.dialect.engine]} = 2048"):
-            list(client.stream(prompt, max_new_tokens=5000))
+            list(client.stream(prompt, max_new_tokens=5))
