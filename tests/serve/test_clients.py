@@ -89,6 +89,18 @@ def openai_server(request: pytest.FixtureRequest) -> ServerProcess:
     return request.getfixturevalue({"tgi": "chat_server", "vllm": "vllm_server"}[request.param])
 
 
+def test_a_name_that_is_no_models_is_an_error_of_vllm_and_answered_by_tgi(
+    chat_server: ServerProcess, vllm_server: ServerProcess
+) -> None:
+    clients = [openai.OpenAI(base_url=f"{server.url}/v1", api_key="-", timeout=300, max_retries=0)
+               for server in (chat_server, vllm_server)]  # fmt: skip
+    with clients[0] as tgi, clients[1] as vllm:
+        answer = tgi.chat.completions.create(model="an-endpoint", **CHAT)
+        with pytest.raises(openai.NotFoundError, match="does not exist"):
+            vllm.chat.completions.create(model="an-endpoint", **CHAT)
+    assert (answer.model, bool(answer.choices[0].message.content)) == ("an-endpoint", True)
+
+
 def test_openais_client_chats_and_completes(openai_server: ServerProcess) -> None:
     with openai.OpenAI(base_url=openai_server.url + "/v1", api_key="-", timeout=300, max_retries=0) as client:
         model = client.models.list().data[0].id
@@ -102,12 +114,9 @@ def test_openais_client_chats_and_completes(openai_server: ServerProcess) -> Non
             model=model, prompt="안녕", max_tokens=5, temperature=0, stream=True
         ) as stream:
             completed_parts = "".join(part.choices[0].text for part in stream)
-        with pytest.raises(openai.NotFoundError) as unknown:
-            client.chat.completions.create(model="없는 모델", **CHAT)
         with pytest.raises(openai.APIStatusError) as not_offered:
             client.chat.completions.create(model=model, response_format={"type": "json_object"}, **CHAT)
     # The library reads a message only from vLLM's shape, where `error` is an object.
-    assert "does not exist" in unknown.value.response.text
     assert "`response_format` is not supported" in not_offered.value.response.text
     assert whole.choices[0].message.content
     assert whole.choices[0].finish_reason == "length"

@@ -181,7 +181,8 @@ def test_what_is_done_changes_what_is_asked_of_the_engine_or_how_it_is_answered(
 @pytest.mark.parametrize("case", of(DONE), ids=str)
 def test_what_is_done_is_accepted_by_the_server(case: Case, server: ServerProcess) -> None:
     answer = case.ask(server, **{case.name: case.value})
-    if case.value == "news":  # the name of an adapter, which this server has not
+    is_any_name = (case.dialect, case.name) == ("tgi", "model")
+    if case.value == "news" and not is_any_name:  # the name of an adapter, which this server has not
         assert answer.status_code in (404, STATUS[case.dialect])
         assert "known ones:" in answer.text
     else:

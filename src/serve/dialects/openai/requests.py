@@ -195,6 +195,8 @@ def _sampling(kind: Kind, given: Mapping[str, Any], found: Mapping[str, Any], ru
 def _adapter(model: str | None, rules: Rules, adapters: tuple[str, ...]) -> str | None:
     if not model or model in rules.own_names:
         return None
+    if rules.is_tgi and not adapters:
+        return None  # TGI answers any name with its model; without adapters none can be meant
     if model in adapters:
         return model
     known = ", ".join((*sorted(rules.own_names), *adapters))

@@ -83,6 +83,14 @@ def test_a_model_is_itself_an_adapter_or_a_404_that_names_the_known() -> None:
     assert caught.value.status == 404
 
 
+def test_without_adapters_tgi_answers_any_name_and_vllm_none_but_its_own() -> None:
+    body = {"messages": [{"role": "user", "content": "가"}], "model": "an-endpoint"}
+    asked = parse_openai("chat", body, TGI, TEMPLATE, ())
+    assert (asked.model, asked.generate.parameters["adapter_id"]) == ("an-endpoint", None)
+    with pytest.raises(RequestError, match="`an-endpoint` does not exist; known ones: own"):
+        parse_openai("chat", body, VLLM, TEMPLATE, ())
+
+
 def test_parts_of_text_are_one_text_with_what_the_dialect_puts_between() -> None:
     message = {"role": "user", "content": [{"type": "text", "text": "가"}, {"type": "text", "text": "나"}]}
     assert parse(TGI, messages=[message]).generate.inputs == "[가나]"
