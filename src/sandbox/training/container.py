@@ -124,6 +124,8 @@ def _with_names_replaced(name: str, text: str, paths: ContainerPaths) -> str:
     """Return a driver's text for a host that has neither /opt/ml nor an address for algo-1."""
     text = paths.inside(text)
     text = text.replace('SM_MASTER_ADDR = "algo-1"', 'SM_MASTER_ADDR = "127.0.0.1"')
+    if name == "mpi_utils.py":  # it appends the job's variables for programs that other hosts start by ssh
+        text = text.replace("/etc/environment", paths.inside(f"{CONTAINER_ROOT}/home/environment"))
     if name == "utils.py":  # algo-1 still says who is first
         text = text.replace('os.environ.get("SM_MASTER_ADDR")', '"algo-1"')
     if name == "job_driver.sh":

@@ -5,6 +5,7 @@ The sandbox runs in a view, so that the machine's /opt/ml is a folder of these t
 
 from __future__ import annotations
 
+import importlib.util
 import tarfile
 from collections.abc import Iterator
 from io import BytesIO
@@ -16,7 +17,7 @@ from processes.container_view import ContainerView
 from sandbox.container_paths import WITHOUT_MOUNTS_VARIABLE
 
 from ..conftest import RunningSandbox
-from .conftest import MOUNTED, Jobs
+from .conftest import BUCKET, MOUNTED, Jobs, channel
 
 pytestmark = pytest.mark.skipif(not MOUNTED, reason="a sandbox cannot be given another /opt/ml here")
 
@@ -76,3 +77,19 @@ def test_a_job_that_writes_where_it_was_told_completes_whatever_else_it_wrote(un
         fileobj=BytesIO(unmounted.get(f"out/{job['TrainingJobName']}/output/model.tar.gz"))
     ) as tar:
         assert tar.getnames() == ["weights"]
+
+
+def test_the_drivers_of_the_sdk_write_their_variables_into_the_jobs_home(unmounted: Jobs) -> None:
+    (drivers,) = importlib.util.find_spec("sagemaker.train.container_drivers").submodule_search_locations
+    for path in Path(drivers).rglob("*.py"):
+        unmounted.put(f"drivers/{path.relative_to(drivers)}", path.read_bytes())
+    job = unmounted.run(
+        "import os, sys; sys.path.insert(0, os.environ['ML'] + '/input/data/sm_drivers')\n"
+        "from distributed_drivers.mpi_utils import write_env_vars_to_file\n"
+        "write_env_vars_to_file()\n"
+        "for path in ('/etc/environment', os.environ['HOME'] + '/environment'):\n"
+        "    print(os.path.exists(path) and os.environ['TRAINING_JOB_NAME'] in open(path).read())",
+        channels=[channel(f"s3://{BUCKET}/drivers", "sm_drivers")],
+    )
+    lines = unmounted.lines(job["TrainingJobName"])
+    assert lines[1:] == ["False", "True"], lines
