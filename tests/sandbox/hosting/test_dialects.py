@@ -50,7 +50,6 @@ OWN_TEMPLATE = (
 )
 OWN_MESSAGES = [{"role": "user", "content": "날씨를 한 줄로."}]
 OWN_TEXT = "user> 날씨를 한 줄로.\n답>"
-STREAM_TYPES = {"tgi": "text/event-stream", "lmi": "application/jsonlines", "vllm": "text/event-stream"}
 REFUSED_WITH = {"tgi": 422, "lmi": 424, "vllm": 400}
 LIMITS = {"tgi": "MAX_TOTAL_TOKENS", "lmi": "OPTION_MAX_MODEL_LEN", "vllm": "SM_VLLM_MAX_MODEL_LEN"}
 
@@ -195,8 +194,7 @@ def test_openais_client_gets_boto3s_answer(endpoint: Endpoint, openai_client: op
     assert whole.usage.completion_tokens == NUM_TOKENS
     chunks = list(openai_client.chat.completions.create(**asked, stream=True))
     streamed = "".join(chunk.choices[0].delta.content or "" for chunk in chunks).strip()
-    # LMI's lines of JSON are no events, which OpenAI's client does not say.
-    assert streamed == ("" if endpoint.engine == "lmi" else text)
+    assert streamed == text
 
 
 def test_what_a_container_refuses_openais_client_comes_with_what_to_do(
@@ -231,10 +229,11 @@ def test_content_types_are_the_engines_own(endpoint: Endpoint, prompt: Any) -> N
     whole = endpoint.invoke(endpoint.dialect.body(prompt, max_new_tokens=1))
     assert whole["ContentType"] == "application/json"
     response = endpoint.invoke_streaming(endpoint.dialect.body(prompt, stream=True, max_new_tokens=2))
-    assert response["ContentType"].split(";")[0] == STREAM_TYPES[endpoint.engine]
+    is_sse = endpoint.engine != "lmi" or not isinstance(prompt, str)
+    expected = "text/event-stream" if is_sse else "application/jsonlines"
+    assert response["ContentType"].split(";")[0] == expected
     content = b"".join(event["PayloadPart"]["Bytes"] for event in response["Body"])
     lines = [line for line in content.splitlines() if line]
-    is_sse = STREAM_TYPES[endpoint.engine] == "text/event-stream"
     assert {line.startswith(b"data:") for line in lines} == {is_sse}
     # TGI marks the end of its own stream by nothing but the last event.
     has_mark = is_sse and not (endpoint.engine == "tgi" and isinstance(prompt, str))

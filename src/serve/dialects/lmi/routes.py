@@ -145,7 +145,10 @@ class LmiRoutes:
         make = LmiWriter if kind == "chat" else VllmWriter
         name = request.generate.parameters["adapter_id"] or service.served.name
         writer = make(request, model=name)
-        formatter = self._options.formatter_for(request.generate.stream)
+        if kind == "chat":  # events since June 2026 (lines in 0.36 and before), whatever formatter is chosen
+            formatter = "sse" if request.generate.stream else "json"
+        else:
+            formatter = self._options.formatter_for(request.generate.stream)
         if formatter != "json":
             shape = LmiChunks(writer, is_sse=formatter == "sse")
             return await started_stream(service, request.generate, received_s, shape)

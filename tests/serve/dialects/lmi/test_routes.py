@@ -100,12 +100,12 @@ def test_compatibility_gives_tgis_array_and_events(
     assert chunks(post(compatible_server, "/invocations", chat(stream=True)))
 
 
-def test_chat_is_openais_with_lines_as_its_stream(lmi_server: ServerProcess) -> None:
+def test_chat_is_openais_with_events_as_its_stream(lmi_server: ServerProcess) -> None:
     whole = post(lmi_server, "/invocations", chat()).json()
     assert whole["object"] == "chat.completion"
     assert whole["id"].startswith("chatcmpl-")
     assert whole["choices"][0]["finish_reason"] == "length"
-    found = lines(post(lmi_server, "/v1/chat/completions", chat(stream=True)))
+    found = chunks(post(lmi_server, "/v1/chat/completions", chat(stream=True)))
     assert found[0]["choices"][0]["delta"]["role"] == "assistant"
     text = "".join(chunk["choices"][0]["delta"]["content"] for chunk in found)
     assert text == whole["choices"][0]["message"]["content"]
