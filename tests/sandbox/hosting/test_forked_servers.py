@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from sandbox.container_paths import why_no_mounts
+from sandbox.container_paths import CONTAINER_ROOT, why_no_mounts
 
 from ..conftest import works_in
 
@@ -104,7 +104,8 @@ def test_endpoints_are_forked_from_one_process(hosting: Any, deploy: Callable[..
     assert [(server.ppid(), server.name()) for server in forked] == [(parent.pid, "serve")] * 2
     if why_no_mounts() is None:  # each its own
         for server in forked:
-            assert os.path.samefile(f"/proc/{server.pid}/root/opt/ml", f"/proc/{server.pid}/cwd")
+            seen = f"/proc/{server.pid}"
+            assert os.path.samefile(f"{seen}/root" + CONTAINER_ROOT, f"{seen}/cwd")
         assert not os.path.samefile(*[f"/proc/{server.pid}/cwd" for server in forked])
     assert generate(hosting, names[0]) == generate(hosting, names[1])
     log = ["\n".join(lines) for name in names for lines in hosting.log_lines(name).values()]

@@ -1,13 +1,16 @@
 """News in every shape that the tests of the preparation need."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from sample.news import generator
-from workshop.news.table import COLUMNS, SPLITS, News
+from workshop.errors import WorkshopError
+from workshop.news.files import read_file
+from workshop.news.table import COLUMNS, SPLITS, News, to_table
 
 ARTICLE = (
     "한강시가 내년 3월부터 심야 버스를 늘린다. 시는 15일 새 노선 4개를 만들고 배차 간격을 12분으로 줄인다고 "
@@ -28,6 +31,19 @@ def row(document: str = ARTICLE, summary: str = SUMMARY, **values: str) -> dict[
 def article(number: int) -> str:
     """Return an article that shares no word triple with another number's."""
     return " ".join(f"{word}{number}" for word in ARTICLE.split())
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a file of news."""
+    return to_table(read_file(path)).to_dict("records")
+
+
+def error_of(path: Path) -> WorkshopError:
+    """Return why a file of news is refused; the error names it."""
+    with pytest.raises(WorkshopError) as error:
+        read(path)
+    assert str(path) in error.value.found
+    return error.value
 
 
 @pytest.fixture

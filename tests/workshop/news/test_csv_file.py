@@ -6,14 +6,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from workshop.errors import WorkshopError
 from workshop.news import csv_file
 from workshop.news.clean import clean
-from workshop.news.files import read_file
 from workshop.news.load import load
-from workshop.news.table import to_table
 
-from .conftest import ARTICLE, SUMMARY, article, row
+from .conftest import ARTICLE, SUMMARY, article, error_of, read, row
 
 TRICKY = row(
     document='탭\t과 쉼표, 쌍반점; 막대| "따옴표"\r\n둘째 줄', title="한글 제목", date="46023", category="NA"
@@ -28,17 +25,6 @@ def write(path: Path, cells: list[list[str]], encoding: str = "utf-8", **how: st
 
 def cells_of(*rows: dict[str, str]) -> list[list[str]]:
     return [list(rows[0]), *(list(row.values()) for row in rows)]
-
-
-def read(path: Path) -> list[dict[str, str]]:
-    return to_table(read_file(path)).to_dict("records")
-
-
-def error_of(path: Path) -> WorkshopError:
-    with pytest.raises(WorkshopError) as error:
-        read(path)
-    assert str(path) in error.value.found
-    return error.value
 
 
 @pytest.mark.parametrize("separator", [",", "\t", ";", "|"])

@@ -10,11 +10,9 @@ from pathlib import Path
 import pytest
 
 from workshop.errors import WorkshopError
-from workshop.news.files import read_file
 from workshop.news.load import load
-from workshop.news.table import to_table
 
-from .conftest import SUMMARY, article, row
+from .conftest import SUMMARY, article, error_of, read, row
 
 OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 HEADER = "document,summary"
@@ -26,17 +24,6 @@ def csv_text(num_rows: int = 3) -> str:
 
 def rows(num_rows: int = 3) -> list[dict[str, str]]:
     return [row(document=article(number), category="") for number in range(num_rows)]
-
-
-def read(path: Path) -> list[dict[str, str]]:
-    return to_table(read_file(path)).to_dict("records")
-
-
-def error_of(path: Path) -> WorkshopError:
-    with pytest.raises(WorkshopError) as error:
-        read(path)
-    assert str(path) in error.value.found
-    return error.value
 
 
 def follow(error: WorkshopError) -> None:

@@ -8,11 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from workshop.errors import WorkshopError
-from workshop.news.files import read_file
-from workshop.news.table import COLUMNS, to_table
+from workshop.news.table import COLUMNS
 
-from .conftest import ARTICLE, SUMMARY, row
+from .conftest import ARTICLE, SUMMARY, error_of, read, row
 
 TRICKY = [
     ARTICLE,
@@ -49,17 +47,6 @@ def write_parquet(path: Path, rows: list[dict]) -> Path:
 
 
 WRITERS = {"csv": write_csv, "jsonl": write_jsonl, "parquet": write_parquet}
-
-
-def read(path: Path) -> list[dict[str, str]]:
-    return to_table(read_file(path)).to_dict("records")
-
-
-def error_of(path: Path) -> WorkshopError:
-    with pytest.raises(WorkshopError) as error:
-        read(path)
-    assert str(path) in error.value.found
-    return error.value
 
 
 @pytest.mark.parametrize("kind", WRITERS)

@@ -8,28 +8,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from workshop.errors import WorkshopError
 from workshop.news import json_file
-from workshop.news.files import read_file
-from workshop.news.table import to_table
 
-from .conftest import SUMMARY, article, row
+from .conftest import SUMMARY, article, error_of, read, row
 
 ROWS = [row(document=f'{article(number)} "[{{,}}]" \n', date="") for number in range(2_500)]
 PANDAS = pd.DataFrame(
     [{"document": article(number), "summary": SUMMARY, "date": f"2026010{number}"} for number in range(3)]
 )
-
-
-def read(path: Path) -> list[dict[str, str]]:
-    return to_table(read_file(path)).to_dict("records")
-
-
-def error_of(path: Path) -> WorkshopError:
-    with pytest.raises(WorkshopError) as error:
-        read(path)
-    assert str(path) in error.value.found
-    return error.value
 
 
 FORMS = {
