@@ -14,7 +14,8 @@ _INTRODUCTION = """\
 # Fields of requests
 
 Written by `python -m serve.docs` from the tables that read the bodies; a test holds it to them. Read in the
-sources: TGI 3.3.6 (3.3.7 has the same), djl-serving 0.36 (LMI), vLLM as of autumn 2026.
+sources: TGI 3.3.6 (3.3.7 has the same), djl-serving 0.36 (LMI;
+its chat streams events as since June 2026), vLLM as of autumn 2026.
 
 *done*: it does what it does there. *refused*: an error that names it, unless its value asks for nothing.
 *ignored*: the engine's own server ignores it too; here the log says so. A field that is in no table is
