@@ -72,7 +72,7 @@ def check_docker(use: DockerUse) -> None:
 
 
 def check_serving_container(image: str) -> None:
-    """Look for everything that `docker run --gpus all IMAGE` needs.
+    """Look for everything that `docker run --gpus N IMAGE` needs.
 
     Raises:
         WorkshopError: Naming what is missing.
@@ -82,7 +82,7 @@ def check_serving_container(image: str) -> None:
         raise SERVING.error(
             found="no NVIDIA GPU that answers (`nvidia-smi` fails)",
             expected="a GPU: the serving images run on nothing else",
-            way_out="use an instance with a GPU, or endpoint_num_gpus of them: an ml.g5.12xlarge",
+            way_out="use an instance with a GPU (container_num_gpus of them), for example an ml.g5.4xlarge",
         )
     runtimes = output_of("docker", "info", "--format", "{{json .Runtimes}}")
     if "nvidia" not in (runtimes or "") and not any(map(shutil.which, _GPU_HOOKS)):
@@ -102,6 +102,13 @@ def check_serving_container(image: str) -> None:
 def has_gpu() -> bool:
     """Tell whether an NVIDIA GPU answers on this machine."""
     return output_of("nvidia-smi") is not None
+
+
+def gpu_driver() -> int | None:
+    """Return the number before the first dot of this machine's NVIDIA driver; None without one."""
+    told = output_of("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader") or ""
+    found = re.match(r"\d+", told)
+    return int(found[0]) if found else None
 
 
 def has_image(image: str) -> bool:

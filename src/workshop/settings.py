@@ -64,6 +64,9 @@ class Settings:
         long_run_max_jobs: So many jobs in a row at most, 1 or more.
         endpoint_instance_type: For example ml.g5.12xlarge.
         endpoint_num_gpus: GPUs that a model is spread over (tensor parallel), 1 or more.
+        container_instance_type: The machine on which notebook 02-01 tries the serving container: a
+            notebook instance, a Studio space or your own, named by its like.
+        container_num_gpus: GPUs of that machine that a model is spread over, 1 or more.
         num_endpoint_articles: Unseen articles that an endpoint summarises, 1 or more.
         endpoint_timeout_s: Longest wait for an instance that starts and loads a model, in seconds.
         component_num_gpus: GPUs of each copy of an inference component, 1 or more.
@@ -112,6 +115,8 @@ class Settings:
     long_run_max_jobs: int
     endpoint_instance_type: str
     endpoint_num_gpus: int
+    container_instance_type: str
+    container_num_gpus: int
     num_endpoint_articles: int
     endpoint_timeout_s: int
     component_num_gpus: int
@@ -157,8 +162,9 @@ class Settings:
         if not 1 <= self.sandbox_clock_speed <= MAX_CLOCK_SPEED:
             raise _wrong_value("sandbox_clock_speed", self.sandbox_clock_speed, f"1 to {MAX_CLOCK_SPEED}")
         # A mistyped name is offered known ones; others of the form are accepted: new ones come every year.
-        for name in ("training_instance_type", "long_run_instance_type", "endpoint_instance_type"):
-            _check_form(name, getattr(self, name), PATTERNS["instance_type"], tuple(INSTANCE_TYPES))
+        for name in FIELD_TYPES:
+            if name.endswith("instance_type"):
+                _check_form(name, getattr(self, name), PATTERNS["instance_type"], tuple(INSTANCE_TYPES))
         for name in FIELD_TYPES:
             value, lowest = getattr(self, name), 0 if name == "seed" else 1
             if FIELD_TYPES[name] is int and value < lowest:

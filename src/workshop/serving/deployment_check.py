@@ -31,6 +31,7 @@ def check_deployment(
     ami_version: str | None = None,
     is_component: bool = False,
     serves_adapter: bool = False,
+    is_local: bool = False,
 ) -> list[Problem]:
     """Return what is wrong with a deployment; an empty list when nothing was found.
 
@@ -39,11 +40,12 @@ def check_deployment(
         environment: Of the container.
         facts: Of the model.
         instance_type: For example ml.g5.12xlarge.
-        image: Address of the image; "" leaves the check of its CUDA version out.
+        image: Address of the image; "" leaves the checks of its CUDA version out.
         batch_size: Requests of full length that must fit into memory together.
         ami_version: InferenceAmiVersion of the endpoint's variant; None when it is not set.
         is_component: The environment is an inference component's, not a Model's.
         serves_adapter: A LoRA adapter is served beside its base model.
+        is_local: The container starts on this machine, whose driver counts, and no endpoint's machine image.
     """
     deployment = Deployment(
         engine=engine,
@@ -55,6 +57,7 @@ def check_deployment(
         ami_version=ami_version,
         is_component=is_component,
         serves_adapter=serves_adapter,
+        is_local=is_local,
     )
     return [problem for check in CHECKS for problem in check(deployment)]
 

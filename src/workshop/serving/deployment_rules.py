@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from workshop.docker import gpu_driver
 from workshop.instance_types import GIB, INSTANCE_TYPES, num_gpus_of, usable_bytes
 from workshop.serving.engines import ENGINES, NO_QUANTIZATION, ServingEngine, ami_version, cuda_of
 from workshop.serving.model_facts import ModelFacts
@@ -15,6 +16,9 @@ from workshop.view.command_text import hider
 MAX_COMPONENT_VARIABLES = 16
 MAX_MODEL_VARIABLES = 100
 MAX_MODEL_VARIABLE_BYTES = 32 * 1024
+CUDA_13_DRIVER = 580
+"""The oldest NVIDIA driver for CUDA 13. Source: CUDA Toolkit release notes, table of driver versions."""
+
 DEFAULT_MAX_LORA_RANK = 16
 """vLLM's, and so LMI's."""
 
@@ -50,6 +54,7 @@ class Deployment:
     ami_version: str | None
     is_component: bool
     serves_adapter: bool
+    is_local: bool
 
     @property
     def names(self) -> ServingEngine:
@@ -64,6 +69,13 @@ class Deployment:
     def num_gpus(self) -> int:
         """GPUs that the model is spread over; where that is left to the engine, all of the machine."""
         return self.number(self.names.tensor_parallel) or num_gpus_of(self.instance_type) or 1
+
+    @property
+    def num_gpus_setting(self) -> str:
+        """The line of workshop.yaml that says how many."""
+        if self.is_local:
+            return "container_num_gpus"
+        return "component_num_gpus" if self.is_component else "endpoint_num_gpus"
 
     @property
     def max_total(self) -> int:
@@ -124,7 +136,7 @@ def _memory(given: Deployment) -> list[Problem]:
             f"({given.batch_size} x {given.max_total:,} tokens)",
             expected=f"at most {usable / GIB:.1f} GiB on {given.num_gpus} x {gpu} of {given.instance_type}",
             next_step="quantize the weights (serving_quantization), spread them over more GPUs "
-            f"(endpoint_num_gpus), lower {given.names.max_total}, or take a larger instance",
+            f"({given.num_gpus_setting}), lower {given.names.max_total}, or take a larger instance",
         )
     ]
 
@@ -138,7 +150,7 @@ def _tensor_parallel(given: Deployment) -> list[Problem]:
             Problem(
                 found=f"{name} = {num_gpus}",
                 expected=f"at most {available}, the GPUs of {given.instance_type}",
-                next_step="lower endpoint_num_gpus in workshop.yaml, or take a larger instance",
+                next_step=f"lower {given.num_gpus_setting} in workshop.yaml, or take a larger instance",
             )
         )
     fits = facts.num_kv_heads % num_gpus == 0 or (
@@ -150,7 +162,7 @@ def _tensor_parallel(given: Deployment) -> list[Problem]:
                 found=f"{name} = {num_gpus}",
                 expected=f"a number that divides the model's {facts.num_heads} attention heads and "
                 f"{facts.num_kv_heads} key-value heads",
-                next_step="set endpoint_num_gpus in workshop.yaml to 1, 2, 4 or 8",
+                next_step=f"set {given.num_gpus_setting} in workshop.yaml to 1, 2, 4 or 8",
             )
         )
     return problems
@@ -209,7 +221,7 @@ def _cuda(given: Deployment) -> list[Problem]:
     one without a log, while the endpoint costs. Source: aws/deep-learning-containers, pull request 6187.
     """
     cuda, needed = cuda_of(given.image), ami_version(given.image, given.instance_type)
-    if needed is None:
+    if needed is None or given.is_local:
         return []
     if cuda == 13 and not INSTANCE_TYPES[given.instance_type].gpu.has_cuda_13_ami:
         older = given.names.cuda_12_image
@@ -229,6 +241,25 @@ def _cuda(given: Deployment) -> list[Problem]:
             expected=f"InferenceAmiVersion = {needed}, whose driver is made for CUDA {cuda}",
             next_step=f'set InferenceAmiVersion="{needed}" in the variant of the endpoint configuration; '
             "containers of one endpoint all have the same generation of CUDA (common_cuda, serving_image)",
+        )
+    ]
+
+
+def _driver(given: Deployment) -> list[Problem]:
+    """Compare the CUDA of the image with the driver of this machine, where the container starts on it.
+
+    LMI's image brings a newer driver library along where it needs one, vLLM's does not. Source: djl-serving's
+    dockerd-entrypoint-with-cuda-compat.sh; aws/deep-learning-containers, scripts/docker/vllm (2026-08).
+    """
+    driver = gpu_driver() if given.is_local else None
+    if driver is None or cuda_of(given.image) != 13 or driver >= CUDA_13_DRIVER:
+        return []
+    return [
+        Problem(
+            found=f"an image with CUDA 13 and NVIDIA driver {driver} on this machine",
+            expected=f"driver {CUDA_13_DRIVER} or newer",
+            next_step="update the driver; or set endpoint_instance_type: ml.g5.12xlarge, whose images have "
+            "CUDA 12; LMI's image may run as it is",
         )
     ]
 
@@ -291,6 +322,7 @@ CHECKS: tuple[Callable[[Deployment], list[Problem]], ...] = (
     _num_variables,
     _adapter_rank,
     _cuda,
+    _driver,
     _secrets,
     _written_by_transformers_5,
 )

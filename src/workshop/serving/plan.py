@@ -18,6 +18,7 @@ from workshop.serving.engines import (
     CONTAINER_PORT,
     ENGINES,
     ami_version,
+    common_cuda,
     serving_image,
 )
 from workshop.serving.environment import MAX_INPUT_TOKENS, MAX_TOTAL_TOKENS, serving_environment
@@ -110,7 +111,9 @@ def serving_plan(
     port: int | None = None,
     extra_environment: Mapping[str, str] | None = None,
 ) -> ServingPlan:
-    """Plan how a model is served on this machine, with the environment that an endpoint would get.
+    """Plan how a model is served on this machine, with an endpoint's image and environment.
+
+    What differs from an endpoint's is the number of GPUs: as many as are worth renting for a try.
 
     Args:
         settings: Name the engine, the place, the quantization, the number of GPUs and the region.
@@ -132,17 +135,21 @@ def serving_plan(
         )
     environment = serving_environment(
         engine,
-        num_gpus=settings.endpoint_num_gpus,
+        num_gpus=settings.container_num_gpus,
         quantization=settings.serving_quantization,
         max_input_tokens=max_input_tokens,
         max_total_tokens=max_total_tokens,
     ) | dict(extra_environment or {})
-    image = serving_image(engine, region=settings.region, instance_type=settings.endpoint_instance_type)
+    machine = settings.endpoint_instance_type
+    cuda = common_cuda((engine,), machine)
+    image = serving_image(engine, region=settings.region, instance_type=machine, cuda=cuda)
     port = port or free_port()
     name = _container_name(settings) if place == "container" else ""
     if place == "container":
         mounts = {model_dir: CONTAINER_MODEL_DIR}
-        command = _docker_command(image, name, environment, mounts, port)
+        command = _docker_command(
+            image, name, environment, mounts, port, num_gpus=settings.container_num_gpus
+        )
         command_environment: dict[str, str] = {}
     else:
         mounts = {}
@@ -163,17 +170,24 @@ def serving_plan(
         command=command,
         command_environment=MappingProxyType(command_environment),
         container_name=name,
-        ami_version=ami_version(image, settings.endpoint_instance_type),
+        ami_version=ami_version(image, machine),
     )
 
 
 def _docker_command(
-    image: str, name: str, environment: Mapping[str, str], mounts: Mapping[Path, str], port: int
+    image: str,
+    name: str,
+    environment: Mapping[str, str],
+    mounts: Mapping[Path, str],
+    port: int,
+    *,
+    num_gpus: int,
 ) -> tuple[str, ...]:
+    # As many GPUs as the model is spread over and no more: LMI starts further copies of it on what is left.
     volumes = [part for source, target in mounts.items() for part in ("-v", f"{source}:{target}:ro")]
     variables = [part for key, value in environment.items() for part in ("-e", f"{key}={value}")]
     return (
-        *("docker", "run", "--rm", "--name", name, "--gpus", "all", "--shm-size", SHM_SIZE),
+        *("docker", "run", "--rm", "--name", name, "--gpus", str(num_gpus), "--shm-size", SHM_SIZE),
         *("-p", f"{HOST}:{port}:{CONTAINER_PORT}", *volumes, *variables, image, "serve"),
     )
 

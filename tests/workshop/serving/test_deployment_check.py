@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 from tests.serve.server_process import BASE
+from tests.workshop.programs import program
 
 from workshop.errors import WorkshopError
 from workshop.instance_types import CUDA_12_AMI, CUDA_13_AMI, INSTANCE_TYPES, num_gpus_of
 from workshop.serving.deployment_check import check_deployment, problems_table
 from workshop.serving.engines import ENGINES
+from workshop.serving.environment import serving_environment
 from workshop.serving.model_facts import ModelFacts
 from workshop.serving.plan import serving_plan
 from workshop.settings import load_settings
@@ -49,12 +51,41 @@ def test_the_workshops_own_deployments_are_good(mode: str, engine: str, tmp_path
     (tmp_path / "config.json").write_text(json.dumps(LLAMA_3_8B))
     settings = load_settings(environ={"WORKSHOP_MODE": mode, "WORKSHOP_SERVING_ENGINE": engine})
     plan = serving_plan(settings, tmp_path)
+    environment = serving_environment(engine, num_gpus=settings.endpoint_num_gpus)
     problems = check_deployment(
-        engine, plan.environment, ModelFacts.of_folder(tmp_path), image=plan.image,
+        engine, environment, ModelFacts.of_folder(tmp_path), image=plan.image,
         ami_version=plan.ami_version, instance_type=settings.endpoint_instance_type, is_component=True,
     )  # fmt: skip
     assert problems == []
     assert list(problems_table(problems).columns) == ["found", "expected", "do next"]
+
+
+@pytest.mark.parametrize("mode", ["debug", "full", "full-48xl"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_llama_3_8b_is_tried_on_one_gpu_of_24_gb(mode: str, engine: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(LLAMA_3_8B))
+    settings = load_settings(environ={"WORKSHOP_MODE": mode, "WORKSHOP_SERVING_ENGINE": engine})
+    plan, machine = serving_plan(settings, tmp_path), settings.container_instance_type
+    known = INSTANCE_TYPES[machine]
+    assert (machine, known.num_gpus, known.gpu.memory_gib) == ("ml.g5.4xlarge", 1, 24)
+    given = {"instance_type": machine, "image": plan.image, "is_local": True}
+    assert found(engine, dict(plan.environment), ModelFacts.of_folder(tmp_path), **given) == ""
+    # 15.0 GiB of weights leave 5.1: 2 for 8 requests of 2,048 tokens, not 8 for as many of 8,192.
+    longer = dict(plan.environment) | {ENGINES[engine].max_total: "8192"}
+    assert "container_num_gpus" in found(engine, longer, ModelFacts.of_folder(tmp_path), **given)
+
+
+@pytest.mark.parametrize(
+    ("driver", "image", "is_good"),
+    [("580.95.05", CU130, True), ("570.133.20", CU130, False), ("570.133.20", "vllm:0.19.1-gpu-cu129", True)],
+)
+def test_a_container_on_this_machine_is_compared_with_its_own_driver(
+    programs: Path, driver: str, image: str, is_good: bool
+) -> None:
+    program(programs, "nvidia-smi", f"echo {driver}")
+    one_gpu = VLLM | {"SM_VLLM_TENSOR_PARALLEL_SIZE": "1"}
+    text = found("vllm", one_gpu, image=image, instance_type="ml.g5.4xlarge", is_local=True)
+    assert text == "" if is_good else "NVIDIA driver 570 on this machine | driver 580 or newer" in text
 
 
 def test_weights_are_counted_as_the_file_has_them() -> None:

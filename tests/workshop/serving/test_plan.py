@@ -11,10 +11,11 @@ from tests.serve.server_process import BASE
 
 from serve.settings import read_settings
 from workshop.errors import WorkshopError
+from workshop.instance_types import CUDA_12_AMI, num_gpus_of
 from workshop.serving.compare import comparison_plans
 from workshop.serving.engines import ENGINES, REGISTRY_REGIONS, quantizations, serving_image
 from workshop.serving.plan import ServingPlan, serving_plan
-from workshop.settings import Settings
+from workshop.settings import Settings, load_settings
 
 ENVIRONMENTS = {
     "tgi": {
@@ -55,12 +56,12 @@ def planned(settings: Settings, engine: str, **changes) -> ServingPlan:
 def test_a_container_gets_what_the_engine_calls_its_settings(settings: Settings, engine: str) -> None:
     quantization = {"tgi": "bitsandbytes-nf4"}.get(engine, "fp8")
     plan = planned(
-        settings, engine, serve_with="container", endpoint_num_gpus=4, serving_quantization=quantization
+        settings, engine, serve_with="container", container_num_gpus=4, serving_quantization=quantization
     )
     assert plan.environment == ENVIRONMENTS[engine]
     command = list(plan.command)
     assert command[:4] == ["docker", "run", "--rm", "--name"]
-    assert command[command.index("--gpus") + 1] == "all"
+    assert command[command.index("--gpus") + 1] == "4"  # LMI would start further copies on others
     assert command[command.index("-p") + 1] == "127.0.0.1:8123:8080"
     assert command[command.index("-v") + 1] == f"{BASE}:/opt/ml/model:ro"
     assert [command[i + 1] for i, part in enumerate(command) if part == "-e"] == [
@@ -69,6 +70,21 @@ def test_a_container_gets_what_the_engine_calls_its_settings(settings: Settings,
     assert command[-2:] == [plan.image, "serve"]
     assert plan.command_environment == {}
     assert plan.url == "http://127.0.0.1:8123"
+
+
+def test_one_gpu_is_enough_to_try_what_an_endpoint_spreads_over_more() -> None:
+    settings = load_settings(environ={"WORKSHOP_MODE": "debug"})
+    plan = serving_plan(settings, BASE)
+    assert settings.endpoint_num_gpus == 4
+    assert plan.environment["SM_NUM_GPUS"] == "1"
+    assert plan.command[plan.command.index("--gpus") + 1] == "1"
+    assert num_gpus_of(settings.container_instance_type) == 1
+
+
+def test_the_image_is_the_one_that_the_endpoints_instances_can_run(settings: Settings) -> None:
+    on_g5 = planned(settings, "vllm", endpoint_instance_type="ml.g5.12xlarge")
+    assert on_g5.image.endswith(ENGINES["vllm"].cuda_12_image)
+    assert on_g5.ami_version == CUDA_12_AMI
 
 
 @pytest.mark.parametrize("engine", ENGINES)
