@@ -1,0 +1,195 @@
+"""What each notebook of a mode takes of an account: machines, minutes, limits, and the quotas they count in.
+
+From the settings alone, without a question to AWS: what prices (`workshop.cost`), what checks quotas, and the
+table in the READMEs read this one list.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workshop.cost import longest_run_s, training_s
+
+if TYPE_CHECKING:
+    from workshop.settings import Settings
+
+TRAINING_JOB, SPOT_TRAINING_JOB = "training job", "spot training job"
+ENDPOINT, NOTEBOOK_INSTANCE = "endpoint", "notebook instance"
+KINDS = (TRAINING_JOB, SPOT_TRAINING_JOB, ENDPOINT, NOTEBOOK_INSTANCE)
+
+NUM_TRAINING_ROWS = {"small": 10, "full": 22_194}
+"""Of the public data set, all of it and its first ten; notebook 01 rejects some."""
+NUM_GENERATED_ROWS = 1_200
+"""Of the full data set with `news_source: sample`."""
+
+# Where Jupyter runs, by GPUs: the smallest machines whose own memory (64 GB and more) takes 8B weights.
+_JUPYTER_MACHINES = {1: "ml.g5.4xlarge", 4: "ml.g5.12xlarge", 8: "ml.g5.48xlarge"}
+
+# Minutes that a machine is paid, low and high. Not measured by us. What the public workshop that this one
+# follows saw of its own (aws-samples/aws-ai-ml-workshop-kr, executed notebooks, July 2024): an endpoint with
+# TGI and Llama-3-8B on ml.g5.12xlarge 9 min; an empty one 3 min, a component on it 8.5 min more. The low
+# figures add what the notebooks then do; the high ones have each wait half as long again.
+_MINUTES = {
+    "04-SageMaker-Inference": (12, 20),
+    "01-SageMaker-Inference-Local-Test": (30, 50),
+    "02-SageMaker-Inference-Component": (25, 40),
+    "02-1-Option-Adapter-AB": (25, 40),
+    "02-2-Option-Rolling-Update": (40, 80),
+    "02-3-Option-Scale-to-Zero": (50, 90),
+}
+_SUMMARY_MINUTES = (3, 8)  # of notebook 02 after its training: two models loaded, which write summaries
+UNPAID_MINUTES = {"01-Prepare-Dataset-KR-News": (5, 10), "03-SageMaker-Training": (5, 10)}
+"""Of a notebook, where no machine is paid yet: data and weights come to this machine and go to S3."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """Machines that a notebook takes.
+
+    Attributes:
+        notebook: Its name without .ipynb.
+        kind: One of KINDS: what the machines are used for, as quotas name it.
+        instance_type: For example ml.g5.4xlarge.
+        count: At the same time, at most: what the quota has to be.
+        minutes: That they are paid, at best and at worst, in all; None when the speed is not known here.
+        limit_minutes: After which AWS ends a job; None: paid until it is deleted or stopped.
+        max_jobs: So many jobs in a row at most.
+        is_optional: Not needed by any later notebook, and skipped on a short visit.
+    """
+
+    notebook: str
+    kind: str
+    instance_type: str
+    count: int = 1
+    minutes: tuple[float, float] | None
+    limit_minutes: float | None = None
+    max_jobs: int = 1
+    is_optional: bool = False
+
+    @property
+    def quota_name(self) -> str:
+        """The quota in Service Quotas that it counts in, in AWS's words."""
+        return f"{self.instance_type} for {self.kind} usage"
+
+
+def usages(settings: Settings) -> list[Usage]:
+    """Return what the notebooks of a mode take, in the order in which they run.
+
+    What runs where Jupyter runs counts as a notebook instance when it needs a GPU; a model that ships with
+    the repository needs none, nor does a server that is started as a process.
+    """
+    found = []
+    if not (settings.repo_dir / settings.base_model).is_dir():
+        found.append(_local_training(settings))
+    found.append(_training(settings))
+    found.append(_long_run(settings))
+    found.append(_endpoint(settings, "04-SageMaker-Inference"))
+    if settings.serve_with == "container":
+        found.append(_local_serving(settings))
+    found.append(_endpoint(settings, "02-SageMaker-Inference-Component"))
+    for notebook in _MINUTES:
+        if "-Option-" in notebook:
+            found.append(_endpoint(settings, notebook, is_optional=True))
+    return found
+
+
+def quotas_needed(settings: Settings) -> dict[str, int]:
+    """Return each quota that a mode's notebooks count in, by AWS's name, and what it has to be at least.
+
+    Notebooks run one after the other, and each removes what it made: the largest counts, not the sum.
+    """
+    needed: dict[str, int] = {}
+    for one in usages(settings):
+        needed[one.quota_name] = max(needed.get(one.quota_name, 0), one.count)
+    return needed
+
+
+def num_epochs_of(settings: Settings, recipe: str) -> float:
+    """Return how often a recipe trains on each row.
+
+    Args:
+        settings: Know where recipes are.
+        recipe: File name under src/train/recipes.
+    """
+    import yaml
+
+    return yaml.safe_load((settings.recipe_path.parent / recipe).read_text(encoding="utf-8"))[
+        "num_train_epochs"
+    ]
+
+
+def _local_training(settings: Settings) -> Usage:
+    machine = _jupyter_machine(settings.num_processes)
+    trains = _job_minutes(settings, machine, 1, settings.recipe)
+    low, high = (paid + more for paid, more in zip(trains, _SUMMARY_MINUTES, strict=True))
+    return Usage(
+        notebook="02-Train-Local-KR-News",
+        kind=NOTEBOOK_INSTANCE,
+        instance_type=machine,
+        minutes=(low, high),
+    )
+
+
+def _local_serving(settings: Settings) -> Usage:
+    return Usage(
+        notebook="01-SageMaker-Inference-Local-Test",
+        kind=NOTEBOOK_INSTANCE,
+        instance_type=_jupyter_machine(settings.endpoint_num_gpus),
+        minutes=_MINUTES["01-SageMaker-Inference-Local-Test"],
+    )
+
+
+def _jupyter_machine(num_gpus: int) -> str:
+    """Return the smallest machine to run Jupyter on that has so many GPUs; the largest when none has."""
+    fitting = [name for gpus, name in _JUPYTER_MACHINES.items() if gpus >= num_gpus]
+    return fitting[0] if fitting else _JUPYTER_MACHINES[max(_JUPYTER_MACHINES)]
+
+
+def _training(settings: Settings) -> Usage:
+    kind = SPOT_TRAINING_JOB if settings.use_spot else TRAINING_JOB
+    return Usage(
+        notebook="03-SageMaker-Training",
+        # Local Mode trains where Jupyter runs
+        kind=NOTEBOOK_INSTANCE if settings.use_local_mode else kind,
+        instance_type=settings.training_instance_type,
+        count=settings.training_instance_count,
+        minutes=_job_minutes(
+            settings, settings.training_instance_type, settings.training_instance_count, settings.recipe
+        ),
+        limit_minutes=None if settings.use_local_mode else settings.max_run_s / 60,
+    )
+
+
+def _long_run(settings: Settings) -> Usage:
+    minutes = _job_minutes(settings, settings.long_run_instance_type, 1, settings.long_run_recipe)
+    limit_s = settings.max_run_s if minutes is None else longest_run_s(minutes[0] * 60)
+    return Usage(
+        notebook="03-1-Option-SageMaker-Training",
+        kind=TRAINING_JOB,
+        instance_type=settings.long_run_instance_type,
+        minutes=minutes,
+        limit_minutes=limit_s / 60,
+        max_jobs=settings.long_run_max_jobs,
+        is_optional=True,
+    )
+
+
+def _job_minutes(
+    settings: Settings, instance_type: str, count: int, recipe: str
+) -> tuple[float, float] | None:
+    num_rows, num_epochs = NUM_TRAINING_ROWS[settings.dataset_name], num_epochs_of(settings, recipe)
+    if settings.news_source == "sample" and not settings.run_debug_sample:
+        num_rows = NUM_GENERATED_ROWS
+    seconds = training_s(instance_type, count, num_rows=num_rows, num_epochs=num_epochs)
+    return None if seconds is None else (seconds[0] / 60, seconds[1] / 60)
+
+
+def _endpoint(settings: Settings, notebook: str, *, is_optional: bool = False) -> Usage:
+    return Usage(
+        notebook=notebook,
+        kind=ENDPOINT,
+        instance_type=settings.endpoint_instance_type,
+        minutes=_MINUTES[notebook],
+        is_optional=is_optional,
+    )

@@ -1,0 +1,96 @@
+"""What a mode takes of an account follows from its settings, by the names that AWS's quotas have."""
+
+from __future__ import annotations
+
+import pytest
+
+from workshop.account.usage import (
+    ENDPOINT,
+    KINDS,
+    NOTEBOOK_INSTANCE,
+    SPOT_TRAINING_JOB,
+    Usage,
+    quotas_needed,
+    usages,
+)
+from workshop.instance_types import INSTANCE_TYPES
+from workshop.settings import Settings, load_settings
+
+MODES = ("sample", "debug", "full", "full-48xl")
+
+
+def settings_of(mode: str, **changed: str) -> Settings:
+    variables = {f"WORKSHOP_{name.upper()}": value for name, value in changed.items()}
+    return load_settings(environ={"WORKSHOP_MODE": mode, **variables})
+
+
+def usage_of(mode: str, notebook: str, **changed: str) -> Usage:
+    (found,) = (one for one in usages(settings_of(mode, **changed)) if one.notebook == notebook)
+    return found
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_machine_is_known_and_its_minutes_are_a_range(mode: str) -> None:
+    for one in usages(settings_of(mode)):
+        assert one.kind in KINDS
+        assert one.instance_type in INSTANCE_TYPES
+        low, high = one.minutes
+        assert 0 < low < high
+        if one.kind.endswith("training job"):  # AWS ends none that is only as slow as we think possible
+            assert high < one.limit_minutes
+        else:
+            assert one.limit_minutes is None
+
+
+def test_mode_debug_takes_its_own_machines_and_a_small_endpoint() -> None:
+    needed = quotas_needed(settings_of("debug"))
+    assert needed["ml.g5.4xlarge for training job usage"] == 1
+    assert needed["ml.g6.12xlarge for endpoint usage"] == 1
+    assert needed["ml.g5.4xlarge for notebook instance usage"] == 1
+
+
+def test_the_long_run_of_a_mode_needs_a_quota_of_its_own() -> None:
+    assert {
+        "ml.g5.12xlarge for training job usage",
+        "ml.g5.48xlarge for training job usage",
+    } < set(quotas_needed(settings_of("full")))
+    long_run = usage_of("full", "03-1-Option-SageMaker-Training")
+    assert (long_run.max_jobs, long_run.is_optional) == (3, True)
+
+
+def test_two_machines_want_a_quota_of_two() -> None:
+    assert (
+        quotas_needed(settings_of("full", training_instance_count="2"))[
+            "ml.g5.12xlarge for training job usage"
+        ]
+        == 2
+    )
+
+
+def test_spot_counts_in_a_quota_of_its_own() -> None:
+    spot = usage_of("debug", "03-SageMaker-Training", use_spot="true")
+    assert spot.kind == SPOT_TRAINING_JOB
+    assert spot.quota_name == "ml.g5.4xlarge for spot training job usage"
+
+
+def test_local_mode_takes_no_training_job() -> None:
+    local = usage_of("debug", "03-SageMaker-Training", use_local_mode="true")
+    assert (local.kind, local.limit_minutes) == (NOTEBOOK_INSTANCE, None)
+
+
+def test_sample_mode_needs_no_gpu_where_jupyter_runs() -> None:
+    kinds = {one.kind for one in usages(settings_of("sample"))}
+    assert NOTEBOOK_INSTANCE not in kinds
+    assert ENDPOINT in kinds
+
+
+def test_a_full_training_takes_longer_where_jupyter_runs_than_a_small_one() -> None:
+    small, full = (usage_of(mode, "02-Train-Local-KR-News") for mode in ("debug", "full"))
+    assert small.minutes[1] < 40
+    assert full.minutes[0] > 120
+
+
+def test_an_unknown_machine_has_no_invented_minutes() -> None:
+    unknown = usage_of("debug", "03-SageMaker-Training", training_instance_type="ml.trn1.32xlarge")
+    assert unknown.minutes is None
+    assert unknown.limit_minutes == 60
