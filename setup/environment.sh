@@ -12,6 +12,8 @@ VENV=.venv
 UV_PIN=0.13.8
 NEEDED_GIB=4        # .venv with the CPU build of torch 2.3, results 0.1, downloads
 NEEDED_CUDA_GIB=15  # with the CUDA build
+CUDA_13_DRIVER=580  # the oldest for PyPI's torch 2.13, which is built for CUDA 13
+CUDA_12_INDEX_URL=https://download.pytorch.org/whl/cu126
 FEW_FILES=1024      # what may be open at a time; macOS starts with 256
 PYTHON_EXPECTED="Python 3.11 or 3.12 with its modules venv and ensurepip, 64-bit, on Linux with glibc 2.28 or newer,\
  on a Mac built for Apple silicon"
@@ -65,6 +67,20 @@ check_disk() { # GiB
     [ $((${free_kib:-99999999} + ${made_kib:-0})) -ge $(($1 * 1048576)) ] || fail \
         "$((free_kib / 1024)) MiB of free disk at $PWD" "$1 GiB for the packages and what the notebooks make" \
         "free some, or clone to another disk"
+}
+
+# With an older driver torch finds no GPU, and nothing says so. Sample mode needs none: it is told, not refused.
+check_driver() {
+    local driver
+    [ -z "${TORCH_INDEX_URL:-}" ] || return 0
+    command -v nvidia-smi >/dev/null 2>&1 || return 0
+    driver=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | head -n 1) || true
+    case "${driver%%.*}" in
+        "" | *[!0-9]*) return 0 ;; # no GPU, or a driver that does not run
+    esac
+    [ "${driver%%.*}" -ge "$CUDA_13_DRIVER" ] || say "NVIDIA driver $driver: torch will not use the GPU, since it is\
+ built for CUDA 13, which needs driver $CUDA_13_DRIVER or newer. Update the driver, or: rm -rf .venv && make sample\
+ TORCH_INDEX_URL=$CUDA_12_INDEX_URL"
 }
 
 raise_file_limit() { # the soft limit may rise as far as the hard one
@@ -182,6 +198,7 @@ make_notebooks() {
     else
         check_disk "$NEEDED_GIB"
     fi
+    check_driver
     python=$(find_python)
     make_venv "$VENV" "$python"
     pip_install --quiet "uv==$UV_PIN"

@@ -78,24 +78,33 @@ def check_serving_container(image: str) -> None:
         WorkshopError: Naming what is missing.
     """
     check_docker(SERVING)
-    if not has_gpu():
-        raise SERVING.error(
-            found="no NVIDIA GPU that answers (`nvidia-smi` fails)",
-            expected="a GPU: the serving images run on nothing else",
-            way_out="use an instance with a GPU (container_num_gpus of them), for example an ml.g5.4xlarge",
-        )
-    runtimes = output_of("docker", "info", "--format", "{{json .Runtimes}}")
-    if "nvidia" not in (runtimes or "") and not any(map(shutil.which, _GPU_HOOKS)):
-        raise SERVING.error(
-            found="a Docker that cannot hand GPUs to containers",
-            expected="the NVIDIA Container Toolkit",
-            way_out="install nvidia-container-toolkit, restart Docker and run the cell again",
-        )
+    check_gpu_containers(SERVING)
     if not has_image(image):
         raise SERVING.error(
             found=f"no image {image} on this machine",
             expected="the image; it is several GB, so it is fetched by itself",
-            way_out=_fetch(image),
+            way_out=f"fetch it: {fetch_command(image)}",
+        )
+
+
+def check_gpu_containers(use: DockerUse) -> None:
+    """Look for a GPU, and for what hands it to containers.
+
+    Raises:
+        WorkshopError: Naming what is missing.
+    """
+    if not has_gpu():
+        raise use.error(
+            found="no NVIDIA GPU that answers (`nvidia-smi` fails)",
+            expected="a GPU: the images for 8B models run on nothing else",
+            way_out="use an instance with a GPU, for example an ml.g5.4xlarge",
+        )
+    runtimes = output_of("docker", "info", "--format", "{{json .Runtimes}}")
+    if "nvidia" not in (runtimes or "") and not any(map(shutil.which, _GPU_HOOKS)):
+        raise use.error(
+            found="a Docker that cannot hand GPUs to containers",
+            expected="the NVIDIA Container Toolkit",
+            way_out="install nvidia-container-toolkit, restart Docker and run the cell again",
         )
 
 
@@ -132,11 +141,12 @@ def output_of(*command: str, timeout_s: float = _ASK_TIMEOUT_S) -> str | None:
     return done.stdout.decode("utf-8", errors="replace") if done.returncode == 0 else None
 
 
-def _fetch(image: str) -> str:
+def fetch_command(image: str) -> str:
+    """Return the command that fetches an image, with the login that AWS's registries want."""
     match = _REGISTRY.match(image)
     if match is None:
-        return f"fetch it: docker pull {image}"
+        return f"docker pull {image}"
     return (
-        f"fetch it: aws ecr get-login-password --region {match[2]} | "
+        f"aws ecr get-login-password --region {match[2]} | "
         f"docker login --username AWS --password-stdin {match[1]}; docker pull {image}"
     )

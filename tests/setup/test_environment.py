@@ -155,6 +155,30 @@ def test_too_little_disk_is_told_with_what_is_needed(clone: Clone) -> None:
     assert "15 GiB" in clone.refusal()
 
 
+@pytest.mark.parametrize(
+    ("driver", "environ", "is_told"),
+    [
+        ("550.163.01", {}, True),
+        ("579.99", {}, True),
+        ("580.65.06", {}, False),
+        ("590.44", {}, False),
+        ("550.163.01", {"TORCH_INDEX_URL": "https://download.pytorch.org/whl/cu126"}, False),
+        ("NVIDIA-SMI has failed because it could not communicate with the driver", {}, False),
+    ],
+)
+def test_a_driver_too_old_for_the_torch_that_is_installed_is_told(
+    clone: Clone, driver: str, environ: dict[str, str], is_told: bool
+) -> None:
+    clone.put("df", "exit 1")
+    clone.put("nvidia-smi", f'echo "{driver}"')
+    status, output, _ = clone.run(env=environ)
+    assert status == 1, "it ends before a download: no interpreter will do"
+    assert (f"NVIDIA driver {driver}: torch will not use the GPU" in output) == is_told
+    assert (
+        "rm -rf .venv && make sample TORCH_INDEX_URL=https://download.pytorch.org/whl/cu126" in output
+    ) == is_told
+
+
 @pytest.mark.parametrize("place", ["", ".venv", ".envs"])
 def test_a_folder_of_somebody_else_is_named(clone: Clone, place: str) -> None:
     folder = clone.folder / place
