@@ -18,7 +18,7 @@ from sandbox import images
 
 from .conftest import RunningSandbox
 
-ROLE = "arn:aws:iam::000000000000:role/workshop"
+ROLE = "arn:aws:iam::000000000000:role/workshop-sample"
 BUCKET = "clients"
 NUM_LARGE_BYTES = 60 << 20
 CONTAINER = Path(__file__).parent / "hosting" / "container.py"
@@ -82,7 +82,6 @@ def aws(sandbox: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "AWS_SECRET_ACCESS_KEY": "sample",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
-        "SAGEMAKER_VALIDATE_ROLE": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_TRACKING_URI": (tmp_path / "runs").as_uri(),
     }.items():

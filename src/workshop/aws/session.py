@@ -20,6 +20,7 @@ from workshop.aws import local as local_aws
 from workshop.aws.environment import redirect_to, refuse_redirection, write_sdk_defaults
 from workshop.aws.handlers import note_and_tag
 from workshop.aws.ledger import Ledger
+from workshop.aws.roles import Role, check_role, find_role
 from workshop.errors import WorkshopError
 from workshop.settings import Settings
 
@@ -90,24 +91,30 @@ class Aws:
 
     @cached_property
     def role_arn(self) -> str:
-        """The role that jobs and endpoints run as.
+        """The role that jobs and endpoints run as, looked at when it is first read: see `role`."""
+        if self.role.unsure:
+            print(f"not checked whether SageMaker can use the role: {self.role.unsure}")
+        return self.role.arn
+
+    @cached_property
+    def role(self) -> Role:
+        """The role that jobs and endpoints run as, with what could not be known of it.
 
         Raises:
-            WorkshopError: `role_arn` is "" in workshop.yaml and this is not SageMaker Studio.
+            WorkshopError: `role_arn` is "" in workshop.yaml and this is not SageMaker Studio; or SageMaker
+                cannot use that role.
         """
-        if self._role_arn:
-            return self._role_arn
+        from botocore.config import Config
+
+        role_arn = find_role(self._role_arn, self.mode, self._studio_role)
+        # Where IAM cannot be reached (see check_role) nobody should wait for minutes to hear it.
+        briefly = Config(connect_timeout=5, retries={"total_max_attempts": 2})
+        return check_role(self.boto_session.client("iam", config=briefly), role_arn, self.account_id)
+
+    def _studio_role(self) -> str:
         from sagemaker.core.helper.session_helper import get_execution_role
 
-        try:
-            return get_execution_role(self.sagemaker_session)
-        except ValueError:
-            raise WorkshopError(
-                found=f'credentials of a person or a machine, and role_arn: "" in mode {self.mode}',
-                expected="an IAM role that trusts sagemaker.amazonaws.com, for jobs and endpoints to run as",
-                next_step="write its ARN to role_arn in workshop.yaml (or set WORKSHOP_ROLE_ARN); "
-                "in SageMaker Studio it is found by itself",
-            ) from None
+        return get_execution_role(self.sagemaker_session)
 
 
 def connect(settings: Settings, *, needs_bucket: bool = True) -> Aws:

@@ -25,7 +25,6 @@ def aws(hosting: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         "AWS_SECRET_ACCESS_KEY": "sandbox",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
-        "SAGEMAKER_VALIDATE_ROLE": "false",
     }.items():
         monkeypatch.setenv(name, value)
     return boto3.session.Session()

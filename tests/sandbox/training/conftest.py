@@ -16,7 +16,7 @@ from sandbox.container_paths import why_no_mounts
 from ..conftest import RunningSandbox
 
 BUCKET = "news-bucket"
-ROLE = "arn:aws:iam::000000000000:role/workshop"
+ROLE = "arn:aws:iam::000000000000:role/workshop-sample"
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 WAIT_S = 600
 # These tests hold in both ways: SANDBOX_WITHOUT_MOUNTS=1 pytest tests/sandbox/training is the other.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 BUCKET = "sagemaker-news"
-ROLE = "arn:aws:iam::000000000000:role/workshop"
+ROLE = "arn:aws:iam::000000000000:role/workshop-sample"
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/huggingface-pytorch-training:2.9.0-gpu-py312"
 REPO = Path(__file__).parents[3]
 CONFIG = f"""
@@ -52,7 +52,6 @@ def redirect(url: str, folder: Path) -> None:
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
-        "SAGEMAKER_VALIDATE_ROLE": "false",
         "SAGEMAKER_USER_CONFIG_OVERRIDE": str(folder / "sagemaker.yaml"),
     }
 

@@ -13,7 +13,7 @@ from tests.workshop.account.foreign import Foreign
 from workshop.aws.session import Aws, connect
 from workshop.settings import load_settings
 
-ROLE = "arn:aws:iam::000000000000:role/workshop"
+ROLE = "arn:aws:iam::000000000000:role/workshop-sample"
 
 Machine = Callable[..., Aws]
 

@@ -85,7 +85,7 @@ def kill(machine_dir: Path, url: str, code: str, pattern: str, bucket: str = "ne
     environ = {
         "WORKSHOP_MODE": "debug",
         "WORKSHOP_HOME": str(machine_dir / "first"),
-        "WORKSHOP_ROLE_ARN": "arn:aws:iam::000000000000:role/workshop",
+        "WORKSHOP_ROLE_ARN": "arn:aws:iam::000000000000:role/workshop-sample",
         "WORKSHOP_BUCKET": bucket,
     }
     run_until_request(CONNECTED + code, pattern, url=url, folder=machine_dir, environ=environ)

@@ -174,49 +174,6 @@ def test_two_notebooks_may_make_the_bucket_at_once(account: Settings) -> None:
     assert failures == []
 
 
-def test_the_role_of_the_settings_counts(account: Settings) -> None:
-    role = f"arn:aws:iam::{MOTO_ACCOUNT}:role/service-role/news"
-    assert connect(dataclasses.replace(account, role_arn=role)).role_arn == role
-
-
-def test_credentials_of_a_person_ask_for_the_role(account: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    aws = connect(account)
-    _answer_for_sts(monkeypatch, aws)
-    with pytest.raises(WorkshopError, match=r"role_arn in workshop\.yaml"):
-        _ = aws.role_arn
-
-
-def test_in_studio_the_role_is_found(account: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    iam = boto3.Session(region_name="us-east-1").client("iam")
-    role = iam.create_role(RoleName="studio", Path="/service-role/", AssumeRolePolicyDocument="{}")["Role"]
-    keys = assume(role["Arn"]).get_credentials()
-    os.environ |= {
-        "AWS_ACCESS_KEY_ID": keys.access_key,
-        "AWS_SECRET_ACCESS_KEY": keys.secret_key,
-        "AWS_SESSION_TOKEN": keys.token,
-    }
-    aws = connect(account)
-    _answer_for_sts(monkeypatch, aws)
-    assert aws.role_arn == role["Arn"]
-
-
-def assume(role_arn: str) -> boto3.Session:
-    """Return a session of another role, as Studio's own credentials are."""
-    sts = boto3.Session(region_name="us-east-1").client("sts")
-    keys = sts.assume_role(RoleArn=role_arn, RoleSessionName="notebook")["Credentials"]
-    return boto3.Session(
-        keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name="us-east-1"
-    )
-
-
-def _answer_for_sts(monkeypatch: pytest.MonkeyPatch, aws: Aws) -> None:
-    """Send what the SDK asks at STS's fixed address to moto: that address is on the internet."""
-    from sagemaker.core.helper import session_helper
-
-    url = aws.client("sts").meta.endpoint_url
-    monkeypatch.setattr(session_helper, "sts_regional_endpoint", lambda region: url)
-
-
 def test_missing_credentials_say_what_to_run(account: Settings, moto_url: str) -> None:
     Path(os.environ["AWS_CONFIG_FILE"]).write_text(f"[default]\nendpoint_url = {moto_url}\n")
     with pytest.raises(WorkshopError, match="no AWS credentials") as caught:

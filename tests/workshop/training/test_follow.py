@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from workshop.training.job import FollowedJob
 
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/huggingface-pytorch-training:2.9.0-transformers5.3.0-gpu-py312-cu130-ubuntu22.04"  # noqa: E501
 ROLE = "arn:aws:iam::123456789012:role/news"
+TRUST = json.loads((Path(__file__).parents[3] / "setup" / "iam" / "trust-policy.json").read_text())
 PROGRESS = """
 import json, pathlib, sys, time
 print('phase {"imports_s": 1.5}', flush=True)
@@ -216,6 +218,7 @@ def test_lines_that_cloudwatch_shows_after_the_end_are_taken(account: Settings) 
     from workshop.training.follow import TRAINING_LOG_GROUP
 
     aws = connect(dataclasses.replace(account, poll_interval_s=0.05, role_arn=ROLE))
+    aws.client("iam").create_role(RoleName="news", AssumeRolePolicyDocument=json.dumps(TRUST))
     name = start_job(aws, "")
     logs = aws.client("logs")
     with suppress(logs.exceptions.ResourceAlreadyExistsException):
