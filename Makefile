@@ -6,7 +6,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 NOTEBOOKS := .venv/.ready
 LAB := .envs/lab/.ready
-TRANSFORMERS_4_57 := .envs/transformers-4.57/.ready
+TGI_LIBRARIES := .envs/tgi-libraries/.ready
 # A notebook's kernel, or one of the two processes of a test run, beside one other that computes: half of the
 # cores each. Where trainings start, their processes share the cores (src/processes/cores.py).
 CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
@@ -26,7 +26,7 @@ sample: $(NOTEBOOKS) ## run tracks 01 and 02 on this machine (no account, no GPU
 doctor: $(NOTEBOOKS) ## look at what a mode needs before it costs, changing nothing; MODE=debug for another mode
 	$(if $(MODE),WORKSHOP_MODE=$(MODE)) $(PY) -m workshop.account.doctor
 
-test: $(NOTEBOOKS) $(TRANSFORMERS_4_57) ## run the tests and every notebook, on two cores, in temporary homes
+test: $(NOTEBOOKS) $(TGI_LIBRARIES) ## run the tests and every notebook, on two cores, in temporary homes
 	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbmake --nbmake-timeout=5400 tests notebook
 
 lab: $(NOTEBOOKS) $(LAB) ## open the notebooks in JupyterLab
@@ -72,6 +72,6 @@ $(LAB): $(NOTEBOOKS) setup/lab-requirements.txt
 	setup/environment.sh lab
 	@touch $@
 
-$(TRANSFORMERS_4_57): $(NOTEBOOKS) setup/transformers-4.57.txt
-	setup/environment.sh transformers-4.57
+$(TGI_LIBRARIES): $(NOTEBOOKS) setup/tgi-libraries.txt
+	setup/environment.sh tgi-libraries
 	@touch $@

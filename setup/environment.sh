@@ -2,7 +2,7 @@
 # Make the environments of this repository. Called by the Makefile; by hand:
 #   setup/environment.sh notebooks           .venv              kernel, tests, training
 #   setup/environment.sh lab                 .envs/lab          JupyterLab, which starts its kernels in .venv
-#   setup/environment.sh transformers-4.57   .envs/...          an older transformers for one artifact test
+#   setup/environment.sh tgi-libraries       .envs/...          what TGI reads models with, for the artifact's tests
 # PYTHON chooses the interpreter (3.11 or 3.12), TORCH_INDEX_URL where torch comes from.
 # Runs under the bash 3.2 of macOS.
 set -euo pipefail
@@ -218,10 +218,10 @@ make_lab() {
 }
 
 # Put before .venv's site-packages by PYTHONPATH: only what differs from it.
-make_transformers_4_57() {
-    rm -rf .envs/transformers-4.57
-    say "transformers 4.57, for the test that the trained model loads there"
-    install_fast "$VENV/bin/python" --no-deps --target .envs/transformers-4.57 -r setup/transformers-4.57.txt
+make_tgi_libraries() {
+    rm -rf .envs/tgi-libraries
+    say "the transformers that TGI has, for the tests that a trained model loads there"
+    install_fast "$VENV/bin/python" --no-deps --target .envs/tgi-libraries -r setup/tgi-libraries.txt
 }
 
 started_s=$SECONDS
@@ -229,7 +229,7 @@ raise_file_limit
 case "${1:-}" in
     notebooks) make_notebooks ;;
     lab) make_lab ;;
-    transformers-4.57) make_transformers_4_57 ;;
-    *) fail "'${1:-}'" "notebooks, lab or transformers-4.57" "make help" ;;
+    tgi-libraries) make_tgi_libraries ;;
+    *) fail "'${1:-}'" "notebooks, lab or tgi-libraries" "make help" ;;
 esac
 say "$1: ready after $((SECONDS - started_s)) s"

@@ -31,7 +31,7 @@ RECORD_PATH = SETUP_DIR / "wheels.txt"
 PIN_FILES = (
     SETUP_DIR / "constraints.txt",
     SETUP_DIR / "lab-requirements.txt",
-    SETUP_DIR / "transformers-4.57.txt",
+    SETUP_DIR / "tgi-libraries.txt",
     SETUP_DIR.parent / "requirements.txt",
     SETUP_DIR.parent / "src" / "train" / "requirements.txt",
 )

@@ -1,4 +1,4 @@
-"""What training leaves serves as it stands: in transformers 5, and in 4.57 as the last TGI image has it."""
+"""What training leaves serves as it stands: in transformers 5, and in what TGI's last images have."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tuning.artifact import atomic_write, require_not_empty
 from tuning.errors import UserError
 from workshop.prompt import chat_messages
 
-OVERLAY = REPO / ".envs" / "transformers-4.57"
+TGI_LIBRARIES = REPO / ".envs" / "tgi-libraries"
 TEXT = "다온시가 오는 12일 1,250억 원 규모의 순환 전철을 개통한다고 밝혔다."
 
 
@@ -96,15 +96,15 @@ def test_the_served_weights_are_the_merged_ones_in_bfloat16(qlora_run: Run, tmp_
     assert (exact - served).abs().max() < 0.03 * exact.abs().max()
 
 
-def test_transformers_4_57_loads_it_and_gives_the_same_logits(qlora_run: Run, tmp_path: Path) -> None:
-    assert OVERLAY.is_dir(), f"{OVERLAY} is missing: run `make test`, which installs it"
+def test_what_tgi_has_loads_it_and_gives_the_same_logits(qlora_run: Run, tmp_path: Path) -> None:
+    assert TGI_LIBRARIES.is_dir(), f"{TGI_LIBRARIES} is missing: run `make test`, which installs it"
     conversation = chat_messages(TEXT)
     code = f"""
 import json, sys, torch, transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer
-assert transformers.__version__.startswith("4.57."), transformers.__version__
+assert transformers.__version__ == "4.51.0", transformers.__version__
 tokenizer = AutoTokenizer.from_pretrained({str(qlora_run.model_dir)!r})
-model = AutoModelForCausalLM.from_pretrained({str(qlora_run.model_dir)!r}, dtype=torch.float32).eval()
+model = AutoModelForCausalLM.from_pretrained({str(qlora_run.model_dir)!r}, torch_dtype=torch.float32).eval()
 ids = tokenizer({TEXT!r}, return_tensors="pt")["input_ids"]
 torch.save({{
     "logits": model(ids).logits[0].detach(), "ids": ids, "theta": model.config.rope_theta,
@@ -115,7 +115,7 @@ torch.save({{
 """
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env=environment(PYTHONPATH=str(OVERLAY)),
+        env=environment(PYTHONPATH=str(TGI_LIBRARIES)),
         capture_output=True,
         text=True,
         timeout=HANG_S,
@@ -124,7 +124,7 @@ torch.save({{
     old = torch.load(tmp_path / "old.pt")
     new_tokenizer = AutoTokenizer.from_pretrained(qlora_run.model_dir)
     theta = json.loads((BASE / "config.json").read_text())["rope_parameters"]["rope_theta"]
-    assert theta != 10_000  # the value that 4.57 falls back to silently
+    assert theta != 10_000  # the value that 4.51 falls back to silently
     assert old["theta"] == theta
     assert old["ids"].tolist() == new_tokenizer(TEXT, return_tensors="pt")["input_ids"].tolist()
     new_chat = new_tokenizer.apply_chat_template(conversation, add_generation_prompt=True, return_dict=False)

@@ -1,6 +1,6 @@
 """What a run leaves: adapter, resolved configuration, metrics, and the model that serves as it stands.
 
-The model loads in transformers 5 and in 4.57 (the last TGI image's).
+The model loads in transformers 5 and in 4.51 (the last TGI images').
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def write_model(
     def write(partial: Path) -> None:
         model.save_pretrained(partial, max_shard_size=max_shard_size)
         tokenizer.save_pretrained(partial)
-        make_readable_by_4_57(partial, tokenizer)
+        make_readable_by_tgi(partial, tokenizer)
 
     replaces = ("*.safetensors", "*.safetensors.index.json")
     atomic_write(folder, write, replaces=replaces, when_full=when_full or RESUME)
@@ -158,11 +158,12 @@ def atomic_write(
     partial.rmdir()
 
 
-def make_readable_by_4_57(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Add to a folder written by transformers 5 the keys that 4.57 reads.
+def make_readable_by_tgi(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Add to a folder written by transformers 5 the keys that 4.51 reads.
 
     transformers 5 writes `rope_theta` only inside `rope_parameters` and names its tokenizer class
-    `TokenizersBackend`; 4.57 then silently takes a theta of 10,000 and refuses the tokenizer.
+    `TokenizersBackend`; 4.51 then silently takes its family's default theta and refuses the tokenizer. Which
+    layers see all of the text it counts by `sliding_window_pattern`; `layer_types` came later.
     """
     config_path = folder / "config.json"
     config = json.loads(config_path.read_text(encoding="utf-8"))
@@ -174,6 +175,9 @@ def make_readable_by_4_57(folder: Path, tokenizer: PreTrainedTokenizerBase) -> N
         config["rope_theta"] = rope["rope_theta"]
         scaling = {key: value for key, value in rope.items() if key != "rope_theta"}
         config["rope_scaling"] = None if scaling.get("rope_type", "default") == "default" else scaling
+    layers = config.get("layer_types") or []
+    if "sliding_attention" in layers and "full_attention" in layers:
+        config.setdefault("sliding_window_pattern", layers.index("full_attention") + 1)
     if "dtype" in config:
         config["torch_dtype"] = config["dtype"]
     _write_json(config_path, config)
@@ -181,7 +185,7 @@ def make_readable_by_4_57(folder: Path, tokenizer: PreTrainedTokenizerBase) -> N
     tokenizer_path = folder / "tokenizer_config.json"
     settings = json.loads(tokenizer_path.read_text(encoding="utf-8"))
     settings["tokenizer_class"] = "PreTrainedTokenizerFast"
-    if isinstance(settings.get("extra_special_tokens"), list):  # 4.57 reads a dict under this name
+    if isinstance(settings.get("extra_special_tokens"), list):  # 4.51 reads a dict under this name
         settings["additional_special_tokens"] = settings.pop("extra_special_tokens")
     for name in ("backend", "is_local", "local_files_only"):
         settings.pop(name, None)  # how this machine loaded it

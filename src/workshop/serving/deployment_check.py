@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from workshop.serving.deployment_rules import CHECKS, Deployment, Problem
+from workshop.serving.family_rules import family, written_by_transformers_5
 from workshop.serving.model_facts import ModelFacts
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def check_deployment(
         serves_adapter=serves_adapter,
         is_local=is_local,
     )
-    return [problem for check in CHECKS for problem in check(deployment)]
+    checks = (*CHECKS, family, written_by_transformers_5)
+    return [problem for check in checks for problem in check(deployment)]
 
 
 def problems_table(problems: Sequence[Problem]) -> DataFrame:

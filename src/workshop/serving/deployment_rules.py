@@ -276,45 +276,6 @@ def _secrets(given: Deployment) -> list[Problem]:
     ]
 
 
-def _written_by_transformers_5(given: Deployment) -> list[Problem]:
-    """Find what transformers 4.57 does not read, or silently reads wrong.
-
-    Source: transformers 5 migration guide; tried with both versions.
-    """
-    if given.names.reads_transformers_5:
-        return []
-    config, tokenizer = given.facts.config, given.facts.tokenizer_config
-    next_step = "write the model again with src/train/merge.py, which adds the older names"
-    server = f"transformers 4.57, which {given.names.title}'s last image has"
-    problems = []
-    if tokenizer.get("tokenizer_class") == "TokenizersBackend":
-        problems.append(
-            Problem(
-                found="tokenizer_class = TokenizersBackend in tokenizer_config.json",
-                expected=f"PreTrainedTokenizerFast for {server}; it refuses the other",
-                next_step=next_step,
-            )
-        )
-    if isinstance(tokenizer.get("extra_special_tokens"), list):
-        problems.append(
-            Problem(
-                found="a list under extra_special_tokens in tokenizer_config.json",
-                expected=f"additional_special_tokens for {server}",
-                next_step=next_step,
-            )
-        )
-    theta = (config.get("rope_parameters") or {}).get("rope_theta")
-    if theta is not None and config.get("rope_theta") != theta:
-        problems.append(
-            Problem(
-                found=f"rope_theta = {theta:g} only inside rope_parameters in config.json",
-                expected=f"rope_theta at the top as well for {server}; it silently takes 10,000",
-                next_step=next_step,
-            )
-        )
-    return problems
-
-
 CHECKS: tuple[Callable[[Deployment], list[Problem]], ...] = (
     _lengths,
     _memory,
@@ -324,5 +285,4 @@ CHECKS: tuple[Callable[[Deployment], list[Problem]], ...] = (
     _cuda,
     _driver,
     _secrets,
-    _written_by_transformers_5,
 )

@@ -124,7 +124,7 @@ ENGINES = {
         info_path="/info",
         quantizations=("bitsandbytes", "bitsandbytes-nf4", "bitsandbytes-fp4", "eetq", "fp8"),
         lora=("LORA_ADAPTERS",),
-        reads_transformers_5=False,  # its transformers is 4.57
+        reads_transformers_5=False,  # its transformers is 4.51: family_rules.py
         bitsandbytes_bits=8,
         replicates_kv_heads=False,
     ),

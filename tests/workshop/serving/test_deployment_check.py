@@ -266,16 +266,6 @@ def test_a_secret_is_found_and_not_shown(name: str, value: str) -> None:
     assert value not in told
 
 
-def test_what_transformers_4_57_cannot_read_is_named_for_tgi() -> None:
-    written_by_5 = ModelFacts.of_folder(BASE)
-    told = found("tgi", TGI, written_by_5)
-    assert "TokenizersBackend" in told
-    assert "rope_theta = 100 only inside rope_parameters" in told
-    assert found("vllm", VLLM, written_by_5) == ""
-    listed = dataclasses.replace(FACTS, tokenizer_config={"extra_special_tokens": ["<a>"]})
-    assert "additional_special_tokens" in found("tgi", TGI, listed)
-
-
 def test_a_folder_is_read_with_its_adapter(tmp_path: Path) -> None:
     with pytest.raises(WorkshopError, match=r"no config\.json"):
         ModelFacts.of_folder(tmp_path)
