@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from sandbox.account import pricing, quotas
 from sandbox.api.faults import Faults
 from sandbox.storage.resources import Resources
 
@@ -13,7 +14,7 @@ _READ_TIMEOUT_S = 600  # a slow disk may take minutes to keep a large object
 
 
 class Context:
-    """Home, records, faults and clients of one running sandbox.
+    """Home, records, faults, quotas, prices and clients of one running sandbox.
 
     Args:
         home: Folder of everything that outlives the process.
@@ -22,6 +23,7 @@ class Context:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.faults = Faults()
+        self.quotas, self.prices = quotas.granted(), pricing.usual_prices()
         self.resources = Resources(home / "resources")
         self.url = ""  # known once the socket is bound
         # Set once the records say what became of what ran when the last sandbox ended.

@@ -19,7 +19,7 @@ def implemented() -> list[tuple[str, str]]:
     """Return service and name of every operation whose fields are accounted for."""
     ours = [
         (service.name, name)
-        for service in (operations.SAGEMAKER, operations.AUTO_SCALING)
+        for service in operations.SERVICES.values()
         for name in sorted(service.operations)
     ]
     alarms = [
@@ -63,6 +63,13 @@ def _tables() -> str:
         "| operations | where |",
         "|---|---|",
         *_rows(scaling.operations),
+        "",
+        "Of Service Quotas and the price list:",
+        "",
+        "| operations | where |",
+        "|---|---|",
+        *_rows(operations.SERVICE_QUOTAS.operations),
+        *_rows(operations.PRICING.operations),
         "",
         f"moto answers {', '.join(f'`{name}`' for name in SERVICES)}.",
         "",

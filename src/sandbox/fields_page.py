@@ -16,6 +16,8 @@ _TITLES = {
     "application-autoscaling": "Application Auto Scaling",
     "sagemaker-runtime": "SageMaker Runtime",
     "cloudwatch": "CloudWatch",
+    "service-quotas": "Service Quotas",
+    "pricing": "the price list",
 }
 _HEAD = """# What becomes of every field
 

@@ -6,6 +6,8 @@ sandbox, and no part imports the operations.
 
 from __future__ import annotations
 
+from sandbox.account.pricing import PRICING
+from sandbox.account.quotas import SERVICE_QUOTAS
 from sandbox.api import tags
 from sandbox.api.registry import SAGEMAKER
 from sandbox.hosting import (
@@ -34,4 +36,4 @@ MODULES = (
     policies,
     activities,
 )
-SERVICES = {service.target: service for service in (SAGEMAKER, AUTO_SCALING)}
+SERVICES = {service.target: service for service in (SAGEMAKER, AUTO_SCALING, SERVICE_QUOTAS, PRICING)}

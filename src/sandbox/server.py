@@ -80,20 +80,21 @@ class Application:
         return answer
 
     def _control(self, path: str, environ: dict[str, Any]) -> dict[str, Any]:
-        method, faults = environ["REQUEST_METHOD"], self._context.faults
+        method, context = environ["REQUEST_METHOD"], self._context
+        tables = {"faults": context.faults, "quotas": context.quotas, "prices": context.prices}
         match path, method:
             case "health", "GET":
-                home = str(self._context.home)
+                home = str(context.home)
                 return {"status": "ok", "pid": os.getpid(), "home": home, "clock_speed": clock.speed()}
-            case "faults", "PUT":
-                faults.add(_body(environ))
-            case "faults", "DELETE":
-                faults.clear()
-            case "faults", "GET":
+            case _, "PUT" if path in tables:
+                tables[path].add(_body(environ))
+            case _, "DELETE" if path in tables:
+                tables[path].clear()
+            case _, "GET" if path in tables:
                 pass
             case _:
                 raise AwsError("UnknownOperationException", f"The sandbox has no {method} /_sandbox/{path}.")
-        return {"faults": faults.listed()}
+        return {path: tables[path].listed()}
 
 
 def _target(environ: dict[str, Any]) -> tuple[str, str]:

@@ -24,8 +24,8 @@ _ERRORS = {
     ),
     "AccessDenied": (
         "AccessDeniedException",
-        "User: arn:aws:iam::000000000000:user/sandbox is not authorized to perform: sagemaker:{operation}"
-        " because no identity-based policy allows the sagemaker:{operation} action",
+        "User: arn:aws:iam::000000000000:user/sandbox is not authorized to perform: {service}:{operation}"
+        " because no identity-based policy allows the {service}:{operation} action",
     ),
     "Throttling": ("ThrottlingException", "Rate exceeded"),
 }
@@ -33,6 +33,7 @@ _ERRORS = {
 ASYNCHRONOUS = ("InsufficientCapacity", "SlowStart", "FailedHealthCheck")
 SPOT = "SpotInterruption"  # of a training job's hosts, once its program runs
 INTERNAL = "InternalServerError"  # of an attempt at a training job, before its program runs
+SERVICES = ("sagemaker", "service-quotas", "pricing")
 KINDS = (*_ERRORS, *ASYNCHRONOUS, SPOT, INTERNAL)
 
 
@@ -41,7 +42,7 @@ class Fault:
     """One fault: of which operation, which kind, and how many more times.
 
     Args:
-        operation: SageMaker operation, for example CreateEndpoint.
+        operation: Of SageMaker, Service Quotas or the price list, for example CreateEndpoint.
         fault: One of KINDS.
         count: How many calls it hits, 1 or more.
         delay_s: SlowStart's delay, or how long a program runs before SpotInterruption, in seconds.
@@ -53,8 +54,10 @@ class Fault:
     delay_s: float = 5.0
 
     def __post_init__(self) -> None:
-        if self.operation not in service_model.operation_names():
-            raise validation_error(f"found operation {self.operation!r}; expected one of SageMaker's")
+        if not any(self.operation in service_model.operation_names(each) for each in SERVICES):
+            raise validation_error(
+                f"found operation {self.operation!r}; expected one of {', '.join(SERVICES)}"
+            )
         if self.fault not in KINDS:
             raise validation_error(f"found fault {self.fault!r}; expected one of {', '.join(KINDS)}")
         if self.fault in (SPOT, INTERNAL) and self.operation != "CreateTrainingJob":
@@ -108,9 +111,9 @@ class Faults:
                     return fault
         return None
 
-    def raise_for(self, operation: str, *, region: str) -> None:
-        """Raise the error that was asked for this call, if any."""
+    def raise_for(self, operation: str, *, region: str, service: str = "sagemaker") -> None:
+        """Raise the error that was asked for this call, if any; policies name the service as given."""
         fault = self.take(operation, *_ERRORS)
         if fault:
             code, message = _ERRORS[fault.fault]
-            raise AwsError(code, message.format(operation=operation, region=region))
+            raise AwsError(code, message.format(operation=operation, region=region, service=service))

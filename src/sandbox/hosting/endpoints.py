@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+from sandbox.account.quotas import check_quota
 from sandbox.api.errors import validation_error
 from sandbox.api.faults import ASYNCHRONOUS
 from sandbox.api.listing import list_records
@@ -29,6 +30,7 @@ KIND = lifecycle.endpoints.kind
 def create_endpoint(call: Call) -> dict[str, Any]:
     name, region, context = call.request["EndpointName"], call.region, call.context
     variants = variants_of(call, require_config(call, call.request["EndpointConfigName"]))
+    _check_quota(call, variants)
     now_s = time.time()
     record = {
         "EndpointName": name,
@@ -47,6 +49,21 @@ def create_endpoint(call: Call) -> dict[str, Any]:
     lifecycle.endpoints.register(endpoint)
     lifecycle.endpoints.carry_out(context, endpoint, partial(endpoint.deploy, fault), is_creation=True)
     return {"EndpointArn": record["EndpointArn"]}
+
+
+def _check_quota(call: Call, variants: Iterable[Variant]) -> None:
+    """Make sure that the account may use the instances of new variants, beside those of other endpoints."""
+    names = [each["EndpointName"] for each in call.context.resources.all(KIND, call.region)]
+    running = [lifecycle.endpoints.serving(call.region, name) for name in names]
+    for variant in variants:
+        in_use = sum(
+            max(each.num_desired, each.num_instances)
+            for endpoint in running
+            if endpoint
+            for each in endpoint.variants.values()
+            if each.spec.instance_type == variant.instance_type
+        )
+        check_quota(call, "endpoint", variant.instance_type, in_use=in_use, more=variant.num_instances)
 
 
 @operation("DescribeEndpoint")

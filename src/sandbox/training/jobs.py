@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
+from sandbox.account.quotas import check_quota
 from sandbox.api.errors import in_use, validation_error
 from sandbox.api.listing import list_records
 from sandbox.api.registry import Call, operation
@@ -49,6 +50,7 @@ def create_training_job(call: Call) -> dict[str, Any]:
     if call.context.resources.get(KIND, call.region, name):
         raise _name_taken()
     _check(call)
+    _check_quota(call)
     record = {
         **request,
         "TrainingJobArn": call.arn(KIND, name),
@@ -234,6 +236,21 @@ def _check_resources(request: dict[str, Any]) -> None:
     if resources["InstanceCount"] > MAX_HOSTS:
         raise _unsupported("ResourceConfig.InstanceCount", resources["InstanceCount"], f"1 to {MAX_HOSTS}")
     _check_spot(request)
+
+
+def _check_quota(call: Call) -> None:
+    """Make sure that the account may use so many instances more, beside those of the jobs that run."""
+    resources, is_spot = call.request["ResourceConfig"], call.request.get("EnableManagedSpotTraining", False)
+    instance_type = resources["InstanceType"]
+    used = sum(
+        each["ResourceConfig"]["InstanceCount"]
+        for each in call.context.resources.all(KIND, call.region)
+        if each["TrainingJobStatus"] not in status.TERMINAL
+        and each["ResourceConfig"]["InstanceType"] == instance_type
+        and each["EnableManagedSpotTraining"] == is_spot
+    )
+    kind = "spot training job" if is_spot else "training job"
+    check_quota(call, kind, instance_type, in_use=used, more=resources["InstanceCount"])
 
 
 def _check_spot(request: dict[str, Any]) -> None:
