@@ -72,9 +72,7 @@ def main() -> int:
     """Run a cleanup in a terminal; exit status 1 when something that was confirmed is left."""
     try:
         settings = load_settings()
-        sandbox_home = settings.home / "sandbox"
-        did_run = settings.mode != "sample" or local_aws.find(sandbox_home) is not None
-        try:
+        with local_aws.left_as_found(settings.home / "sandbox"):
             aws = connect(settings, needs_bucket=False)
             listing = find(aws)
             print(listing_text(settings, listing))
@@ -85,9 +83,6 @@ def main() -> int:
             outcomes, left = clean_up(aws, listing)
             print(outcome_text(outcomes), left_text(settings, left, outcomes), sep="\n\n")
             return 1 if unfinished(outcomes, left) else 0
-        finally:
-            if not did_run:
-                local_aws.stop(sandbox_home)
     except WorkshopError as error:
         print(error, file=sys.stderr)
         return 2

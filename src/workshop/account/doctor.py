@@ -11,11 +11,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 
-from workshop.account.checks import Line, run_checks
+from workshop.account.access import access_checks, asked, brief_client, identity
+from workshop.account.base_model import base_model_line
+from workshop.account.checks import Check, Line, run_checks, warn
 from workshop.account.containers import container_checks
+from workshop.account.images import image_line, images_of
 from workshop.account.machine import machine_checks
+from workshop.account.quotas import quota_lines
+from workshop.account.usage import NOTEBOOK_INSTANCE, usages
+from workshop.aws import local as local_aws
+from workshop.aws.session import Aws
 from workshop.errors import WorkshopError
 from workshop.settings import Settings, load_settings
+
+UPLOADING_NOTEBOOKS = ("03-SageMaker-Training", "03-1-Option-SageMaker-Training")
+"""They bring the base model to S3."""
 
 
 def examine(settings: Settings, notebook: str | None = None) -> Iterator[Line]:
@@ -26,6 +36,32 @@ def examine(settings: Settings, notebook: str | None = None) -> Iterator[Line]:
         notebook: Look at what this one needs; at the whole mode when None.
     """
     yield from run_checks([*machine_checks(settings, notebook), *container_checks(settings, notebook)])
+    connected: list[Aws] = []
+    first = [Check(subject="identity", look=lambda: identity(settings, connected))]
+    if notebook in (None, *UPLOADING_NOTEBOOKS):
+        first.append(Check(subject="base model", look=lambda: base_model_line(settings)))
+    yield from run_checks(first)
+    if connected:
+        yield from run_checks(_account_checks(connected[0], notebook))
+    else:
+        step = "mend what [FAIL] says of the identity, then run this again"
+        yield warn("account", "role, bucket, quotas and images: not looked at without an account", step)
+
+
+def _account_checks(aws: Aws, notebook: str | None) -> list[Check]:
+    """Return what the account is asked; its clients are made here, one after the other."""
+    rows = [row for row in usages(aws.settings) if notebook in (None, row.notebook)]
+    makes = any(row.kind != NOTEBOOK_INSTANCE for row in rows)
+    checks = access_checks(aws, needs_role=makes)
+    if not makes:
+        return checks
+    quotas, ecr = brief_client(aws, "service-quotas"), brief_client(aws, "ecr")
+    look = asked("quota", "servicequotas", lambda: quota_lines(aws, quotas, notebook))
+    checks.append(Check(subject="quota", look=look))
+    for address in images_of(aws.settings, notebook):
+        look = asked("image", "ecr", lambda address=address: image_line(ecr, address))
+        checks.append(Check(subject="image", look=look))
+    return checks
 
 
 def preflight(settings: Settings, notebook: str) -> None:
@@ -64,7 +100,8 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     print(f"mode {settings.mode}", flush=True)
-    lines = _shown(examine(settings))
+    with local_aws.left_as_found(settings.home / "sandbox"):
+        lines = _shown(examine(settings))
     print(_summary(lines))
     return 1 if any(line.status == "FAIL" for line in lines) else 0
 

@@ -16,7 +16,8 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,17 @@ def stop(home: Path) -> bool:
             next_step="end that process by its pid",
         )
     return did_run
+
+
+@contextmanager
+def left_as_found(home: Path) -> Iterator[None]:
+    """End the server of a folder after the block, unless it ran before."""
+    did_run = find(home) is not None
+    try:
+        yield
+    finally:
+        if not did_run:
+            stop(home)
 
 
 def no_answer(home: Path, ending: str, log_start: int = 0) -> WorkshopError:

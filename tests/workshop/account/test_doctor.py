@@ -1,0 +1,428 @@
+"""The preflight of a mode and of single notebooks, against a real sandbox, with what breaks in accounts."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from tests.sandbox.conftest import RunningSandbox
+from tests.workshop.account.conftest import Machine
+
+from workshop.account import access, images
+from workshop.account.checks import Line
+from workshop.account.doctor import examine, preflight
+from workshop.account.quotas import Need, quota_line, quota_needs
+from workshop.account.usage import usages
+from workshop.aws import local as local_aws
+from workshop.aws.session import Aws
+from workshop.errors import WorkshopError
+from workshop.notebooks.order import list_notebooks
+from workshop.settings import Settings, find_repo_dir, load_settings
+
+ACCOUNT = "000000000000"
+TRUST = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "sagemaker.amazonaws.com"}}
+TRAINING, ENDPOINT_NOTEBOOK = "03-SageMaker-Training", "04-SageMaker-Inference"
+MODEL = "src/sample/base/model"
+CLOSED = "http://127.0.0.1:1"
+
+
+def document(*statements: object) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def by_subject(lines: list[Line]) -> dict[str, list[Line]]:
+    found: dict[str, list[Line]] = {}
+    for line in lines:
+        found.setdefault(line.subject, []).append(line)
+    return found
+
+
+def account_lines(settings: Settings, notebook: str = TRAINING) -> dict[str, list[Line]]:
+    return by_subject(list(examine(settings, notebook)))
+
+
+@pytest.fixture
+def debug(machine: Machine) -> Settings:
+    """Mode debug, in the account of the sandbox; its model is a folder, so that no hub is asked."""
+    return machine(base_model=MODEL, role_arn=f"arn:aws:iam::{ACCOUNT}:role/workshop-sample").settings
+
+
+def with_settings(settings: Settings, **changes: str) -> Settings:
+    environ = {
+        "WORKSHOP_MODE": settings.mode,
+        "WORKSHOP_HOME": str(settings.workshop_home),
+        "WORKSHOP_BASE_MODEL": MODEL,
+        "WORKSHOP_ROLE_ARN": settings.role_arn,
+        "WORKSHOP_BUCKET": settings.bucket,
+    }
+    return load_settings(environ={**environ, **{f"WORKSHOP_{k.upper()}": v for k, v in changes.items()}})
+
+
+def run_doctor(tmp_path: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "workshop.account.doctor"],
+        env={**os.environ, "WORKSHOP_HOME": str(tmp_path / "home"), **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_sample_mode_is_good_and_its_aws_ends_with_the_doctor(tmp_path: Path) -> None:
+    done = run_doctor(tmp_path)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert lines[0] == "mode sample"
+    assert [line for line in lines[1:-1] if not line.startswith("[OK] ")] == []
+    assert lines[-1].endswith(" OK, 0 WARN, 0 FAIL")
+    subjects = list(dict.fromkeys(line.split()[1] for line in lines[1:-1]))
+    assert subjects == [
+        *("python", "packages", "processor", "memory", "disk", "gpu"),
+        *("identity", "base", "region", "role", "bucket", "quota", "image"),
+    ]
+    assert "account ********0000, role workshop-sample" in done.stdout
+    assert ACCOUNT not in done.stdout
+    assert local_aws.find(tmp_path / "home" / "sample" / "sandbox") is None
+
+
+def test_a_mode_on_aws_is_looked_at_without_making_or_writing_anything(
+    debug: Settings, running: RunningSandbox
+) -> None:
+    settings = with_settings(debug, bucket="not-made-by-a-look", serve_with="process")
+    lines = list(examine(settings))
+    assert [str(line) for line in lines if line.status != "OK"] == []
+    assert not settings.home.exists() or list(settings.home.iterdir()) == []
+    buckets = running.client("s3").list_buckets()["Buckets"]
+    assert "not-made-by-a-look" not in [bucket["Name"] for bucket in buckets]
+
+
+def test_each_notebook_is_asked_for_what_it_uses(debug: Settings) -> None:
+    serving = account_lines(debug, ENDPOINT_NOTEBOOK)
+    assert [line.found for line in serving["image"]] == [
+        "huggingface-pytorch-tgi-inference:2.7.0-tgi3.3.6-gpu-py311-cu124-ubuntu22.04"
+    ]
+    assert "base model" not in serving
+    assert ["endpoint usage" in line.found for line in serving["quota"]] == [True]
+    training = account_lines(debug, TRAINING)
+    assert ["training" in line.found for line in (*training["image"], *training["quota"])] == [True, True]
+    assert training["base model"][0].status == "OK"
+    here = account_lines(debug, "01-SageMaker-Inference-Local-Test")
+    assert {"bucket", "serving"} <= here.keys()
+    assert not {"role", "quota", "image"} & here.keys(), "it makes nothing on AWS"
+
+
+# the role
+
+
+@pytest.fixture
+def iam(running: RunningSandbox) -> Iterator[object]:
+    client = running.client("iam")
+    yield client
+    for role in client.list_roles()["Roles"]:
+        if role["RoleName"].startswith("doctors-"):
+            for policy in client.list_role_policies(RoleName=role["RoleName"])["PolicyNames"]:
+                client.delete_role_policy(RoleName=role["RoleName"], PolicyName=policy)
+            client.delete_role(RoleName=role["RoleName"])
+
+
+def test_no_role_and_one_that_is_not_there_are_told(debug: Settings) -> None:
+    (line,) = account_lines(with_settings(debug, role_arn=""))["role"]
+    assert (line.status, 'role_arn: ""' in line.found) == ("FAIL", True)
+    assert "WORKSHOP_ROLE_ARN" in line.next_step
+    nobody = f"arn:aws:iam::{ACCOUNT}:role/nobody"
+    (line,) = account_lines(with_settings(debug, role_arn=nobody))["role"]
+    assert (line.status, "no role of the name nobody" in line.found) == ("FAIL", True)
+
+
+def test_a_role_without_trust_is_told_with_the_policy_that_it_needs(debug: Settings, iam: object) -> None:
+    trust = document({**TRUST, "Principal": {"Service": "ec2.amazonaws.com"}})
+    arn = iam.create_role(RoleName="doctors-mistrusted", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    (line,) = account_lines(with_settings(debug, role_arn=arn))["role"]
+    assert line.status == "FAIL"
+    assert "does not let sagemaker.amazonaws.com assume it" in line.found
+    assert "update-assume-role-policy" in line.next_step
+
+
+def test_the_actions_that_the_sdk_will_miss_are_named(debug: Settings, iam: object) -> None:
+    trust = document(TRUST)
+    arn = iam.create_role(RoleName="doctors-poor", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    missing = ("cloudwatch:PutMetricData", "ec2:DescribeVpcs")
+    allowed = [action for action in access.SDK_ACTIONS if action not in missing]
+    statement = {"Effect": "Allow", "Action": allowed, "Resource": "*"}
+    iam.put_role_policy(RoleName="doctors-poor", PolicyName="p", PolicyDocument=document(statement))
+    settings = with_settings(debug, role_arn=arn)
+    trusted, actions = account_lines(settings)["role"]
+    assert trusted.status == "OK"
+    assert (actions.status, actions.found.endswith(": " + ", ".join(missing))) == ("FAIL", True)
+    assert "setup/iam" in actions.next_step
+
+
+def test_the_sdk_asks_for_these_actions_and_no_others() -> None:
+    from sagemaker.core.helper.iam_role_resolver import _get_smoke_test_actions
+
+    for role_type in ("training", "serving"):
+        asked = set(_get_smoke_test_actions(role_type))
+        assert asked <= set(access.SDK_ACTIONS)
+    assert set(_get_smoke_test_actions("training")) == set(access.SDK_ACTIONS)
+
+
+# the bucket
+
+
+def test_a_bucket_in_another_region_is_told_with_the_region(debug: Settings, running: RunningSandbox) -> None:
+    running.client("s3", "ap-northeast-2").create_bucket(
+        Bucket="doctors-bucket-of-seoul",
+        CreateBucketConfiguration={"LocationConstraint": "ap-northeast-2"},
+    )
+    (line,) = account_lines(with_settings(debug, bucket="doctors-bucket-of-seoul"))["bucket"]
+    assert line.status == "FAIL"
+    assert "is in ap-northeast-2, and jobs in us-east-1 do not read it" in line.found
+    assert "set region: ap-northeast-2 in workshop.yaml" in line.next_step
+
+
+def test_a_role_that_may_not_use_the_bucket_is_told(
+    debug: Settings, running: RunningSandbox, iam: object
+) -> None:
+    running.client("s3").create_bucket(Bucket="doctors-news")
+    arn = iam.create_role(RoleName="doctors-s3", AssumeRolePolicyDocument=document(TRUST))["Role"]["Arn"]
+    only_sagemakers = [
+        {"Effect": "Allow", "Action": list(access.SDK_ACTIONS), "Resource": "*"},
+        {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"},
+        {"Effect": "Allow", "Action": "s3:*Object", "Resource": "arn:aws:s3:::*sagemaker*"},
+    ]
+    policy = document(*only_sagemakers)
+    iam.put_role_policy(RoleName="doctors-s3", PolicyName="p", PolicyDocument=policy)
+    settings = with_settings(debug, role_arn=arn, bucket="doctors-news")
+    there, of_role, of_person = account_lines(settings)["bucket"]
+    assert (there.status, of_person.status) == ("OK", "OK")
+    assert of_role.status == "WARN"
+    assert "the role may not s3:GetObject, s3:PutObject in doctors-news" in of_role.found
+    assert "sagemaker" in of_role.next_step
+
+
+# quotas
+
+
+def ask_sandbox(running: RunningSandbox, table: str, value: Mapping[str, object] | None) -> None:
+    """Put a value into one of the sandbox's tables; None clears it."""
+    data, method = (json.dumps(value).encode(), "PUT") if value else (None, "DELETE")
+    request = urllib.request.Request(f"{running.url}/_sandbox/{table}", data, method=method)
+    urllib.request.urlopen(request).close()
+
+
+@pytest.fixture
+def quota(running: RunningSandbox) -> Iterator[object]:
+    """Set a quota of the account."""
+    yield lambda name, value: ask_sandbox(running, "quotas", {"name": name, "value": value})
+    ask_sandbox(running, "quotas", None)
+
+
+def test_a_quota_of_0_is_told_with_what_is_needed_and_where_to_ask(debug: Settings, quota: object) -> None:
+    name = "ml.g5.4xlarge for training job usage"
+    quota(name, 0)
+    (line,) = account_lines(debug)["quota"]
+    assert line.status == "FAIL"
+    assert line.found.startswith(f"{name}: 0, 1 needed (L-")
+    assert TRAINING in line.found
+    code = line.found.partition("(")[2].partition(")")[0]
+    console = "https://us-east-1.console.aws.amazon.com/servicequotas/home/services/sagemaker/quotas"
+    assert f"{console}/{code}" in line.next_step
+    with pytest.raises(WorkshopError) as caught:
+        preflight(debug, TRAINING)
+    assert "1 of " in caught.value.found
+    assert "checks failed: quota" in caught.value.found
+    assert "ask for 1 or more" in caught.value.next_step
+    preflight(debug, ENDPOINT_NOTEBOOK)
+
+
+def test_the_largest_use_of_a_quota_counts_and_what_can_be_left_out_only_warns(debug: Settings) -> None:
+    settings = with_settings(
+        debug, mode="full", training_instance_count="2", long_run_instance_type="ml.p5.48xlarge"
+    )
+    needs = {need.name: need for need in quota_needs(usages(settings), None)}
+    assert needs[f"{settings.training_instance_type} for training job usage"].count == 2
+    optional = needs["ml.p5.48xlarge for training job usage"]
+    assert not optional.is_required
+    line = quota_line(optional, {"Value": 0.0, "QuotaCode": "L-1"}, "us-east-1")
+    assert line.status == "WARN"
+    assert quota_line(optional, {"Value": 1.0, "QuotaCode": "L-1"}, "us-east-1").status == "OK"
+    (alone,) = quota_needs(usages(settings), "03-1-Option-SageMaker-Training")
+    assert alone.is_required
+    jupyter = Need(name="a for notebook instance usage", count=1, notebooks=("b",), is_required=False)
+    assert "none of this name in us-east-1" in quota_line(jupyter, None, "us-east-1").found
+
+
+# the base model, the credentials, the network
+
+
+class Hub(BaseHTTPRequestHandler):
+    """A hub that refuses everybody's HEAD of a gated model, as huggingface.co does without an approval."""
+
+    asked: list[str] = []  # noqa: RUF012
+
+    def do_HEAD(self) -> None:
+        self.asked.append(self.path)
+        self.send_response(403)
+        self.send_header("X-Error-Code", "GatedRepo")
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None: ...
+
+
+@pytest.fixture
+def hub_url() -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_gated_model_is_told_with_the_page_of_its_licence(
+    debug: Settings, hub_url: str, tmp_path: Path
+) -> None:
+    done = run_doctor(
+        tmp_path,
+        WORKSHOP_MODE="debug",
+        WORKSHOP_ROLE_ARN=debug.role_arn,
+        HF_ENDPOINT=hub_url,
+        HF_TOKEN="hf_" + "a" * 34,
+    )
+    lines = done.stdout.splitlines()
+    (place,) = [number for number, line in enumerate(lines) if line.startswith("[FAIL]")]
+    assert lines[place].startswith("[FAIL] base model    meta-llama/Meta-Llama-3-8B is gated")
+    assert "accept its licence at https://huggingface.co/meta-llama/Meta-Llama-3-8B" in lines[place + 1]
+    assert done.returncode == 1
+    assert Hub.asked == ["/meta-llama/Meta-Llama-3-8B/resolve/main/config.json"], "nothing is fetched"
+    assert "hf_aaa" not in done.stdout + done.stderr
+
+
+def test_a_folder_without_weights_is_no_base_model(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from workshop.account.base_model import base_model_line
+
+    line = base_model_line(replace(load_settings(environ={}), base_model=str(tmp_path)))
+    assert (line.status, "*.safetensors" in line.found) == ("FAIL", True)
+
+
+class Expired(BaseHTTPRequestHandler):
+    """STS as it answers credentials of yesterday."""
+
+    def do_POST(self) -> None:
+        code = "<Error><Type>Sender</Type><Code>ExpiredToken</Code><Message>expired</Message></Error>"
+        body = f"<ErrorResponse>{code}</ErrorResponse>".encode()
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None: ...
+
+
+def account_at(url: str, tmp_path: Path) -> None:
+    profile = tmp_path / "profile"
+    keys = "aws_access_key_id = a\naws_secret_access_key = b\nmax_attempts = 1\n"
+    profile.write_text(f"[default]\nendpoint_url = {url}\n{keys}")
+    os.environ["AWS_CONFIG_FILE"] = str(profile)
+
+
+def test_expired_credentials_are_told_and_nothing_else_is_asked(tmp_path: Path) -> None:
+    server = HTTPServer(("127.0.0.1", 0), Expired)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    account_at(f"http://127.0.0.1:{server.server_port}", tmp_path)
+    environ = {"WORKSHOP_MODE": "debug", "WORKSHOP_HOME": str(tmp_path), "WORKSHOP_BASE_MODEL": MODEL}
+    lines = account_lines(load_settings(environ=environ))
+    server.shutdown()
+    server.server_close()
+    (line,) = lines["identity"]
+    assert (line.status, "(ExpiredToken)" in line.found) == ("FAIL", True)
+    assert "aws sso login" in line.next_step
+    assert "not looked at" in lines["account"][0].found
+    assert not {"role", "quota", "bucket"} & lines.keys()
+
+
+def test_offline_is_told_of_aws_and_of_the_hub_without_a_traceback(tmp_path: Path) -> None:
+    account_at(CLOSED, tmp_path)
+    done = run_doctor(tmp_path, WORKSHOP_MODE="debug", HF_ENDPOINT=CLOSED)
+    assert done.returncode == 1
+    assert "[FAIL] identity      no answer from AWS in us-east-1" in done.stdout
+    assert "[FAIL] base model    no connection to the hub" in done.stdout
+    assert done.stdout.count("do next: check network and proxy") == 2
+    assert "Traceback" not in done.stdout + done.stderr
+    assert done.stderr == ""
+
+
+def test_a_service_that_refuses_is_not_known_and_the_others_are(
+    debug: Settings, running: RunningSandbox
+) -> None:
+    ask_sandbox(running, "faults", {"operation": "ListServiceQuotas", "fault": "AccessDenied"})
+    lines = account_lines(debug)
+    (line,) = lines["quota"]
+    assert line.status == "WARN"
+    assert "not known: not allowed: your user or role lacks the action servicequotas:ListServiceQuotas" in (
+        line.found
+    )
+    assert {line.status for line in (*lines["role"], *lines["image"])} == {"OK"}
+
+
+# images
+
+
+def test_the_training_image_is_the_one_that_the_notebooks_ask_the_sdk_for() -> None:
+    found = []
+    for path in list_notebooks(find_repo_dir() / "notebook"):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            source = "".join(cell["source"])
+            if cell["cell_type"] != "code" or "pytorch2" not in source:
+                continue
+            for node in ast.walk(ast.parse(source)):
+                if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "retrieve":
+                    arguments = {
+                        each.arg: each.value.value
+                        for each in node.keywords
+                        if isinstance(each.value, ast.Constant)
+                    }
+                    found.append(arguments)
+    assert found == [images.TRAINING_IMAGE_ARGUMENTS] * 2
+
+    from sagemaker.core import image_uris
+
+    for region in ("us-east-1", "ap-northeast-2"):
+        place = {"region": region, "instance_type": "ml.g5.4xlarge"}
+        address = image_uris.retrieve(**place, **images.TRAINING_IMAGE_ARGUMENTS)
+        assert images.training_image(**place) == address
+
+
+def test_an_image_that_the_registry_lacks_is_told(machine: Machine, debug: Settings) -> None:
+    ecr = machine(base_model=MODEL, role_arn=debug.role_arn).client("ecr")
+    registry = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
+    line = images.image_line(ecr, f"{registry}/xgboost:1.7-1")
+    assert (line.status, "no image xgboost:1.7-1" in line.found) == ("FAIL", True)
+    ecr.create_repository(repositoryName="mine")
+    line = images.image_line(ecr, f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/mine:latest")
+    assert (line.status, "no image mine:latest" in line.found) == ("FAIL", True)
+    assert images.image_line(ecr, "ubuntu:24.04").status == "FAIL"
+    assert images.image_line(ecr, f"{registry}/djl-inference:1").status == "OK"
+
+
+def test_one_endpoint_of_three_engines_has_images_of_one_cuda(debug: Settings) -> None:
+    found = images.images_of(debug, "02-SageMaker-Inference-Component")
+    assert [address.partition("/")[2].partition(":")[0] for address in found] == [
+        *("huggingface-pytorch-tgi-inference", "vllm", "djl-inference")
+    ]
+    assert all("cu12" in address for address in found)
+
+
+def test_the_person_is_found_whatever_path_the_role_has(machine: Machine, debug: Settings) -> None:
+    aws: Aws = machine(base_model=MODEL, role_arn=debug.role_arn)
+    assert access._principal(aws, aws.client("iam")) == f"arn:aws:iam::{ACCOUNT}:role/workshop-sample"
