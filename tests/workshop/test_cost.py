@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from workshop.cost import MARGIN_S, MAX_RUN_LIMIT_S, estimate, estimate_training, rows_per_s, training_s
+from workshop.cost import estimate, estimate_training
 from workshop.instance_types import INSTANCE_TYPES
+from workshop.prices import ENDPOINT, SPOT_TRAINING_JOB
 from workshop.settings import PATTERNS, Settings, load_settings
+from workshop.training.speed import MARGIN_S, MAX_RUN_LIMIT_S, rows_per_s, training_s
 
 NUM_ROWS = 22_194
 
@@ -123,3 +125,40 @@ def test_every_machine_of_every_mode_has_a_price(repo_dir: Path) -> None:
 
 def test_a_local_mode_machine_is_not_priced(settings: Settings) -> None:
     assert estimate(dataclasses.replace(settings, mode="debug"), "local_gpu", hours=1).usd is None
+
+
+def test_a_jobs_ceiling_stands_beside_what_is_expected(repo_dir: Path) -> None:
+    """Three jobs of five hours, each followed by the next, may cost five times what one is expected to."""
+    long = estimate_training(mode(repo_dir, "full-48xl"), NUM_ROWS, 3, max_jobs=3)
+    assert long.cost.aws_usd < long.cost.aws_usd_high < long.cost.aws_usd_limit
+    assert long.cost.aws_usd_limit == pytest.approx(3 * long.max_run_s / 3600 * 20.36)
+    assert "about 62.04 to 94.75 USD" in long.text
+    assert f"; at most 3 jobs of 5.1 h = {long.cost.aws_usd_limit:.2f} USD" in long.text
+    assert long.hours_high == pytest.approx(1.5 * long.hours, rel=0.05)
+
+
+def test_the_ceiling_of_an_unknown_machine_is_still_said(repo_dir: Path) -> None:
+    settings = mode(repo_dir, "full")
+    cost = estimate(settings, "ml.g5.16xlarge", hours=(1, 2), limit_hours=3, max_jobs=2)
+    assert (cost.usd, cost.aws_usd_high, cost.aws_usd_limit) == (None, None, None)
+    assert cost.text.endswith("at most 2 jobs of 3.0 h")
+
+
+def test_an_endpoint_has_no_ceiling_and_says_what_a_day_costs(repo_dir: Path) -> None:
+    cost = estimate(mode(repo_dir, "debug"), "ml.g6.12xlarge", hours=(0.2, 0.5), kind=ENDPOINT)
+    assert cost.aws_usd_limit is None
+    assert "about 1.15 to 2.88 USD" in cost.text
+    assert cost.text.endswith("Costs until it is deleted: 138.00 USD a day")
+
+
+def test_a_spot_price_is_not_invented(repo_dir: Path) -> None:
+    cost = estimate(mode(repo_dir, "debug"), "ml.g5.4xlarge", hours=1, kind=SPOT_TRAINING_JOB, limit_hours=2)
+    assert cost.aws_usd == pytest.approx(2.03)
+    assert cost.text.endswith("at most 1 job of 2.0 h = 4.06 USD, less by what spot saves")
+
+
+def test_the_table_is_marked_as_another_regions(repo_dir: Path) -> None:
+    settings = dataclasses.replace(mode(repo_dir, "debug"), region="ap-northeast-2")
+    assert "us-east-1, table of 2026-11, not ap-northeast-2, where it differs" in str(
+        estimate(settings, "ml.g5.4xlarge", hours=1)
+    )

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workshop.cost import longest_run_s, training_s
+from workshop.cost import Estimate, estimate
+from workshop.prices import ENDPOINT, NOTEBOOK_INSTANCE, SPOT_TRAINING_JOB, TRAINING_JOB
+from workshop.training.speed import longest_run_s, training_s
 
 if TYPE_CHECKING:
-    from workshop.settings import Settings
+    import boto3
 
-TRAINING_JOB, SPOT_TRAINING_JOB = "training job", "spot training job"
-ENDPOINT, NOTEBOOK_INSTANCE = "endpoint", "notebook instance"
-KINDS = (TRAINING_JOB, SPOT_TRAINING_JOB, ENDPOINT, NOTEBOOK_INSTANCE)
+    from workshop.settings import Settings
 
 NUM_TRAINING_ROWS = {"small": 10, "full": 22_194}
 """Of the public data set, all of it and its first ten; notebook 01 rejects some."""
@@ -32,12 +32,15 @@ _JUPYTER_MACHINES = {1: "ml.g5.4xlarge", 4: "ml.g5.12xlarge", 8: "ml.g5.48xlarge
 # figures add what the notebooks then do; the high ones have each wait half as long again.
 _MINUTES = {
     "04-SageMaker-Inference": (12, 20),
-    "01-SageMaker-Inference-Local-Test": (30, 50),
+    "01-SageMaker-Inference-Local-Test": (22, 40),  # without its load tests
     "02-SageMaker-Inference-Component": (25, 40),
     "02-1-Option-Adapter-AB": (25, 40),
     "02-2-Option-Rolling-Update": (40, 80),
     "02-3-Option-Scale-to-Zero": (50, 90),
 }
+# One user alone gets a summary in 3.4 s on an A10G (the same notebooks); the levels of the load test and the
+# three engines make that of each request.
+_LOAD_S_PER_REQUEST = 7
 _SUMMARY_MINUTES = (3, 8)  # of notebook 02 after its training: two models loaded, which write summaries
 UNPAID_MINUTES = {"01-Prepare-Dataset-KR-News": (5, 10), "03-SageMaker-Training": (5, 10)}
 """Of a notebook, where no machine is paid yet: data and weights come to this machine and go to S3."""
@@ -49,7 +52,7 @@ class Usage:
 
     Attributes:
         notebook: Its name without .ipynb.
-        kind: One of KINDS: what the machines are used for, as quotas name it.
+        kind: One of `workshop.prices.KINDS`: what the machines are used for, as quotas name it.
         instance_type: For example ml.g5.4xlarge.
         count: At the same time, at most: what the quota has to be.
         minutes: That they are paid, at best and at worst, in all; None when the speed is not known here.
@@ -94,6 +97,33 @@ def usages(settings: Settings) -> list[Usage]:
     return found
 
 
+def estimate_notebook(settings: Settings, notebook: str, *, session: boto3.Session | None = None) -> Estimate:
+    """Estimate what a notebook costs before it starts what costs.
+
+    Args:
+        settings: Of the mode.
+        notebook: Its name without .ipynb; one that takes a machine.
+        session: boto3's, to ask AWS's price list with; None takes the dated table.
+    """
+    (one,) = (each for each in usages(settings) if each.notebook == notebook)
+    return estimate_usage(settings, one, session=session)
+
+
+def estimate_usage(settings: Settings, one: Usage, *, session: boto3.Session | None = None) -> Estimate:
+    """Estimate what the machines of a notebook cost: an hour of them when nobody knows for how long."""
+    low, high = one.minutes or (60, 60)
+    return estimate(
+        settings,
+        one.instance_type,
+        count=one.count,
+        hours=(low / 60, high / 60),
+        kind=one.kind,
+        limit_hours=None if one.limit_minutes is None else one.limit_minutes / 60,
+        max_jobs=one.max_jobs,
+        session=session,
+    )
+
+
 def quotas_needed(settings: Settings) -> dict[str, int]:
     """Return each quota that a mode's notebooks count in, by AWS's name, and what it has to be at least.
 
@@ -132,11 +162,16 @@ def _local_training(settings: Settings) -> Usage:
 
 
 def _local_serving(settings: Settings) -> Usage:
+    notebook, load = (
+        "01-SageMaker-Inference-Local-Test",
+        settings.num_load_requests * _LOAD_S_PER_REQUEST / 60,
+    )
+    low, high = _MINUTES[notebook]
     return Usage(
-        notebook="01-SageMaker-Inference-Local-Test",
+        notebook=notebook,
         kind=NOTEBOOK_INSTANCE,
-        instance_type=_jupyter_machine(settings.endpoint_num_gpus),
-        minutes=_MINUTES["01-SageMaker-Inference-Local-Test"],
+        instance_type=settings.container_instance_type,
+        minutes=(low + load, high + load),
     )
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from workshop.aws.resources import described_or_none
 from workshop.aws.session import Aws
 from workshop.aws.waits import Wait
 from workshop.errors import WorkshopError
 from workshop.view.process_output import NUM_ERROR_LINES, last_lines
 
 LOG_GROUP = "/aws/sagemaker/Endpoints/"
+GONE = "gone"
 _FAILED = ("Failed", "OutOfService", "UpdateRollbackFailed")
 
 
@@ -23,8 +25,9 @@ def wait_until_in_service(aws: Aws, endpoint_name: str, *, timeout_s: float) -> 
         Its DescribeEndpoint.
 
     Raises:
-        WorkshopError: It failed (with the last lines of its containers), or the wait timed out.
+        WorkshopError: It failed (with the last lines of its containers), is gone, or the wait timed out.
     """
+    describe = aws.client("sagemaker").describe_endpoint
     return Wait(
         title=endpoint_name,
         subject=f"the endpoint {endpoint_name} is",
@@ -35,17 +38,28 @@ def wait_until_in_service(aws: Aws, endpoint_name: str, *, timeout_s: float) -> 
         next_step="run the cell again to continue waiting, or the cells under Cleanup to delete it: "
         "it costs money as long as it is there",
     ).until(
-        lambda: aws.client("sagemaker").describe_endpoint(EndpointName=endpoint_name),
+        lambda: described_or_none(describe, EndpointName=endpoint_name) or _gone(endpoint_name),
         is_done=lambda described: described["EndpointStatus"] == "InService",
         text=lambda described: described["EndpointStatus"],
         failure=lambda described: _failure(aws, described),
     )
 
 
+def _gone(endpoint_name: str) -> dict[str, Any]:
+    """Return a description of what has none: it was deleted while it was waited for, or before."""
+    return {"EndpointName": endpoint_name, "EndpointStatus": GONE}
+
+
 def _failure(aws: Aws, described: dict[str, Any]) -> WorkshopError | None:
+    name = described["EndpointName"]
+    if described["EndpointStatus"] == GONE:
+        return WorkshopError(
+            found=f"no endpoint {name}: somebody deleted it",
+            expected="an endpoint that is made, and then waited for",
+            next_step="run the notebook again from its first cell, which makes it anew",
+        )
     if described["EndpointStatus"] not in _FAILED:
         return None
-    name = described["EndpointName"]
     return WorkshopError(
         found=f"the endpoint {name} failed: {described.get('FailureReason', 'no reason given')}\n"
         f"the last lines of its log:{last_lines(last_log_lines(aws, name))}",

@@ -5,15 +5,12 @@ from __future__ import annotations
 import pytest
 
 from workshop.account.usage import (
-    ENDPOINT,
-    KINDS,
-    NOTEBOOK_INSTANCE,
-    SPOT_TRAINING_JOB,
     Usage,
     quotas_needed,
     usages,
 )
 from workshop.instance_types import INSTANCE_TYPES
+from workshop.prices import ENDPOINT, KINDS, NOTEBOOK_INSTANCE, SPOT_TRAINING_JOB
 from workshop.settings import Settings, load_settings
 
 MODES = ("sample", "debug", "full", "full-48xl")

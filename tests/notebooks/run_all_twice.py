@@ -1,0 +1,103 @@
+"""Run notebooks as a person does whom kernels fail: over and over, in one home, on a sandbox.
+
+python run_all_twice.py SANDBOX_URL RECORD.json NOTEBOOK...
+
+Each notebook runs from its first cell
+
+- for each operation of CREATING until that request has arrived: its answer is lost, and the kernel with it
+- then to the end, without the cells that delete
+- then with them
+
+RECORD.json has the names that were asked for: notebook -> operation -> names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import botocore
+import nbformat
+from recorded_notebook import Recorder
+
+CREATING = {
+    "03-SageMaker-Training": ("CreateTrainingJob",),
+    "03-1-Option-SageMaker-Training": ("CreateTrainingJob",),
+    "04-SageMaker-Inference": ("CreateModel", "CreateEndpointConfig", "CreateEndpoint"),
+}
+_DELETING = ("delete_", "assert not left")
+
+
+class KernelDiedError(Exception):
+    """The answer of an operation did not arrive."""
+
+
+class Kernels(Recorder):
+    """Loses the answer of an operation, once."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.lost = ""
+
+    def watch(self, session: Any) -> None:
+        super().watch(session)
+        session.register("after-call.sagemaker", self.lose)
+
+    def lose(self, model: Any, **_: Any) -> None:
+        if model.name == self.lost:
+            self.lost = ""
+            raise KernelDiedError(model.name)
+
+    def names(self) -> dict[str, list[str]]:
+        """Return what was asked for: operation -> names."""
+        found: dict[str, list[str]] = {}
+        for request in self.requests:
+            operation = request.get("operation", "")
+            name = request.get("params", {}).get(operation.removeprefix("Create") + "Name")
+            if operation.startswith("Create") and request["service"] == "sagemaker":
+                found.setdefault(operation, []).append(name)
+        return found
+
+
+def run(notebook: Path, *, deletes: bool) -> int:
+    """Execute the code cells as a new kernel does, and return how many were left out; an error ends it."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell.instance()
+    shell.reset()
+    os.chdir(notebook.parent)
+    cells = [cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
+    executed = [cell for cell in cells if deletes or not any(word in cell for word in _DELETING)]
+    for cell in executed:
+        shell.run_cell(cell).raise_error()
+    return len(cells) - len(executed)
+
+
+def run_over_and_over(kernels: Kernels, notebook: Path) -> None:
+    for kernels.lost in CREATING[notebook.stem]:
+        try:
+            run(notebook, deletes=False)
+        except KernelDiedError:
+            continue
+        raise AssertionError(f"{notebook.stem} did not ask for {kernels.lost}")
+    if run(notebook, deletes=False):
+        run(notebook, deletes=True)
+
+
+def main() -> None:
+    url, record, *notebooks = sys.argv[1:]
+    kernels, asked = Kernels(url), {}
+    botocore.register_initializer(kernels.watch)
+    kernels.watch_openai()
+    for notebook in map(Path, notebooks):
+        kernels.requests.clear()
+        run_over_and_over(kernels, notebook)
+        asked[notebook.stem] = kernels.names()
+    Path(record).write_text(json.dumps(asked), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

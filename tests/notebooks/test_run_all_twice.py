@@ -1,0 +1,67 @@
+"""Executed again, wherever a kernel died, a notebook makes nothing twice: no job, model or endpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.notebooks.test_requests_in_both_modes import FOLDERS, REPO, SHORT, make_dataset
+from tests.sandbox.conftest import RunningSandbox
+
+from workshop.settings import load_settings
+from workshop.state import State
+
+PROGRAM = Path(__file__).with_name("run_all_twice.py")
+NOTEBOOKS = ("03-SageMaker-Training", "03-1-Option-SageMaker-Training", "04-SageMaker-Inference")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which the notebooks were run over and over, with the names that were asked for."""
+    home = tmp_path_factory.mktemp("twice")
+    (home / "sample").mkdir()
+    make_dataset(home, "sample")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SANDBOX_CLOCK_SPEED", SHORT["WORKSHOP_SANDBOX_CLOCK_SPEED"])
+        running = RunningSandbox(home / "sample" / "sandbox")
+    tied = ("AWS_", "SAGEMAKER_", "WORKSHOP_")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(tied)}
+    environ |= {"MPLBACKEND": "agg", "WORKSHOP_MODE": "sample", "WORKSHOP_HOME": str(home), **SHORT}
+    paths = [str(REPO / "notebook" / FOLDERS[name] / f"{name}.ipynb") for name in NOTEBOOKS]
+    try:
+        done = subprocess.run(
+            [sys.executable, str(PROGRAM), running.url, str(home / "asked.json"), *paths],
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=1200,
+        )
+    finally:
+        running.close()
+    assert done.returncode == 0, done.stdout[-4000:]
+    return home
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(
+    ("name", "operations"),
+    [
+        ("03-SageMaker-Training", ["CreateTrainingJob"]),
+        ("03-1-Option-SageMaker-Training", ["CreateTrainingJob"]),
+        ("04-SageMaker-Inference", ["CreateEndpoint", "CreateEndpointConfig", "CreateModel"]),
+    ],
+)
+def test_a_notebook_makes_each_thing_once(home: Path, name: str, operations: list[str]) -> None:
+    asked = json.loads((home / "asked.json").read_text())[name]
+    assert sorted(asked) == operations
+    assert {operation: len(names) for operation, names in asked.items()} == dict.fromkeys(operations, 1)
+
+
+def test_what_was_made_is_deleted_in_the_end(home: Path) -> None:
+    environ = {"WORKSHOP_MODE": "sample", "WORKSHOP_HOME": str(home), **SHORT}
+    assert not State.load(load_settings(environ=environ)).has("endpoint")
