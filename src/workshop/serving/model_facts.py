@@ -109,9 +109,9 @@ class ModelFacts:
         assert per_weight is not None, quantization
         return self.num_linear_weights * per_weight + self.num_other_weights * BYTES_OF_BF16
 
-    def kv_cache_bytes(self, num_tokens: int) -> int:
-        """Return what the keys and values of so many tokens take in memory, in bf16."""
-        per_token = 2 * self.config["num_hidden_layers"] * self.num_kv_heads * self.head_dim * BYTES_OF_BF16
+    def kv_cache_bytes(self, num_tokens: int, *, value_bytes: int = BYTES_OF_BF16) -> int:
+        """Return what the keys and values of so many tokens take in memory."""
+        per_token = 2 * self.config["num_hidden_layers"] * self.num_kv_heads * self.head_dim * value_bytes
         return per_token * num_tokens
 
 
