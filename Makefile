@@ -45,7 +45,7 @@ format: $(NOTEBOOKS) ## put code into the house style and strip notebook outputs
 figures: $(NOTEBOOKS) ## measure every notebook on this machine for notebook/measured.yaml, then make tables
 	$(PY) -m workshop.figures
 
-tables: $(NOTEBOOKS) ## write the figures of notebook/measured.yaml into READMEs and notebooks
+tables: $(NOTEBOOKS) ## write the figures of notebook/measured.yaml, and what the modes take, into the texts
 	$(PY) -m workshop.figures --write
 
 base: $(NOTEBOOKS) ## rebuild the small base model in src/sample/base/model (30 to 60 minutes)

@@ -124,6 +124,22 @@ def estimate_usage(settings: Settings, one: Usage, *, session: boto3.Session | N
     )
 
 
+def whole_visit(settings: Settings) -> tuple[tuple[float, float], tuple[float, float] | None]:
+    """Return what all notebooks but the optional ones take together, at best and at worst.
+
+    Returns:
+        Minutes, those without a paid machine included, and dollars at the prices of the dated table; the
+        latter None when the price of any machine is not known. A speed that is not known counts an hour.
+    """
+    needed = [one for one in usages(settings) if not one.is_optional]
+    spans = [one.minutes or (60, 60) for one in needed] + list(UNPAID_MINUTES.values())
+    costs = [estimate_usage(settings, one) for one in needed]
+    minutes = sum(low for low, _ in spans), sum(high for _, high in spans)
+    if any(cost.aws_usd is None for cost in costs):
+        return minutes, None
+    return minutes, (sum(cost.aws_usd for cost in costs), sum(cost.aws_usd_high for cost in costs))
+
+
 def quotas_needed(settings: Settings) -> dict[str, int]:
     """Return each quota that a mode's notebooks count in, by AWS's name, and what it has to be at least.
 

@@ -11,6 +11,10 @@ A placeholder is a pair of comments, which neither GitHub nor Jupyter shows:
     machines LANGUAGE          what it was measured on
     scores LANGUAGES METRICS   notebook 02's scores; both may be several, with commas
 
+What is not measured but estimated from the settings is called so, with estimated in place of measured:
+
+    usage LANGUAGE             what the modes on AWS take: notebook, quota, minutes, dollars, the most
+
 LANGUAGE is ko or en. A placeholder whose comments stand on lines of their own is filled with paragraphs.
 """
 
@@ -26,8 +30,10 @@ from workshop.figures import text
 from workshop.figures.record import FILE_NAME, read_runs
 from workshop.notebooks.order import DEFAULT_TRACKS, choose_tracks, list_notebooks
 
-PLACEHOLDER = re.compile(r"(<!-- measured ([^>]*?) -->)(.*?)(<!-- /measured -->)", re.DOTALL)
-_COMMENT = re.compile(r"<!-- /?measured\b")
+PLACEHOLDER = re.compile(
+    r"(<!-- (?:measured|estimated) ([^>]*?) -->)(.*?)(<!-- /(?:measured|estimated) -->)", re.DOTALL
+)
+_COMMENT = re.compile(r"<!-- /?(?:measured|estimated)\b")
 
 
 class Figures:
@@ -88,8 +94,8 @@ class Figures:
     def _fill(self, path: Path, old: str) -> str:
         if 2 * len(PLACEHOLDER.findall(old)) != len(_COMMENT.findall(old)):
             raise WorkshopError(
-                found=f"a comment `measured` without its other half in {path.relative_to(self.repo_dir)}",
-                expected="<!-- measured ... --> and <!-- /measured --> in pairs",
+                found=f"a comment of a place without its other half in {path.relative_to(self.repo_dir)}",
+                expected="<!-- measured ... --> and <!-- /measured --> (or `estimated`) in pairs",
                 next_step="add the half that is missing",
             )
 

@@ -10,6 +10,7 @@ from datetime import date
 from math import ceil, floor
 
 from workshop.evaluation.scores import metric_label
+from workshop.figures.estimates import usage_table
 from workshop.figures.record import Run
 
 TRAINING_NOTEBOOK = "02-Train-Local-KR-News"
@@ -211,4 +212,5 @@ TEXTS: dict[str, Callable[..., str]] = {
     "row": row,
     "machines": machines,
     "scores": scores,
+    "usage": lambda runs, language: usage_table(language),
 }

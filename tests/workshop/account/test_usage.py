@@ -6,8 +6,10 @@ import pytest
 
 from workshop.account.usage import (
     Usage,
+    estimate_notebook,
     quotas_needed,
     usages,
+    whole_visit,
 )
 from workshop.instance_types import INSTANCE_TYPES
 from workshop.prices import ENDPOINT, KINDS, NOTEBOOK_INSTANCE, SPOT_TRAINING_JOB
@@ -91,3 +93,33 @@ def test_an_unknown_machine_has_no_invented_minutes() -> None:
     unknown = usage_of("debug", "03-SageMaker-Training", training_instance_type="ml.trn1.32xlarge")
     assert unknown.minutes is None
     assert unknown.limit_minutes == 60
+
+
+def test_a_visit_in_mode_debug_takes_three_hours_and_ten_dollars_at_worst() -> None:
+    """What the workshop promises, by the defaults and at the worst that is thought possible."""
+    minutes, usd = whole_visit(settings_of("debug"))
+    assert minutes[1] <= 180
+    assert usd[1] < 10
+    needed = {one.notebook for one in usages(settings_of("debug")) if not one.is_optional}
+    assert needed == {
+        "02-Train-Local-KR-News",
+        "03-SageMaker-Training",
+        "04-SageMaker-Inference",
+        "01-SageMaker-Inference-Local-Test",
+        "02-SageMaker-Inference-Component",
+    }
+
+
+def test_a_visit_with_a_price_that_is_not_known_is_not_cheaper_for_it() -> None:
+    minutes, usd = whole_visit(settings_of("debug", training_instance_type="ml.g5.16xlarge"))
+    assert minutes[1] > 60
+    assert usd is None
+
+
+def test_a_notebooks_estimate_has_its_range_and_its_ceiling() -> None:
+    cost = estimate_notebook(settings_of("debug"), "03-SageMaker-Training")
+    assert cost.aws_usd_limit == pytest.approx(2.03)
+    assert "at most 1 job of 60 min = 2.03 USD" in cost.text
+    two = estimate_notebook(settings_of("full", training_instance_count="2"), "03-SageMaker-Training")
+    assert "2 x ml.g5.12xlarge" in two.text
+    assert two.aws_usd_limit == pytest.approx(2 * 10 * 7.09)

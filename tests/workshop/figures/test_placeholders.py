@@ -9,12 +9,14 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from workshop.account import usage
 from workshop.errors import WorkshopError
 from workshop.figures.__main__ import main
+from workshop.figures.estimates import usage_table
 from workshop.figures.placeholders import PLACEHOLDER, Figures
 from workshop.figures.record import FILE_NAME, read_runs, write_run
 from workshop.notebooks.order import list_notebooks
-from workshop.settings import find_repo_dir
+from workshop.settings import find_repo_dir, load_settings
 
 from .conftest import make_run
 
@@ -124,12 +126,34 @@ def test_texts_are_written_with_one_class_with_two_and_with_none(copy: Path) -> 
 
 @pytest.mark.parametrize(
     "comment",
-    ["cell en 09-Gone", "cell fr 04-SageMaker-Inference", "speed en", "total", "column en more"],
+    ["cell en 09-Gone", "cell fr 04-SageMaker-Inference", "speed en", "total", "column en more", "usage fr"],
 )
 def test_a_place_that_asks_for_what_is_not_there_is_named(copy: Path, comment: str) -> None:
     (copy / "README.md").write_text(f"x <!-- measured {comment} -->1<!-- /measured -->")
     with pytest.raises(WorkshopError, match=rf"measured {comment} --> in README\.md"):
         Figures(copy).stale()
+
+
+def test_what_the_modes_take_stands_where_one_decides_and_follows_the_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A longest run, a price or minutes that change make all three texts stale."""
+    texts = {"README.md": "en", "README.ko.md": "ko", "setup/README.md": "en"}
+    for name, language in texts.items():
+        assert f"usage {language}" in placeholders(REPO_DIR / name)
+    monkeypatch.setitem(usage._MINUTES, "04-SageMaker-Inference", (13, 21))
+    stale = {str(path.relative_to(REPO_DIR)): text for path, text in Figures(REPO_DIR).stale().items()}
+    assert set(stale) == set(texts)
+    assert "13 to 21 min" in stale["setup/README.md"]
+
+
+def test_the_table_has_every_notebook_of_every_mode_on_aws() -> None:
+    for language in ("en", "ko"):
+        lines = usage_table(language).splitlines()
+        assert [line.count("|") for line in lines] == [6] * len(lines)
+        for one in usage.usages(load_settings(environ={"WORKSHOP_MODE": "debug"})):
+            (row,) = [line for line in lines if line.startswith(f"| {one.notebook}")]
+            assert one.quota_name.replace(one.instance_type, "TYPE") in row
 
 
 def test_half_a_place_is_named(copy: Path) -> None:
