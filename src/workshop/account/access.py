@@ -9,7 +9,7 @@ from typing import Any
 
 from workshop.account.checks import Check, Line, fail, ok, warn
 from workshop.account.found import reason_of
-from workshop.aws.session import Aws, connect
+from workshop.aws.session import Aws, check_bucket_region, connect
 from workshop.settings import Settings
 
 # What the SageMaker SDK asks of a role before a job; without one of them it refuses the role.
@@ -128,20 +128,17 @@ def bucket(aws: Aws, s3: Any, iam: Any) -> list[Line]:
     """Look at the bucket: whose and where it is, and whether the role and this person may use it."""
     from botocore.exceptions import ClientError
 
-    step = "name another one in workshop.yaml (bucket:), or leave it empty for one that is made"
     try:
         answer = s3.head_bucket(Bucket=aws.bucket, ExpectedBucketOwner=aws.account_id)
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code not in ("404", "NoSuchBucket", "NotFound"):
             found = f"{aws.bucket} is another account's, or you may not look at it ({code})"
+            step = "name another one in workshop.yaml (bucket:), or leave it empty for one that is made"
             return [fail("bucket", found, step)]
         return [ok("bucket", f"{aws.bucket} is not there yet; the first notebook that needs it makes it")]
-    place = answer.get("BucketRegion") or aws.region
-    if place != aws.region:
-        found = f"{aws.bucket} is in {place}, and jobs in {aws.region} do not read it"
-        return [fail("bucket", found, f"set region: {place} in workshop.yaml, or {step}")]
-    return [ok("bucket", f"{aws.bucket}, of this account, in {place}"), *_may_use(aws, iam)]
+    check_bucket_region(aws, answer)
+    return [ok("bucket", f"{aws.bucket}, of this account, in {aws.region}"), *_may_use(aws, iam)]
 
 
 def _may_use(aws: Aws, iam: Any) -> list[Line]:

@@ -1,13 +1,15 @@
-"""Docker, as far as a mode's settings ask for containers on this machine."""
+"""Docker, as far as a mode's settings ask for containers on this machine, and what Studio makes of it."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from workshop.account.checks import Check, Line, failed, ok, warn
 from workshop.account.machine import GIB, needs_gpu
+from workshop.aws import roles
 from workshop.docker import (
     SERVING,
     check_docker,
@@ -30,11 +32,31 @@ IMAGE_GIB = 15
 def container_checks(settings: Settings, notebook: str | None) -> list[Check]:
     """Return what the containers on this machine need; nothing where the settings ask for none."""
     checks = []
+    if roles.METADATA_PATH.is_file():
+        checks.append(Check(subject="sagemaker", look=lambda: _inside_sagemaker(settings, notebook)))
     if settings.use_local_mode and notebook in (None, TRAINING_NOTEBOOK):
         checks.append(Check(subject="local mode", look=lambda: _local_mode(settings)))
     if settings.serve_with == "container" and notebook in (None, SERVING_NOTEBOOK):
         checks.append(Check(subject="serving", look=lambda: _serving(settings, notebook)))
     return checks
+
+
+def _inside_sagemaker(settings: Settings, notebook: str | None) -> Line:
+    """Say where in SageMaker this runs: Studio's containers are not like those of other machines.
+
+    Source: aws/sagemaker-python-sdk, issue 5147.
+    """
+    told = json.loads(roles.METADATA_PATH.read_text(encoding="utf-8"))
+    if "AppType" not in told:  # a notebook instance, which has a Docker of its own
+        return ok("sagemaker", f"{told.get('ResourceName', 'an instance')}, no app of Studio")
+    asks = (settings.use_local_mode and notebook in (None, TRAINING_NOTEBOOK)) or (
+        settings.serve_with == "container" and notebook in (None, SERVING_NOTEBOOK)
+    )
+    if not asks:
+        return ok("sagemaker", f"Studio ({told['AppType']})")
+    found = f"Studio ({told['AppType']}): its containers reach no network but `sagemaker`"
+    step = "run what needs Docker on a notebook instance or an EC2 instance (setup/README.md, Docker)"
+    return warn("sagemaker", found, step)
 
 
 def _local_mode(settings: Settings) -> Line:

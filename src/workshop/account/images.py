@@ -36,10 +36,10 @@ def images_of(settings: Settings, notebook: str | None) -> list[str]:
     ]
     machine = settings.endpoint_instance_type
     for row in (row for row in rows if row.kind == ENDPOINT):
-        engines = (settings.serving_engine,)
+        engines, cuda = (settings.serving_engine,), 13  # the newest, as notebook 04 asks the SDK for it
         if row.notebook.startswith("02-"):  # three containers on one endpoint, which have one CUDA
             engines = (settings.serving_engine, settings.next_serving_engine, "lmi")
-        cuda = common_cuda(engines, machine)
+            cuda = common_cuda(engines, machine)
         images += [
             serving_image(engine, region=settings.region, instance_type=machine, cuda=cuda)
             for engine in engines

@@ -11,6 +11,7 @@ Clients made from it tag what they create and note it in the ledger; see worksho
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -249,7 +250,8 @@ def _make_bucket(aws: Aws) -> None:
 
     s3 = aws.client("s3")
     try:
-        s3.head_bucket(Bucket=aws.bucket, ExpectedBucketOwner=aws.account_id)
+        answer = s3.head_bucket(Bucket=aws.bucket, ExpectedBucketOwner=aws.account_id)
+        check_bucket_region(aws, answer)
         return
     except ClientError as error:
         code = error.response["Error"]["Code"]
@@ -271,6 +273,29 @@ def _make_bucket(aws: Aws) -> None:
             s3.put_bucket_tagging(Bucket=aws.bucket, Tagging={"TagSet": tag_set})
         return
     raise _bucket_error(aws, code)
+
+
+def check_bucket_region(aws: Aws, answer: Mapping[str, Any]) -> None:
+    """Make sure that jobs and endpoints can read a bucket: those of another region's cannot.
+
+    Args:
+        aws: The connection.
+        answer: Of HeadBucket. boto3 finds a bucket wherever it is, so that an upload does not tell.
+
+    Raises:
+        WorkshopError: The bucket is elsewhere.
+
+    Source: SageMaker API reference, S3DataSource ("must be located in same ... region as your training job")
+    and ContainerDefinition (model artifacts "in the same region as the model or endpoint").
+    """
+    place = answer.get("BucketRegion") or aws.region
+    if place != aws.region:
+        raise WorkshopError(
+            found=f"the bucket {aws.bucket} is in {place}",
+            expected=f"a bucket in {aws.region}, where jobs and endpoints of these settings read it",
+            next_step=f"set region: {place} in workshop.yaml, or name another bucket there (bucket:), or "
+            "leave it empty for one that is made",
+        )
 
 
 def _bucket_error(aws: Aws, code: str) -> WorkshopError:

@@ -23,7 +23,7 @@ from workshop.account.doctor import examine, preflight
 from workshop.account.quotas import Need, quota_line, quota_needs
 from workshop.account.usage import usages
 from workshop.aws import local as local_aws
-from workshop.aws.session import Aws
+from workshop.aws.session import Aws, connect
 from workshop.errors import WorkshopError
 from workshop.notebooks.order import list_notebooks
 from workshop.settings import Settings, find_repo_dir, load_settings
@@ -183,10 +183,16 @@ def test_a_bucket_in_another_region_is_told_with_the_region(debug: Settings, run
         Bucket="doctors-bucket-of-seoul",
         CreateBucketConfiguration={"LocationConstraint": "ap-northeast-2"},
     )
-    (line,) = account_lines(with_settings(debug, bucket="doctors-bucket-of-seoul"))["bucket"]
+    settings = with_settings(debug, bucket="doctors-bucket-of-seoul")
+    (line,) = account_lines(settings)["bucket"]
     assert line.status == "FAIL"
-    assert "is in ap-northeast-2, and jobs in us-east-1 do not read it" in line.found
+    assert (
+        "the bucket doctors-bucket-of-seoul is in ap-northeast-2; expected a bucket in us-east-1"
+        in line.found
+    )
     assert "set region: ap-northeast-2 in workshop.yaml" in line.next_step
+    with pytest.raises(WorkshopError, match="is in ap-northeast-2"):
+        connect(settings)
 
 
 def test_a_role_that_may_not_use_the_bucket_is_told(

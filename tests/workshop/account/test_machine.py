@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from workshop.account import machine
 from workshop.account.checks import Check, Line, run_checks
 from workshop.account.containers import container_checks
 from workshop.account.machine import gpu_line, machine_checks, packages
+from workshop.aws import roles
 from workshop.errors import WorkshopError
 from workshop.settings import Settings, find_repo_dir, load_settings
 
@@ -205,6 +207,33 @@ def test_an_image_that_is_missing_is_told_with_the_command_that_fetches_it(
     assert "aws ecr get-login-password --region us-east-1" in line.next_step
     docker(programs)
     assert lines_of(debug)["serving"].status == "OK"
+
+
+@pytest.mark.parametrize(
+    ("told", "changes", "status", "found"),
+    [
+        ({"AppType": "JupyterLab", "SpaceName": "s"}, {}, "WARN", "Studio (JupyterLab): its containers"),
+        ({"AppType": "JupyterLab"}, {"serve_with": "process"}, "OK", "Studio (JupyterLab)"),
+        ({"AppType": "CodeEditor"}, {"serve_with": "process", "use_local_mode": True}, "WARN", "CodeEditor"),
+        ({"ResourceName": "mine", "ResourceArn": "arn:.../mine"}, {}, "OK", "mine, no app of Studio"),
+    ],
+)
+def test_studio_is_told_with_what_its_containers_cannot(
+    debug: Settings,
+    programs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    told: dict[str, str],
+    changes: dict[str, Any],
+    status: str,
+    found: str,
+) -> None:
+    path = tmp_path / "resource-metadata.json"
+    path.write_text(json.dumps(told))
+    monkeypatch.setattr(roles, "METADATA_PATH", path)  # a place that only SageMaker writes to
+    line = lines_of(replace(debug, **changes))["sagemaker"]
+    assert (line.status, found in line.found) == (status, True)
+    assert lines_of(replace(debug, **changes), "04-SageMaker-Inference")["sagemaker"].status == "OK"
 
 
 def test_a_check_that_breaks_or_hangs_is_a_line_of_its_own() -> None:
