@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -370,6 +371,17 @@ class ComponentsState(Entry):
     model_uri: str
     instance_type: str
 
+    @classmethod
+    def new(cls, settings: Settings, model_uri: str, *, notebook: str) -> ComponentsState:
+        """Name an endpoint that nobody has made yet."""
+        return cls(
+            made_at=now_utc(),
+            notebook=notebook,
+            endpoint_name=time.strftime("news-ic-%m%d-%H%M%S"),
+            model_uri=model_uri,
+            instance_type=settings.endpoint_instance_type,
+        )
+
     @property
     def config_name(self) -> str:
         return self.endpoint_name
@@ -393,6 +405,10 @@ class ComponentsState(Entry):
     def components(self) -> tuple[str, str, str]:
         return self.tuned, self.base, self.adapter
 
+    def component(self, model: str) -> str:
+        """Return the name of the component that serves "tuned" or "base"."""
+        return {"tuned": self.tuned, "base": self.base}[model]
+
     @property
     def alarm(self) -> str:
         """CloudWatch alarm that wakes the endpoint up."""
@@ -406,3 +422,7 @@ class ComponentsState(Entry):
     def model(self, version: str) -> str:
         """Return the name of a SageMaker model."""
         return f"{self.endpoint_name}-model-{version}"
+
+    def adapter_key(self, prefix: str) -> str:
+        """Return the key of the adapter's archive in the bucket, below the workshop's prefix."""
+        return f"{prefix}/adapters/{self.adapter}.tar.gz"

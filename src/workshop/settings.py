@@ -69,6 +69,9 @@ class Settings:
         container_num_gpus: GPUs of that machine that a model is spread over, 1 or more.
         num_endpoint_articles: Unseen articles that an endpoint summarises, 1 or more.
         endpoint_timeout_s: Longest wait for an instance that starts and loads a model, in seconds.
+        endpoint_max_instances: That the endpoint for inference components may grow to, 1 or more.
+        keep_endpoint: Leave that endpoint for the next notebook, at its price by the hour, instead of
+            deleting it at a notebook's end.
         component_num_gpus: GPUs of each copy of an inference component, 1 or more.
         scaling_timeout_s: Longest wait for automatic scaling (quarters of an hour on AWS), in seconds.
         metric_period_s: Of the points that are drawn of CloudWatch's metrics, in seconds.
@@ -119,6 +122,8 @@ class Settings:
     container_num_gpus: int
     num_endpoint_articles: int
     endpoint_timeout_s: int
+    endpoint_max_instances: int
+    keep_endpoint: bool
     component_num_gpus: int
     scaling_timeout_s: int
     metric_period_s: int

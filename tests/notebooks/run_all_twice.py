@@ -23,12 +23,17 @@ import botocore
 import nbformat
 from recorded_notebook import Recorder
 
+_COMPONENTS = ("CreateModel", "CreateEndpointConfig", "CreateEndpoint", "CreateInferenceComponent")
 CREATING = {
     "03-SageMaker-Training": ("CreateTrainingJob",),
     "03-1-Option-SageMaker-Training": ("CreateTrainingJob",),
     "04-SageMaker-Inference": ("CreateModel", "CreateEndpointConfig", "CreateEndpoint"),
+    "02-SageMaker-Inference-Component": _COMPONENTS,
+    "02-1-Option-Adapter-AB": _COMPONENTS,
+    "02-2-Option-Rolling-Update": _COMPONENTS,
+    "02-3-Option-Scale-to-Zero": _COMPONENTS,
 }
-_DELETING = ("delete_", "assert not left")
+_DELETING = ("delete_", "assert not left", "assert bool(left)")
 
 
 class KernelDiedError(Exception):

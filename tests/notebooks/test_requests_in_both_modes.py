@@ -26,6 +26,9 @@ FOLDERS = {
     "03-1-Option-SageMaker-Training": TRAINING,
     "04-SageMaker-Inference": TRAINING,
     "02-SageMaker-Inference-Component": SERVING,
+    "02-1-Option-Adapter-AB": SERVING,
+    "02-2-Option-Rolling-Update": SERVING,
+    "02-3-Option-Scale-to-Zero": SERVING,
     "99-Cleanup": "",
 }
 NAMES = tuple(FOLDERS)
@@ -156,6 +159,24 @@ def test_what_goes_to_sagemaker_is_valid(recorded: dict[str, dict[str, Requests]
     assert any(request["operation"].startswith("Create") for request in requests) is (name in CREATING)
     for request in requests:
         check_request(request["operation"], request["params"])
+
+
+def creations(requests: Requests) -> set[str]:
+    """Return what was created on SageMaker, with a name in place of the endpoint's own."""
+    created = [one for one in requests if one.get("operation", "").startswith("Create")]
+    (endpoint,) = (one["params"] for one in created if one["operation"] == "CreateEndpoint")
+    texts = {json.dumps([one["operation"], one["params"]], sort_keys=True) for one in created}
+    return {text.replace(endpoint["EndpointName"], "NEWS") for text in texts}
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("mode", ["sample", "full"])
+def test_an_endpoint_is_brought_up_by_the_requests_that_notebook_02_shows(
+    recorded: dict[str, dict[str, Requests]], mode: str
+) -> None:
+    shown = creations(recorded[mode]["02-SageMaker-Inference-Component"])
+    assert len(shown) == 7  # three models, configuration, endpoint, two components
+    assert shown < creations(recorded[mode]["02-1-Option-Adapter-AB"])
 
 
 def test_the_cleanup_of_a_walk_only_asks(recorded: dict[str, dict[str, Requests]]) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,15 @@ from workshop.settings import load_settings
 from workshop.state import State
 
 PROGRAM = Path(__file__).with_name("run_all_twice.py")
-NOTEBOOKS = ("03-SageMaker-Training", "03-1-Option-SageMaker-Training", "04-SageMaker-Inference")
+NOTEBOOKS = (
+    "03-SageMaker-Training",
+    "03-1-Option-SageMaker-Training",
+    "04-SageMaker-Inference",
+    "02-SageMaker-Inference-Component",
+    "02-1-Option-Adapter-AB",
+    "02-2-Option-Rolling-Update",
+    "02-3-Option-Scale-to-Zero",
+)
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +71,34 @@ def test_a_notebook_makes_each_thing_once(home: Path, name: str, operations: lis
     assert {operation: len(names) for operation, names in asked.items()} == dict.fromkeys(operations, 1)
 
 
-def test_what_was_made_is_deleted_in_the_end(home: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "models", "components"),
+    [
+        ("02-SageMaker-Inference-Component", "tuned next base", {"tuned": 1, "base": 1}),
+        # Three wrong ones are asked for on purpose.
+        (
+            "02-1-Option-Adapter-AB",
+            "tuned next base",
+            {"tuned": 1, "base": 1, "adapter": 1, "wrong": 3},
+        ),
+        # The second time it serves what the first has updated it to: it is deleted, and made again.
+        ("02-2-Option-Rolling-Update", "tuned next base broken", {"tuned": 2}),
+        ("02-3-Option-Scale-to-Zero", "tuned next base", {"tuned": 1}),
+    ],
+)
+def test_a_notebook_about_components_makes_one_endpoint(
+    home: Path, name: str, models: str, components: dict[str, int]
+) -> None:
+    asked = json.loads((home / "asked.json").read_text())[name]
+    (endpoint,) = asked["CreateEndpoint"]
+    assert asked["CreateEndpointConfig"] == [endpoint]
+    assert sorted(asked["CreateModel"]) == sorted(f"{endpoint}-model-{model}" for model in models.split())
+    assert Counter(asked["CreateInferenceComponent"]) == {
+        f"{endpoint}-{suffix}": num for suffix, num in components.items()
+    }
+
+
+@pytest.mark.parametrize("entry", ["endpoint", "components"])
+def test_what_was_made_is_deleted_in_the_end(home: Path, entry: str) -> None:
     environ = {"WORKSHOP_MODE": "sample", "WORKSHOP_HOME": str(home), **SHORT}
-    assert not State.load(load_settings(environ=environ)).has("endpoint")
+    assert not State.load(load_settings(environ=environ)).has(entry)

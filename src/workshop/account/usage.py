@@ -87,13 +87,12 @@ def usages(settings: Settings) -> list[Usage]:
         found.append(_local_training(settings))
     found.append(_training(settings))
     found.append(_long_run(settings))
-    found.append(_endpoint(settings, "04-SageMaker-Inference"))
+    found.append(_endpoint(settings))
     if settings.serve_with == "container":
         found.append(_local_serving(settings))
-    found.append(_endpoint(settings, "02-SageMaker-Inference-Component"))
     for notebook in _MINUTES:
-        if "-Option-" in notebook:
-            found.append(_endpoint(settings, notebook, is_optional=True))
+        if notebook.startswith("02-"):
+            found.append(_components(settings, notebook))
     return found
 
 
@@ -236,11 +235,22 @@ def _job_minutes(
     return None if seconds is None else (seconds[0] / 60, seconds[1] / 60)
 
 
-def _endpoint(settings: Settings, notebook: str, *, is_optional: bool = False) -> Usage:
+def _endpoint(settings: Settings) -> Usage:
+    notebook = "04-SageMaker-Inference"
     return Usage(
         notebook=notebook,
         kind=ENDPOINT,
         instance_type=settings.endpoint_instance_type,
         minutes=_MINUTES[notebook],
-        is_optional=is_optional,
+    )
+
+
+def _components(settings: Settings, notebook: str) -> Usage:
+    return Usage(
+        notebook=notebook,
+        kind=ENDPOINT,
+        instance_type=settings.endpoint_instance_type,
+        count=settings.endpoint_max_instances,
+        minutes=_MINUTES[notebook],
+        is_optional="-Option-" in notebook,
     )

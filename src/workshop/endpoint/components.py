@@ -10,6 +10,7 @@ from workshop.aws.session import Aws
 from workshop.aws.waits import Wait
 from workshop.endpoint.endpoints import last_lines_of
 from workshop.errors import WorkshopError
+from workshop.settings import Settings
 from workshop.view.process_output import NUM_ERROR_LINES, last_lines
 
 if TYPE_CHECKING:
@@ -40,6 +41,46 @@ def wait_for_component(aws: Aws, name: str, *, timeout_s: float) -> dict[str, An
         text=_text,
         failure=lambda one: _failure(aws, one),
     )
+
+
+def wait_until_settled(aws: Aws, name: str) -> dict[str, Any]:
+    """Show a component's status until nothing changes it: what an earlier cell or kernel began is followed.
+
+    Returns:
+        Its DescribeInferenceComponent, which may have failed.
+
+    Raises:
+        WorkshopError: The wait timed out.
+    """
+    timeout_s = update_timeout_s(aws.settings)
+    return _wait(aws, name, "the end of its change", timeout_s=timeout_s, setting="endpoint_timeout_s").until(
+        lambda: _described(aws, name),
+        is_done=lambda one: one["InferenceComponentStatus"] not in ("Creating", "Updating"),
+        text=_text,
+    )
+
+
+def is_update_needed(aws: Aws, name: str, model: str) -> bool:
+    """Tell whether a component has to be asked to serve a model: not while it is updated, and not twice.
+
+    Args:
+        model: Name of the SageMaker model.
+    """
+    described = _described(aws, name)
+    if described["InferenceComponentStatus"] == "Updating":
+        print(f"{name} is being updated already: that update is followed")
+        return False
+    return described["Specification"].get("ModelName") != model
+
+
+def update_timeout_s(settings: Settings, *, num_batches: int = 2, wait_s: float = 60) -> float:
+    """Return the longest wait for a rolling update, in seconds.
+
+    Args:
+        num_batches: Each brings up copies of its own, which may take endpoint_timeout_s, and is then watched.
+        wait_s: WaitIntervalInSeconds: how long.
+    """
+    return num_batches * (settings.endpoint_timeout_s + wait_s)
 
 
 def wait_for_copies(aws: Aws, name: str, num_copies: int, *, timeout_s: float) -> dict[str, Any]:

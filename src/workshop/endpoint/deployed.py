@@ -63,15 +63,15 @@ def keep_endpoint(
         config_name=recorded.config_name,
         model_name=recorded.model_name,
     )
-    differences = [
+    found = [
         *model_differences(
             aws, made.model_name, image=image, environment=environment, model_uri=made.model_uri
         ),
         *_config_differences(aws, made, ami_version),
         *_endpoint_differences(aws, made),
     ]
-    if differences:
-        raise _changed(made, differences)
+    if found:
+        raise made_of_something_else(made.endpoint_name, found, under="Delete (section 8)")
     if made != recorded:
         state.endpoint = made
         state.save()
@@ -88,8 +88,8 @@ def model_differences(
     container = model["PrimaryContainer"]
     source = container.get("ModelDataSource", {}).get("S3DataSource", {}).get("S3Uri", NOT_SET)
     is_there = {"weights": source.rstrip("/"), "image": container.get("Image", NOT_SET)}
-    yield from _differences(is_there, {"weights": model_uri.rstrip("/"), "image": image})
-    yield from _differences(container.get("Environment", {}), environment)
+    yield from differences(is_there, {"weights": model_uri.rstrip("/"), "image": image})
+    yield from differences(container.get("Environment", {}), environment)
 
 
 def _config_differences(aws: Aws, made: EndpointState, ami_version: str | None) -> Iterator[Difference]:
@@ -98,7 +98,7 @@ def _config_differences(aws: Aws, made: EndpointState, ami_version: str | None) 
     )
     for variant in config["ProductionVariants"] if config else ():
         wanted = {"InstanceType": made.instance_type, "InferenceAmiVersion": ami_version or NOT_SET}
-        yield from _differences({name: variant.get(name, NOT_SET) for name in wanted}, wanted)
+        yield from differences({name: variant.get(name, NOT_SET) for name in wanted}, wanted)
 
 
 def _endpoint_differences(aws: Aws, made: EndpointState) -> Iterator[Difference]:
@@ -110,26 +110,30 @@ def _endpoint_differences(aws: Aws, made: EndpointState) -> Iterator[Difference]
         return
     # While it is created or after it failed AWS may name none.
     config_name = endpoint.get("EndpointConfigName", made.config_name)
-    yield from _differences({"configuration": config_name}, {"configuration": made.config_name})
+    yield from differences({"configuration": config_name}, {"configuration": made.config_name})
 
 
-def _differences(is_there: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[Difference]:
+def differences(is_there: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[Difference]:
+    """Yield each name whose value is not the one that is wanted, with both."""
     for name in {**is_there, **wanted}:
         pair = is_there.get(name, NOT_SET), wanted.get(name, NOT_SET)
         if pair[0] != pair[1]:
             yield name, *pair
 
 
-def _changed(made: EndpointState, differences: list[Difference]) -> WorkshopError:
-    values = {
-        f"{name} {index}": value for name, *pair in differences for index, value in enumerate(map(str, pair))
-    }
+def made_of_something_else(name: str, found: list[Difference], *, under: str) -> WorkshopError:
+    """Return the error that says what of something is not as it is wanted, without secrets.
+
+    Args:
+        under: Heading of the cell that deletes it.
+    """
+    values = {f"{what} {index}": value for what, *pair in found for index, value in enumerate(map(str, pair))}
     hide = hider({**os.environ, **values})
-    there = "\n".join(f"  {name} = {value}" for name, value, _ in differences)
-    wanted = "\n".join(f"  {name} = {value}" for name, _, value in differences)
+    there = "\n".join(f"  {what} = {value}" for what, value, _ in found)
+    wanted = "\n".join(f"  {what} = {value}" for what, _, value in found)
     return WorkshopError(
-        found=hide(f"{made.endpoint_name} is there already, made of something else:\n{there}"),
+        found=hide(f"{name} is there already, made of something else:\n{there}"),
         expected=hide(f"what notebook 03 and workshop.yaml ask for by now:\n{wanted}"),
-        next_step="delete it with the cell under Delete (section 8), then run the notebook again; or change "
+        next_step=f"delete it with the cell under {under}, then run the notebook again; or change "
         "back what was changed. Until then it stays, and an endpoint costs",
     )

@@ -66,6 +66,13 @@ def test_two_machines_want_a_quota_of_two() -> None:
     )
 
 
+def test_an_endpoint_that_may_grow_wants_a_quota_for_all_its_instances() -> None:
+    grown = quotas_needed(settings_of("debug", endpoint_max_instances="2"))
+    assert grown["ml.g6.12xlarge for endpoint usage"] == 2
+    assert usage_of("debug", "02-2-Option-Rolling-Update", endpoint_max_instances="2").is_optional
+    assert usage_of("debug", "04-SageMaker-Inference", endpoint_max_instances="2").count == 1
+
+
 def test_spot_counts_in_a_quota_of_its_own() -> None:
     spot = usage_of("debug", "03-SageMaker-Training", use_spot="true")
     assert spot.kind == SPOT_TRAINING_JOB
