@@ -15,7 +15,7 @@ export OMP_NUM_THREADS ?= $(shell echo $$((($(CORES) + 1) / 2)))
 # the SageMaker SDK), 1.1 of 5.0 s of a training process's imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help sample doctor test lab check format figures tables base bench cleanup stop clean
+.PHONY: help sample doctor test lab check format figures tables base bench cost cleanup stop clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ base: $(NOTEBOOKS) ## rebuild the small base model in src/sample/base/model (30 
 
 bench: $(NOTEBOOKS) ## print timings measured on this machine (they are never asserted)
 	$(PY) -m pytest -s -o python_files='bench_*.py' tests/benchmarks
+
+cost: $(NOTEBOOKS) ## what of the workshop is alive in your account, since when, and what it has cost; MODE=debug
+	$(if $(MODE),WORKSHOP_MODE=$(MODE)) $(PY) -m workshop.account.spending
 
 cleanup: $(NOTEBOOKS) ## list what the workshop has in your account and its cost; CONFIRM=mine, ... deletes
 	$(if $(CONFIRM),WORKSHOP_CLEANUP_CONFIRMED="$(CONFIRM)") $(PY) -m workshop.account.cleanup

@@ -7,13 +7,11 @@ import os
 import sys
 from difflib import get_close_matches
 
-from workshop.aws.ledger import Ledger
+from workshop.account.alive import alive
 from workshop.errors import WorkshopError
 from workshop.notebooks.order import list_notebooks
 from workshop.settings import Settings, load_settings
 
-# These cost until they are deleted; a training job ends by itself.
-COST_BY_THE_HOUR = ("Endpoint", "InferenceComponent", "NotebookInstance")
 # HF_HUB_OFFLINE is left alone: with it huggingface_hub's client refuses even a server on this machine.
 LOCAL_ONLY_VARIABLES = {"HF_HUB_DISABLE_TELEMETRY": "1", "AWS_EC2_METADATA_DISABLED": "true"}
 
@@ -66,14 +64,12 @@ def summary(settings: Settings) -> dict[str, str]:
 
 
 def _cost_so_far(settings: Settings) -> str:
-    """Say what is known: the bill is AWS's, but what may still be running stands in the ledger."""
+    """Say what is known without asking AWS: not its bill, but what may still be running."""
     if settings.mode == "sample":
         return "0.00 USD (sample: nothing leaves this machine)"
-    cost = "not known here: see Billing in the AWS console"
-    paths = sorted(settings.home.glob(f"ledger-*-{settings.region}.jsonl"))
-    entries = [entry for path in paths for entry in Ledger(path).entries()]
-    left = [entry.name for entry in entries if entry.kind in COST_BY_THE_HOUR and entry.may_exist]
-    return cost if not left else f"{cost}; created and not deleted yet: {', '.join(left)}"
+    running = "; ".join(one.text(settings) for one in alive(settings))
+    cost = "on AWS's bill (`make cost` asks what is alive)"
+    return f"{cost}; created here and not deleted yet: {running}" if running else cost
 
 
 def _check_notebook_name(settings: Settings, notebook_name: str) -> None:

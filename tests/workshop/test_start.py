@@ -117,7 +117,12 @@ def test_what_still_costs_is_named(repo_dir: Path) -> None:
     ):
         ledger.created(ledger.begin(kind, name, "us-east-1", {}), "arn", "")
     ledger.ended("Endpoint", "news-1", "DeleteEndpoint")
-    assert summary(settings)["cost so far"].endswith("created and not deleted yet: news-2")
+    shown = summary(settings)["cost so far"]
+    assert (
+        "not deleted yet: Endpoint news-2 for 0 min: about 0.00 USD, 5.75 USD an hour (ml.g6.12xlarge)"
+        in shown
+    )
+    assert "news-1" not in shown
     assert summary(settings)["AWS"] == "your account in us-east-1"
     other_region = dataclasses.replace(settings, region="ap-northeast-2")
     assert "news-2" not in summary(other_region)["cost so far"]

@@ -8,7 +8,7 @@ what has, by the ledger, and alarms by the mark in their description.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from workshop.account.found import Found, Listing, Problem, noted, now
@@ -17,11 +17,13 @@ from workshop.account.ownership import MODE_TAG, TAG, Ownership
 from workshop.account.storage import find_storage
 from workshop.aws.resources import described_or_none, is_missing
 from workshop.aws.session import PREFIX, Aws
-from workshop.cost import estimate
 from workshop.endpoint.components import copies_of, instances_of, is_adapter
+from workshop.prices import ENDPOINT, TRAINING_JOB, price_of
 
 KINDS = ("TrainingJob", "InferenceComponent", "Endpoint", "EndpointConfig", "Model")
-_RUNNING = ("InProgress", "Stopping")
+_RUNNING, _ENDED = ("InProgress", "Stopping"), ("Completed", "Failed", "Stopped")
+JOBS_OF_DAYS = 30
+"""So far back `find_paid` looks for jobs that have ended: each is a question for its tags."""
 
 
 def find(aws: Aws) -> Listing:
@@ -55,10 +57,30 @@ def find_running(aws: Aws) -> list[str]:
     return [one.name for kind in kinds for one in _find_kind(aws, ownership, kind, problems)]
 
 
-def _find_kind(aws: Aws, ownership: Ownership, kind: str, problems: list[Problem]) -> list[Found]:
+def find_paid(aws: Aws) -> Listing:
+    """Return the endpoints and jobs that are there, and the jobs that have ended lately, of every mode."""
+    ownership, problems = Ownership(aws), []
+    since = now() - timedelta(days=JOBS_OF_DAYS)
+    found = [
+        *_find_kind(aws, ownership, "Endpoint", problems),
+        *_find_kind(aws, ownership, "TrainingJob", problems),
+        *_find_kind(aws, ownership, "TrainingJob", problems, ended_since=since),
+    ]
+    return Listing(found=found, problems=problems, at=now())
+
+
+def _find_kind(
+    aws: Aws,
+    ownership: Ownership,
+    kind: str,
+    problems: list[Problem],
+    *,
+    ended_since: datetime | None = None,
+) -> list[Found]:
     found: list[Found] = []
+    details = {"is_adapter": False, "has_ended": ended_since is not None}
     with noted(problems, f"the list of {kind}s"):
-        for item in _items(aws, kind):
+        for item in _items(aws, kind, ended_since):
             name, made_at = item[f"{kind}Name"], item["CreationTime"]
             tags = _tags(aws, item[f"{kind}Arn"], problems)
             sources = ownership.sources(kind, name, tags, made_at)
@@ -69,16 +91,17 @@ def _find_kind(aws: Aws, ownership: Ownership, kind: str, problems: list[Problem
             with noted(problems, f"{kind} {name}"):
                 more = _MORE[kind](aws, name, made_at) if kind in _MORE else {}
             one = {"kind": kind, "name": name, "sources": sources, "mode": mode, "made_at": made_at}
-            found.append(Found(**one, **({"details": {"is_adapter": False}} | more)))
+            found.append(Found(**one, **({"details": details} | more)))
     return found
 
 
-def _items(aws: Aws, kind: str) -> Iterator[dict[str, Any]]:
-    """Yield AWS's summaries of a kind; of training jobs those that run."""
+def _items(aws: Aws, kind: str, ended_since: datetime | None) -> Iterator[dict[str, Any]]:
+    """Yield AWS's summaries of a kind; of training jobs those that run, or those since a time that do not."""
     sagemaker = aws.client("sagemaker")
     if kind == "TrainingJob":
-        for status in _RUNNING:
-            pages = sagemaker.get_paginator("list_training_jobs").paginate(StatusEquals=status)
+        after = {} if ended_since is None else {"CreationTimeAfter": ended_since}
+        for status in _RUNNING if ended_since is None else _ENDED:
+            pages = sagemaker.get_paginator("list_training_jobs").paginate(StatusEquals=status, **after)
             for page in pages:
                 yield from page["TrainingJobSummaries"]
         return
@@ -115,7 +138,13 @@ def _job(aws: Aws, name: str, made_at: datetime) -> dict[str, Any]:
     machines = [(resources.get("InstanceType", ""), resources.get("InstanceCount", 1))]
     started_at = described.get("TrainingStartTime")  # before that nothing is paid
     what = f"{described['TrainingJobStatus']}, {_machines_text(machines)}"
-    return {"what": what, **_cost(aws, machines, started_at)}
+    if described["TrainingJobStatus"] not in _ENDED:
+        return {"what": what, **_cost(aws, TRAINING_JOB, machines, started_at)}
+    # Of each instance, as AWS bills it: less than the time it ran where spot saved something.
+    billed_s = described.get("BillableTimeInSeconds", 0)
+    per_hour = _cost(aws, TRAINING_JOB, machines, None)["usd_per_hour"]
+    usd = None if per_hour is None else per_hour * billed_s / 3600
+    return {"what": f"{what}, {billed_s:,} s billed", "usd_per_hour": 0.0, "usd_so_far": usd}
 
 
 def _endpoint(aws: Aws, name: str, made_at: datetime) -> dict[str, Any]:
@@ -133,7 +162,7 @@ def _endpoint(aws: Aws, name: str, made_at: datetime) -> dict[str, Any]:
         for variant in described.get("ProductionVariants", ())
     ]
     what = f"{described['EndpointStatus']}, {_machines_text(machines)}"
-    return {"what": what, **_cost(aws, machines, made_at)}
+    return {"what": what, **_cost(aws, ENDPOINT, machines, made_at)}
 
 
 def _component(aws: Aws, name: str, made_at: datetime) -> dict[str, Any]:
@@ -151,14 +180,18 @@ def _machines_text(machines: list[tuple[str, int]]) -> str:
     return " + ".join(f"{count} x {kind or 'unknown type'}" for kind, count in machines) or "no machine"
 
 
-def _cost(aws: Aws, machines: list[tuple[str, int]], since: datetime | None) -> dict[str, float | None]:
+def _cost(
+    aws: Aws, use: str, machines: list[tuple[str, int]], since: datetime | None
+) -> dict[str, float | None]:
     """Return what machines cost on AWS an hour, and since a time at their present number."""
     hours = (now() - since).total_seconds() / 3600 if since else 0.0
-    prices = [
-        estimate(aws.settings, kind, count=count, hours=1).aws_usd if count else 0.0
+    prices = {
+        kind: price_of(aws.settings, kind, use, session=aws.boto_session).usd_per_hour
         for kind, count in machines
-    ]
-    per_hour = None if None in prices else sum(prices)
+        if count
+    }
+    is_known = None not in prices.values()
+    per_hour = sum(count * prices[kind] for kind, count in machines if count) if is_known else None
     return {"usd_per_hour": per_hour, "usd_so_far": None if per_hour is None else per_hour * hours}
 
 

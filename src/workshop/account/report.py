@@ -19,7 +19,7 @@ def listing_text(settings: Settings, listing: Listing) -> str:
     head = f"{len(listing.found)} found of the workshop in {where}, {listing.at:%Y-%m-%d %H:%M} UTC"
     lines = [
         head,
-        *_table(settings, listing),
+        *table_lines(settings, listing),
         *_total(settings, listing.found),
         *problem_lines(listing.problems),
     ]
@@ -63,7 +63,8 @@ def words_for(found: Sequence[Found], mode: str) -> list[str]:
     ]
 
 
-def _table(settings: Settings, listing: Listing) -> list[str]:
+def table_lines(settings: Settings, listing: Listing) -> list[str]:
+    """Return a line for each thing, below a line of heads; none when there is nothing."""
     rows = [_COLUMNS, *(_row(one, settings, listing.at) for one in listing.found)]
     if len(rows) == 1:
         return []
@@ -76,7 +77,7 @@ def _table(settings: Settings, listing: Listing) -> list[str]:
 
 def _row(one: Found, settings: Settings, at: datetime) -> tuple[str, ...]:
     mode = "" if one.mode == settings.mode else f" (mode {one.mode})"
-    is_priced = one.usd_per_hour is None or one.usd_per_hour > 0
+    is_priced = None in (one.usd_per_hour, one.usd_so_far) or one.usd_per_hour > 0 or one.usd_so_far > 0
     return (
         one.word or one.kind,
         masked(one.name) + mode,

@@ -1,0 +1,94 @@
+"""What costs is listed with what it has cost, jobs that have ended included, and nothing is changed."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+from tests.workshop.account.conftest import Machine
+from tests.workshop.account.foreign import JOBS, OURS, Foreign, endpoint_variant, job_request
+
+from workshop.account.finding import find_paid
+from workshop.account.found import Listing
+from workshop.account.spending import spending_text
+from workshop.aws.session import PREFIX, Aws
+
+
+def listed(aws: Aws) -> tuple[Listing, str]:
+    listing = find_paid(aws)
+    return listing, spending_text(aws.settings, listing)
+
+
+def make_job(aws: Aws, name: str, program: str, **members: object) -> None:
+    aws.client("s3").put_object(Bucket=OURS, Key=f"{PREFIX}/{name}/program.py", Body=program.encode())
+    request = job_request(name, OURS, f"{PREFIX}/{name}", f"s3://{OURS}/{PREFIX}/training")
+    aws.client("sagemaker").create_training_job(**{**request, **members})
+
+
+def wait_for(aws: Aws, name: str) -> None:
+    aws.client("sagemaker").get_waiter("training_job_completed_or_stopped").wait(
+        TrainingJobName=name, WaiterConfig={"Delay": 0.05, "MaxAttempts": 6000}
+    )
+
+
+def test_what_is_alive_and_what_has_ended_is_listed_with_its_cost(foreign: Foreign, machine: Machine) -> None:
+    aws = machine(needs_bucket=True)
+    sagemaker = aws.client("sagemaker")
+    make_job(aws, "news-ended", "pass")
+    wait_for(aws, "news-ended")
+    two = {"InstanceType": "ml.g5.16xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1}
+    make_job(aws, "news-unknown", "pass", ResourceConfig=two)
+    wait_for(aws, "news-unknown")
+    make_job(aws, "news-runs", "import time\nprint('runs', flush=True)\ntime.sleep(3600)")
+    sagemaker.create_endpoint_config(
+        EndpointConfigName="news-cost",
+        ProductionVariants=[endpoint_variant()],
+        ExecutionRoleArn="arn:aws:iam::000000000000:role/workshop",
+    )
+    sagemaker.create_endpoint(EndpointName="news-cost", EndpointConfigName="news-cost")
+    before = foreign.everything()
+    listing, text = listed(aws)
+    by_name = {one.name: one for one in listing.found}
+    assert set(by_name) == {"news-ended", "news-unknown", "news-runs", "news-cost"}
+    billed_s = sagemaker.describe_training_job(TrainingJobName="news-ended")["BillableTimeInSeconds"]
+    assert by_name["news-ended"].usd_so_far == 2.03 * billed_s / 3600
+    assert f"Completed, 1 x ml.g5.4xlarge, {billed_s} s billed" in text
+    assert by_name["news-unknown"].usd_so_far is None
+    assert "not counted, since their price is not known: news-unknown" in text
+    assert by_name["news-cost"].usd_per_hour in (0, 7.09)  # its one machine comes when it is there
+    assert by_name["news-runs"].usd_per_hour == 2.03
+    assert "2 alive of the workshop in us-east-1" in text
+    assert re.search(r"^\d+\.\d\d USD by the 2 jobs of the last 30 days that have ended$", text, re.MULTILINE)
+    assert "theirs" not in text
+    assert foreign.everything() == before
+    sagemaker.stop_training_job(TrainingJobName="news-runs")
+    wait_for(aws, "news-runs")
+    listing, text = listed(aws)
+    assert "1 alive" in text
+    assert "by the 3 jobs of" in text
+    sagemaker.delete_endpoint(EndpointName="news-cost")
+
+
+def test_another_machine_sees_the_same_by_the_tags(foreign: Foreign, machine: Machine) -> None:
+    make_job(machine("first", needs_bucket=True), "news-tagged", "pass")
+    wait_for(machine("first"), "news-tagged")
+    listing, _ = listed(machine("second"))
+    assert "news-tagged" in [one.name for one in listing.found]
+    (one,) = [one for one in listing.found if one.name == "news-tagged"]
+    assert one.sources == ("tag",)
+    assert JOBS  # the logs of these jobs stay: nothing was deleted
+
+
+def test_the_command_lists_in_a_terminal(machine: Machine) -> None:
+    aws = machine()
+    done = subprocess.run(
+        [sys.executable, "-m", "workshop.account.spending"],
+        env={**os.environ, "WORKSHOP_MODE": "debug", "WORKSHOP_HOME": str(aws.settings.workshop_home)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "alive of the workshop in us-east-1" in done.stdout
+    assert "What counts is AWS's bill" in done.stdout
