@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from workshop.account.access import access_checks, asked, brief_client, identity
 from workshop.account.base_model import base_model_line
 from workshop.account.checks import Check, Line, run_checks, warn
-from workshop.account.containers import container_checks
+from workshop.account.containers import TRAINING_NOTEBOOK, container_checks
 from workshop.account.images import image_line, images_of
 from workshop.account.machine import machine_checks
 from workshop.account.quotas import quota_lines
@@ -24,7 +24,7 @@ from workshop.aws.session import Aws
 from workshop.errors import WorkshopError
 from workshop.settings import Settings, load_settings
 
-UPLOADING_NOTEBOOKS = ("03-SageMaker-Training", "03-1-Option-SageMaker-Training")
+UPLOADING_NOTEBOOKS = (TRAINING_NOTEBOOK, "03-1-Option-SageMaker-Training")
 """They bring the base model to S3."""
 
 
@@ -51,9 +51,10 @@ def examine(settings: Settings, notebook: str | None = None) -> Iterator[Line]:
 def _account_checks(aws: Aws, notebook: str | None) -> list[Check]:
     """Return what the account is asked; its clients are made here, one after the other."""
     rows = [row for row in usages(aws.settings) if notebook in (None, row.notebook)]
-    makes = any(row.kind != NOTEBOOK_INSTANCE for row in rows)
-    checks = access_checks(aws, needs_role=makes)
-    if not makes:
+    # Local Mode gives the training container the role, and fetches its image, as a job would.
+    needs_role = any(row.kind != NOTEBOOK_INSTANCE or row.notebook == TRAINING_NOTEBOOK for row in rows)
+    checks = access_checks(aws, needs_role=needs_role)
+    if not needs_role:
         return checks
     quotas, ecr = brief_client(aws, "service-quotas"), brief_client(aws, "ecr")
     look = asked("quota", "servicequotas", lambda: quota_lines(aws, quotas, notebook))

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from workshop.account.checks import Line, fail, ok
+from workshop.account.containers import TRAINING_NOTEBOOK
 from workshop.account.usage import ENDPOINT, SPOT_TRAINING_JOB, TRAINING_JOB, usages
 from workshop.serving.engines import REGISTRY_ACCOUNT, REGISTRY_REGIONS, common_cuda, serving_image
 from workshop.settings import Settings
@@ -32,7 +33,7 @@ def images_of(settings: Settings, notebook: str | None) -> list[str]:
     images = [
         training_image(settings.region, row.instance_type)
         for row in rows
-        if row.kind in (TRAINING_JOB, SPOT_TRAINING_JOB)
+        if row.kind in (TRAINING_JOB, SPOT_TRAINING_JOB) or row.notebook == TRAINING_NOTEBOOK
     ]
     machine = settings.endpoint_instance_type
     for row in (row for row in rows if row.kind == ENDPOINT):

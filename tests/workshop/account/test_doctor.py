@@ -120,6 +120,24 @@ def test_each_notebook_is_asked_for_what_it_uses(debug: Settings) -> None:
     assert not {"role", "quota", "image"} & here.keys(), "it makes nothing on AWS"
 
 
+def test_local_mode_needs_the_role_and_the_image_of_a_job_and_no_quota(debug: Settings) -> None:
+    lines = account_lines(with_settings(debug, use_local_mode="true"))
+    assert {"role", "image", "local mode"} <= lines.keys()
+    assert "quota" not in lines
+
+
+@pytest.mark.parametrize("path", list_notebooks(find_repo_dir() / "notebook"), ids=lambda path: path.stem)
+def test_every_notebook_looks_before_it_connects(path: Path) -> None:
+    """99-Cleanup connects to delete, and has to when everything else fails."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    look, connecting = f'preflight(settings, "{path.stem}")\n', "aws = connect(settings)"
+    if path.stem != "99-Cleanup" and "connect(settings" in code:
+        assert look + connecting in code
+    spends = {row.notebook for row in usages(load_settings(environ={"WORKSHOP_MODE": "full"}))}
+    assert path.stem not in spends or look in code or "connect" not in code
+
+
 # the role
 
 
