@@ -7,6 +7,8 @@ table in the READMEs read this one list.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workshop.cost import Estimate, estimate
@@ -157,11 +159,14 @@ def num_epochs_of(settings: Settings, recipe: str) -> float:
         settings: Know where recipes are.
         recipe: File name under src/train/recipes.
     """
+    return _num_epochs(settings.recipe_path.parent / recipe)
+
+
+@cache
+def _num_epochs(path: Path) -> float:
     import yaml
 
-    return yaml.safe_load((settings.recipe_path.parent / recipe).read_text(encoding="utf-8"))[
-        "num_train_epochs"
-    ]
+    return yaml.safe_load(path.read_text(encoding="utf-8"))["num_train_epochs"]
 
 
 def _local_training(settings: Settings) -> Usage:

@@ -6,6 +6,7 @@ From the list that notebooks and `make doctor` read, at the prices of the dated 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from itertools import pairwise
 
 from workshop.account.usage import Usage, estimate_usage, usages, whole_visit
@@ -29,6 +30,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "optional": " (optional)",
         "same": "the same",
         "unknown": "price not known",
+        "untimed": "time not known",
         "visit": "**all but the optional ones**",
     },
     "ko": {
@@ -45,6 +47,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "optional": "(선택)",
         "same": "같음",
         "unknown": "가격 모름",
+        "untimed": "시간 모름",
         "visit": "**선택을 뺀 전부**",
     },
 }
@@ -53,8 +56,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
 def usage_table(language: str) -> str:
     """Return the table as Markdown, in "en" or "ko"."""
     words = _WORDS[language]
-    settings = {mode: load_settings(environ={"WORKSHOP_MODE": mode}) for mode in MODES}
-    by_mode = {mode: {one.notebook: one for one in usages(given)} for mode, given in settings.items()}
+    settings, by_mode = _modes()
     heads = [words["notebook"], words["quota"], *(f"`{mode}`" for mode in MODES)]
     lines = [heads, ["---"] * len(heads)]
     for notebook, first in by_mode[MODES[0]].items():
@@ -70,26 +72,73 @@ def usage_table(language: str) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def notebook_time(notebook: str) -> str:
+    """Return how long a notebook's machine is paid in each mode, for its opening table."""
+    _, by_mode = _modes()
+    minutes = {mode: by_mode[mode][notebook].minutes for mode in MODES}
+    return _row({mode: {one: _minutes(span, one) for one in _WORDS} for mode, span in minutes.items()})
+
+
+def notebook_price(notebook: str) -> str:
+    """Return what that costs, and the most or the price of an hour, for its opening table."""
+    settings, by_mode = _modes()
+    cells = {
+        mode: {one: ", ".join(_dollars(by_mode[mode][notebook], settings[mode], one)) for one in _WORDS}
+        for mode in MODES
+    }
+    return _row(cells)
+
+
+def _row(cells: Mapping[str, Mapping[str, str]]) -> str:
+    """Return a value in both languages; modes that have the same one share it."""
+    texts = []
+    for language in ("ko", "en"):
+        modes_of: dict[str, list[str]] = {}
+        for mode, cell in cells.items():
+            modes_of.setdefault(cell[language], []).append(mode)
+        named = [f"{', '.join(modes)}: {text}" for text, modes in modes_of.items()]
+        texts.append("; ".join(named) if len(named) > 1 else next(iter(modes_of)))
+    return " · ".join(texts)
+
+
+def _modes() -> tuple[dict[str, Settings], dict[str, dict[str, Usage]]]:
+    """Return each mode's settings as the repository has them, and what its notebooks take, by their names."""
+    settings = _settings()
+    return settings, {mode: {one.notebook: one for one in usages(given)} for mode, given in settings.items()}
+
+
+@cache
+def _settings() -> dict[str, Settings]:
+    return {mode: load_settings(environ={"WORKSHOP_MODE": mode}) for mode in MODES}
+
+
 def _cell(one: Usage, settings: Settings, language: str) -> str:
     """Return machine, minutes, dollars and the most of one notebook in one mode."""
-    words, cost = _WORDS[language], estimate_usage(settings, one)
     machine = f"{one.count} x {one.instance_type}" if one.count > 1 else one.instance_type
-    parts = [_minutes(one.minutes, language)] if one.minutes else []
+    parts = [_minutes(one.minutes, language), *_dollars(one, settings, language)]
+    return f"{machine}: {', '.join(parts)}"
+
+
+def _dollars(one: Usage, settings: Settings, language: str) -> list[str]:
+    """Return what is expected, and the most or what an hour costs."""
+    words, cost = _WORDS[language], estimate_usage(settings, one)
     if cost.aws_usd is None:
-        return ", ".join([f"{machine}: {words['unknown']}", *parts])
-    parts.append(_usd((cost.aws_usd, cost.aws_usd_high), language))
+        return [words["unknown"]]
+    parts = [_usd((cost.aws_usd, cost.aws_usd_high), language)]
     if cost.aws_usd_limit is None:
-        per_hour = f"{cost.aws_usd / (one.minutes[0] / 60):.2f}"
+        per_hour = f"{60 * cost.aws_usd / (one.minutes or (60, 60))[0]:.2f}"
         end = words[one.kind]
         parts.append(words["hourly"].format(*((per_hour, end) if language == "en" else (end, per_hour))))
     elif one.max_jobs > 1:
         parts.append(words["jobs"].format(one.max_jobs, f"{cost.aws_usd_limit:.2f}"))
     else:
         parts.append(words["most"].format(f"{cost.aws_usd_limit:.2f}"))
-    return f"{machine}: {', '.join(parts)}"
+    return parts
 
 
-def _minutes(minutes: tuple[float, float], language: str) -> str:
+def _minutes(minutes: tuple[float, float] | None, language: str) -> str:
+    if minutes is None:
+        return _WORDS[language]["untimed"]
     low, high = minutes
     if high < 100:
         return _WORDS[language]["minutes"].format(f"{low:.0f}", f"{high:.0f}")

@@ -14,6 +14,8 @@ A placeholder is a pair of comments, which neither GitHub nor Jupyter shows:
 What is not measured but estimated from the settings is called so, with estimated in place of measured:
 
     usage LANGUAGE             what the modes on AWS take: notebook, quota, minutes, dollars, the most
+    time NOTEBOOK              a notebook's minutes on AWS for its opening table, Korean and English
+    price NOTEBOOK             its dollars, likewise
 
 LANGUAGE is ko or en. A placeholder whose comments stand on lines of their own is filled with paragraphs.
 """
@@ -33,6 +35,7 @@ from workshop.notebooks.order import DEFAULT_TRACKS, choose_tracks, list_noteboo
 PLACEHOLDER = re.compile(
     r"(<!-- (?:measured|estimated) ([^>]*?) -->)(.*?)(<!-- /(?:measured|estimated) -->)", re.DOTALL
 )
+_OF_A_NOTEBOOK = ("row", "time", "price")
 _COMMENT = re.compile(r"<!-- /?(?:measured|estimated)\b")
 
 
@@ -109,10 +112,10 @@ class Figures:
     def _text(self, path: Path, wanted: str) -> str:
         name, *words = wanted.split()
         try:
-            if name != "row" and not {*words[0].split(",")} <= {"ko", "en"}:
+            if name not in _OF_A_NOTEBOOK and not {*words[0].split(",")} <= {"ko", "en"}:
                 raise LookupError(words[0])
             known = [one.stem for one in list_notebooks(self.notebook_dir)]
-            if name in ("row", "cell") and words[-1] not in known:
+            if name in (*_OF_A_NOTEBOOK, "cell") and words[-1] not in known:
                 raise LookupError(words[-1])
             if name == "total":
                 chosen = choose_tracks(self.notebook_dir, DEFAULT_TRACKS)

@@ -10,7 +10,7 @@ from datetime import date
 from math import ceil, floor
 
 from workshop.evaluation.scores import metric_label
-from workshop.figures.estimates import usage_table
+from workshop.figures.estimates import notebook_price, notebook_time, usage_table
 from workshop.figures.record import Run
 
 TRAINING_NOTEBOOK = "02-Train-Local-KR-News"
@@ -213,4 +213,6 @@ TEXTS: dict[str, Callable[..., str]] = {
     "machines": machines,
     "scores": scores,
     "usage": lambda runs, language: usage_table(language),
+    "time": lambda runs, notebook: notebook_time(notebook),
+    "price": lambda runs, notebook: notebook_price(notebook),
 }

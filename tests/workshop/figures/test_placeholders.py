@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -63,6 +64,19 @@ def test_both_readmes_give_the_time_of_every_notebook_beside_its_link() -> None:
 def test_every_notebook_opens_with_its_own_time(path: Path) -> None:
     (row,) = [line for line in nbformat.read(path, 4).cells[0].source.splitlines() if "시간 Time" in line]
     assert f"<!-- measured row {path.stem} -->" in row
+
+
+@pytest.mark.parametrize("path", list_notebooks(REPO_DIR / "notebook"), ids=lambda path: path.stem)
+def test_what_costs_opens_with_what_it_is_expected_to_cost(path: Path) -> None:
+    """And the list of what notebooks take has every one that makes something that is paid."""
+    cells = nbformat.read(path, 4).cells
+    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    known = {one.notebook for one in usage.usages(load_settings(environ={"WORKSHOP_MODE": "debug"}))}
+    makes = re.search(r"Endpoint\.create|create_endpoint\(|trainer\.train\(|bring_up|start_server", code)
+    assert bool(makes) <= (path.stem in known)
+    for row, name in (("시간 Time", "time"), ("비용 Cost", "price")):
+        (line,) = [line for line in cells[0].source.splitlines() if row in line]
+        assert (f"<!-- estimated {name} {path.stem} -->" in line) is (path.stem in known)
 
 
 def test_a_changed_figure_makes_every_text_that_gives_it_stale(copy: Path) -> None:
@@ -126,7 +140,15 @@ def test_texts_are_written_with_one_class_with_two_and_with_none(copy: Path) -> 
 
 @pytest.mark.parametrize(
     "comment",
-    ["cell en 09-Gone", "cell fr 04-SageMaker-Inference", "speed en", "total", "column en more", "usage fr"],
+    [
+        "cell en 09-Gone",
+        "cell fr 04-SageMaker-Inference",
+        "speed en",
+        "total",
+        "column en more",
+        "usage fr",
+        "time 99-Cleanup",
+    ],
 )
 def test_a_place_that_asks_for_what_is_not_there_is_named(copy: Path, comment: str) -> None:
     (copy / "README.md").write_text(f"x <!-- measured {comment} -->1<!-- /measured -->")
@@ -137,13 +159,15 @@ def test_a_place_that_asks_for_what_is_not_there_is_named(copy: Path, comment: s
 def test_what_the_modes_take_stands_where_one_decides_and_follows_the_code(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A longest run, a price or minutes that change make all three texts stale."""
+    """A longest run, a price or minutes that change make all texts stale that give them."""
     texts = {"README.md": "en", "README.ko.md": "ko", "setup/README.md": "en"}
     for name, language in texts.items():
         assert f"usage {language}" in placeholders(REPO_DIR / name)
     monkeypatch.setitem(usage._MINUTES, "04-SageMaker-Inference", (13, 21))
     stale = {str(path.relative_to(REPO_DIR)): text for path, text in Figures(REPO_DIR).stale().items()}
-    assert set(stale) == set(texts)
+    notebook = "notebook/01-naver-news-fsdp-QLoRA/04-SageMaker-Inference.ipynb"
+    assert set(stale) == {*texts, notebook}
+    assert "13~21분 · 13 to 21 min" in stale[notebook]
     assert "13 to 21 min" in stale["setup/README.md"]
 
 
