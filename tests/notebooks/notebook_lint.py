@@ -17,6 +17,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from workshop.notebooks.order import list_notebooks
 
+MAX_CELLS = 45
 MAX_CELL_LINES = 24
 MAX_DEFS = 2
 FIRST_CELL = 'from workshop.start import start\nsettings = start("{name}")'
@@ -74,6 +75,8 @@ def _headings(markdown: str) -> list[str]:
 
 
 def _cells(cells: list[dict[str, Any]]) -> Iterator[str]:
+    if len(cells) > MAX_CELLS:
+        yield f"{len(cells)} cells, at most {MAX_CELLS}: make two notebooks of it"
     for number, cell in enumerate(cells, start=1):
         if cell["cell_type"] != "code":
             continue

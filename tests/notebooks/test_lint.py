@@ -124,6 +124,13 @@ def test_a_branch_on_a_setting_is_found(tmp_path: Path, source: str) -> None:
     assert any("branches on a setting" in problem for problem in problems(tmp_path, good_notebook(source)))
 
 
+def test_a_notebook_that_is_too_long_is_found(tmp_path: Path) -> None:
+    sources = [f"x = {number}" for number in range(22)]
+    assert problems(tmp_path, good_notebook(*sources[:21])) == []  # 45 cells
+    (found,) = problems(tmp_path, good_notebook(*sources))
+    assert "47 cells, at most 45" in found
+
+
 def test_a_branch_in_a_later_cell_is_found(tmp_path: Path) -> None:
     found = problems(tmp_path, good_notebook("local = settings.use_local_mode", "if local:\n    pass"))
     assert any("cell 6: line 1 branches" in problem for problem in found)
