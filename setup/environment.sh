@@ -153,7 +153,7 @@ install_torch() {
     version=$("$VENV/bin/python" -c 'import importlib.metadata as m; print(m.version("torch"))' 2>/dev/null || true)
     [ "${version%%+*}" = "$pin" ] && return
     if [ -n "${TORCH_INDEX_URL:-}" ]; then
-        say "torch $pin, with $TORCH_INDEX_URL beside pip's own index"
+        say "torch $pin, with ${TORCH_INDEX_URL##*@} beside pip's own index"
         pip_install "torch==$pin" --extra-index-url "$TORCH_INDEX_URL"
     elif [ "$(uname -s)" != Linux ] || command -v nvidia-smi >/dev/null 2>&1; then
         say "torch $pin"

@@ -72,6 +72,7 @@ def serve(home: Path, port: int) -> int:
     """Serve a home on a port until a signal comes; the caller holds the home's lock."""
     end_signal = EndSignal()
     _leave_out_settings_of_aws()
+    _leave_out_secrets()
     _leave_out_settings_of_libraries()
     from sandbox.memory import freeze_heap, limit_arenas
 
@@ -115,6 +116,14 @@ def _leave_out_settings_of_aws() -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
+
+
+def _leave_out_secrets() -> None:
+    """Keep a user's tokens from servers that are forked: they have the variables of this process's start."""
+    from processes.secret_values import without_secrets
+
+    for name in os.environ.keys() - without_secrets(os.environ).keys():
+        del os.environ[name]
 
 
 def _leave_out_settings_of_libraries() -> None:

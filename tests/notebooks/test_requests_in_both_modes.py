@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.notebooks.marked_secrets import MarkedSecrets
 from tests.sandbox.conftest import RunningSandbox
 
 from sandbox.api.service_model import check_request
@@ -42,8 +43,6 @@ SHORT = {
 }
 ON_AWS = {
     "WORKSHOP_ROLE_ARN": "arn:aws:iam::000000000000:role/workshop-sample",  # it is there: the SDK asks
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 Requests = list[dict[str, Any]]
@@ -72,7 +71,7 @@ def record(mode: str, home: Path, url: str, **extra: str) -> dict[str, Requests]
     quiet = home / "no-telemetry.yaml"
     quiet.write_text('SchemaVersion: "1.0"\nSageMaker: {PythonSDK: {Modules: {TelemetryOptOut: true}}}\n')
     environ |= {"SAGEMAKER_ADMIN_CONFIG_OVERRIDE": str(quiet), "MPLBACKEND": "agg", **SHORT, **extra}
-    environ |= {"WORKSHOP_MODE": mode, "WORKSHOP_HOME": str(home)}
+    environ |= {"WORKSHOP_MODE": mode, "WORKSHOP_HOME": str(home), **MarkedSecrets(home).variables}
     notebooks = [REPO / "notebook" / FOLDERS[name] / f"{name}.ipynb" for name in NAMES]
     done = subprocess.run(
         [sys.executable, str(RECORDED), url, str(home), *map(str, notebooks)],
@@ -83,13 +82,18 @@ def record(mode: str, home: Path, url: str, **extra: str) -> dict[str, Requests]
         timeout=1200,
     )
     assert done.returncode == 0, done.stdout[-4000:]
+    (home / "output.txt").write_text(done.stdout, encoding="utf-8")
     return {name: json.loads((home / f"{name}.json").read_text(encoding="utf-8")) for name in NAMES}
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Requests]]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("modes")
+
+
+@pytest.fixture(scope="module")
+def recorded(folder: Path) -> dict[str, dict[str, Requests]]:
     """Mode -> notebook -> requests."""
-    folder = tmp_path_factory.mktemp("modes")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SANDBOX_CLOCK_SPEED", SHORT["WORKSHOP_SANDBOX_CLOCK_SPEED"])
         return record_both(folder)
@@ -177,6 +181,15 @@ def test_an_endpoint_is_brought_up_by_the_requests_that_notebook_02_shows(
     shown = creations(recorded[mode]["02-SageMaker-Inference-Component"])
     assert len(shown) == 7  # three models, configuration, endpoint, two components
     assert shown < creations(recorded[mode]["02-1-Option-Adapter-AB"])
+
+
+@pytest.mark.parametrize("mode", ["full", "sample"])
+def test_no_secret_of_a_user_is_in_what_is_asked_for_or_left(
+    recorded: dict[str, dict[str, Requests]], folder: Path, mode: str
+) -> None:
+    """Jobs and containers as they are described, code that is sent, logs, state, ledger, output."""
+    assert recorded[mode]
+    assert MarkedSecrets(folder / mode).found_below(folder / mode) == []
 
 
 def test_the_cleanup_of_a_walk_only_asks(recorded: dict[str, dict[str, Requests]]) -> None:

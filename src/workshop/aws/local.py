@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from processes.secret_values import without_secrets
 from workshop.errors import WorkshopError
 from workshop.view.process_output import last_lines
 
@@ -188,10 +189,10 @@ def _environment() -> dict[str, str]:
     """Return the variables of this process without those that would tie the server to it.
 
     Without the mark of a launch it survives the launch's end; without the AWS variables it can neither
-    talk to itself nor find somebody's credentials.
+    talk to itself nor find somebody's credentials, nor has any other secret to hand on.
     """
     tied = ("AWS_", "SAGEMAKER_", "WORKSHOP_LAUNCH", "JPY_", "MPLBACKEND")
-    return {name: value for name, value in os.environ.items() if not name.startswith(tied)}
+    return {name: value for name, value in without_secrets(os.environ).items() if not name.startswith(tied)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,11 +16,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from processes.secret_values import hider
 from workshop.aws.resources import described_or_none
 from workshop.endpoint.deletion import wait_until_endpoint_is_gone
 from workshop.entries import EndpointState
 from workshop.errors import WorkshopError
-from workshop.view.command_text import hider
 
 if TYPE_CHECKING:
     from workshop.aws.session import Aws

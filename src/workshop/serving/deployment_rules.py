@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from processes.secret_values import hider
 from workshop.docker import gpu_driver
 from workshop.instance_types import GIB, INSTANCE_TYPES, num_gpus_of, usable_bytes
 from workshop.serving.engines import ENGINES, NO_QUANTIZATION, ServingEngine, ami_version, cuda_of
 from workshop.serving.model_facts import ModelFacts
-from workshop.view.command_text import hider
 
 # Source: SageMaker API reference, ContainerDefinition and InferenceComponentContainerSpecification.
 MAX_COMPONENT_VARIABLES = 16
@@ -22,7 +21,6 @@ CUDA_13_DRIVER = 580
 DEFAULT_MAX_LORA_RANK = 16
 """vLLM's, and so LMI's."""
 
-_SECRET_VALUE = re.compile(r"\bhf_[A-Za-z0-9]{16,}|\bA[KS]IA[A-Z0-9]{16}\b")
 _ON = ("1", "true", "yes", "on")
 
 
@@ -272,7 +270,7 @@ def _secrets(given: Deployment) -> list[Problem]:
             next_step="remove it: the model is read from S3 and needs none; revoke it if it was deployed",
         )
         for name, value in given.environment.items()
-        if _SECRET_VALUE.search(value) or hider({name: value})(value) != value
+        if hider({name: value})(value) != value
     ]
 
 

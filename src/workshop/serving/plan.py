@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from processes.ports import free_port
+from processes.secret_values import hider
 from workshop.errors import WorkshopError
 from workshop.serving.engines import (
     CONTAINER_MODEL_DIR,
@@ -23,7 +24,7 @@ from workshop.serving.engines import (
 )
 from workshop.serving.environment import MAX_INPUT_TOKENS, MAX_TOTAL_TOKENS, serving_environment
 from workshop.settings import Settings
-from workshop.view.command_text import command_text, hider
+from workshop.view.command_text import command_text
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -19,11 +19,11 @@ import time
 from pathlib import Path
 
 from processes.group import ProcessGroup
+from processes.secret_values import hider, without_secrets
 from workshop.docker import check_serving_container, remove_container
 from workshop.errors import WorkshopError
 from workshop.serving.engines import ENGINES
 from workshop.serving.plan import HOST, ServingPlan
-from workshop.view.command_text import hider
 from workshop.view.live import NotebookView, PlainView, make_view
 from workshop.view.process_output import NUM_ERROR_LINES, Reader, last_lines
 
@@ -57,7 +57,7 @@ class Server:
         self.plan, self.url, self.log_path = plan, plan.url, log_path
         self.ready_s = 0.0
         self._grace_s, self._has_stopped = grace_s, False
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1", **plan.command_environment}
+        environment = {**without_secrets(os.environ), "PYTHONUNBUFFERED": "1", **plan.command_environment}
         try:
             self._group = ProcessGroup(plan.command, env=environment, watchdog_grace_s=grace_s)
         except OSError as error:
@@ -66,7 +66,8 @@ class Server:
                 expected="a program that is there",
                 next_step="run `make sample` once, or choose its environment as the notebook's kernel",
             ) from None
-        self._output = _Output(self._group, log_path, hider({**environment, **plan.environment}))
+        hide = hider({**os.environ, **plan.environment, **plan.command_environment})
+        self._output = _Output(self._group, log_path, hide)
 
     @property
     def pid(self) -> int:

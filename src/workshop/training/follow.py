@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from processes.secret_values import hider
 from workshop.aws.local import no_answer
 from workshop.aws.session import Aws
 from workshop.errors import WorkshopError
 from workshop.training.job import FollowedJob, new_log_path
 from workshop.training.local_mode import is_local_run, local_result
-from workshop.view.command_text import hider
 from workshop.view.live import make_view
 from workshop.view.process_output import Reader, last_lines
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from processes.group import ProcessGroup
+from processes.secret_values import hider
 from workshop.errors import WorkshopError
-from workshop.view.command_text import command_text, hider, short_name
+from workshop.view.command_text import command_text, short_name
 from workshop.view.live import NotebookView, PlainView, make_view
 from workshop.view.process_output import Events, Reader, last_lines
 

@@ -21,12 +21,12 @@ from subprocess import CalledProcessError
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from processes.secret_values import hider
 from workshop.aws.transfer import Transfers, file_sha256, stored, upload_changed
 from workshop.docker import DockerUse, check_docker, has_gpu, has_image, output_of
 from workshop.errors import WorkshopError
 from workshop.settings import Settings
 from workshop.training.job import FollowedJob, new_log_path
-from workshop.view.command_text import hider
 from workshop.view.live import make_view
 from workshop.view.process_output import Reader, last_lines
 

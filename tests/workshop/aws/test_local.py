@@ -72,11 +72,13 @@ def test_two_notebooks_at_once_get_the_same_one(home: Path) -> None:
 
 def test_it_survives_the_group_and_the_mark_of_whoever_started_it(home: Path) -> None:
     (url,) = call_in_processes(
-        home, 1, **{LAUNCH_ID_VARIABLE: "mark", "AWS_PROFILE": "mine", "JPY_PARENT_PID": "1"}
+        home, 1, **{LAUNCH_ID_VARIABLE: "mark", "AWS_PROFILE": "mine", "JPY_PARENT_PID": "1", "HF_TOKEN": "x"}
     )
     server = psutil.Process(pid_of(home))
     inherited = server.environ()
-    assert not [name for name in inherited if name.startswith(("WORKSHOP_LAUNCH", "AWS_", "JPY_"))]
+    assert not [
+        name for name in inherited if name.startswith(("WORKSHOP_LAUNCH", "AWS_", "JPY_", "HF_TOKEN"))
+    ]
     assert os.getsid(server.pid) == server.pid
     assert os.getpgid(server.pid) != os.getpgid(0)
     assert find(home) == url

@@ -157,6 +157,16 @@ def test_no_secret_is_printed_or_logged(
     assert "ready after" in shown
 
 
+def test_a_server_gets_no_secret_of_whoever_starts_it(
+    plan: ServingPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As none goes into a container: only what the plan names."""
+    monkeypatch.setenv("HF_TOKEN", "hf_" + "y" * 12)
+    with start_server(stub(plan), log_path=tmp_path / "a.log", timeout_s=600) as server:
+        pass
+    assert server.log_path.read_text() == "token None\n"
+
+
 def test_a_missing_program_is_named(plan: ServingPlan, tmp_path: Path) -> None:
     with pytest.raises(ServingError, match="'no-such-program' cannot be started"):
         start_server(

@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from workshop.view.command_text import command_text, hider, short_name
+from workshop.view.command_text import command_text, short_name
 
 
 def test_the_printed_command_is_the_command():
@@ -43,11 +43,6 @@ def test_a_command_of_one_word_is_one_line():
 )
 def test_variables_are_secret_by_their_name(name: str, value: str, is_shown: bool):
     assert command_text(["a"], {name: value}).startswith(f"{name}={value if is_shown else '***'} ")
-
-
-def test_the_longest_of_two_secrets_is_hidden_whole():
-    hide = hider({"A_TOKEN": "abcdefgh", "B_TOKEN": "abcdefghijkl", "C_KEY": "short"})
-    assert hide("abcdefghijkl abcdefgh short") == "*** *** short"
 
 
 def test_a_command_is_named_by_program_and_script():
