@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import urllib.request
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,14 @@ from workshop.aws.session import Aws, connect
 from workshop.aws.upload import upload_base_model
 from workshop.endpoint.bring_up import bring_up
 from workshop.endpoint.closing import delete_or_keep, left_of
-from workshop.endpoint.components import copies_of, is_update_needed, wait_for_component
+from workshop.endpoint.components import (
+    copies_of,
+    is_update_needed,
+    update_timeout_s,
+    wait_for_component,
+)
 from workshop.endpoint.plan import ComponentsPlan, Needs
-from workshop.endpoint.reuse import component_is_missing
+from workshop.endpoint.reuse import component_is_missing, endpoint_is_missing
 from workshop.entries import ComponentsState, TrainingJobState
 from workshop.errors import WorkshopError
 from workshop.settings import find_repo_dir, load_settings
@@ -27,6 +33,7 @@ from workshop.state import State
 TIMEOUT_S = 600
 CREATIONS = ("CreateModel", "CreateEndpointConfig", "CreateEndpoint", "CreateInferenceComponent")
 NOTEBOOK = "02-1-Option-Adapter-AB"
+DELETIONS = ("DeleteInferenceComponent", "DeleteEndpoint", "DeleteEndpointConfig", "DeleteModel")
 BOTH = Needs(notebook=NOTEBOOK, copies={"tuned": 1, "base": 1})
 
 
@@ -45,10 +52,19 @@ class Kernel:
         self.aws.boto_session.events.register("after-call.sagemaker", self._after)
 
     def _after(self, model: Any, parsed: dict[str, Any], **_: Any) -> None:
-        if model.name in (*CREATIONS, "UpdateInferenceComponent") and "Error" not in parsed:
+        if "Error" in parsed:
+            return
+        if model.name in (*CREATIONS, "UpdateInferenceComponent"):
             self.created[model.name] += 1
-            if model.name == self.dies_after:
-                raise Killed
+        if model.name == self.dies_after:
+            raise Killed
+
+
+def ask_for_fault(aws: Aws, operation: str, fault: str) -> None:
+    """Let the next such call start something that fails."""
+    body = json.dumps({"operation": operation, "fault": fault}).encode()
+    url = f"{aws.client('sagemaker').meta.endpoint_url}/_sandbox/faults"
+    urllib.request.urlopen(urllib.request.Request(url, body, method="PUT")).close()
 
 
 @pytest.fixture
@@ -133,6 +149,12 @@ def assert_it_is_kept_or_deleted(kernel: Kernel, names: ComponentsState, capsys:
     assert "5.75 USD/h" in text
     assert "make cleanup CONFIRM=mine" in text
     assert recorded_names(aws) == names
+    for operation in DELETIONS:
+        dying = Kernel(aws.settings.workshop_home)
+        dying.dies_after = operation
+        with pytest.raises(Killed):
+            delete_or_keep(dying.aws, names, keep=False)
+        assert recorded_names(aws) == names
     assert delete_or_keep(aws, names, keep=False) == []
     assert left_of(aws, names) == []
     assert not State.load(aws.settings).has("components")
@@ -147,7 +169,18 @@ def test_what_failed_or_serves_another_model_is_made_again_with_a_word(
     kernel = Kernel(home)
     names = recorded_names(kernel.aws)
     aws, sagemaker = kernel.aws, kernel.aws.client("sagemaker")
+    for operation, fault in (
+        ("CreateEndpoint", "InsufficientCapacity"),
+        ("CreateInferenceComponent", "FailedHealthCheck"),
+    ):
+        ask_for_fault(aws, operation, fault)
+        with pytest.raises(WorkshopError, match="failed"):
+            bring_up(aws, names, BOTH)
     plan = bring_up(aws, names, BOTH)
+    assert kernel.created["CreateEndpoint"] == 2
+    text = capsys.readouterr().out
+    assert f"{names.endpoint_name} failed: " in text
+    assert text.count("; deleted, to be created again") == 2
     create_adapter(aws, names.endpoint_name, names.base, adapter_archive)
     wait_for_component(aws, names.adapter, timeout_s=TIMEOUT_S)
     assert not component_is_missing(aws, names.adapter)
@@ -164,10 +197,22 @@ def test_what_failed_or_serves_another_model_is_made_again_with_a_word(
     bring_up(aws, names, BOTH)
     assert kernel.created == {"CreateInferenceComponent": 1}
     assert f"{names.tuned} serves {following}, not {plan.models['tuned'].name}" in capsys.readouterr().out
-    # A base that failed goes with the adapter on it.
-    sagemaker.delete_inference_component(InferenceComponentName=names.adapter)
-    delete_or_keep(aws, names, keep=False)
-    assert left_of(aws, names) == []
+    # One that is being deleted is waited for, and made again.
+    sagemaker.delete_inference_component(InferenceComponentName=names.tuned)
+    assert component_is_missing(aws, names.tuned, serves=plan.models["tuned"].name)
+    # A base that has to go takes the adapter on it along.
+    assert component_is_missing(aws, names.base, serves="another-model")
+    models = {model.name for model in plan.models.values()}
+    assert set(left_of(aws, names)) == {names.endpoint_name, *models}
+    sagemaker.delete_endpoint(EndpointName=names.endpoint_name)
+    assert endpoint_is_missing(aws, names.endpoint_name)
+    assert delete_or_keep(aws, names, keep=False) == []
+
+
+def test_an_update_is_waited_for_as_long_as_all_of_its_batches_may_take(home: Path) -> None:
+    settings = Kernel(home, WORKSHOP_ENDPOINT_TIMEOUT_S="1800").aws.settings
+    assert update_timeout_s(settings, num_batches=2, wait_s=60) == 2 * (1800 + 60)
+    assert update_timeout_s(settings, num_batches=1, wait_s=0) == settings.endpoint_timeout_s
 
 
 def test_both_limits_of_a_start_together_are_what_a_cell_waits_for(home: Path) -> None:
