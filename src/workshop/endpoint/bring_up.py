@@ -110,7 +110,7 @@ def _set_copies(aws: Aws, name: str, num_copies: int) -> None:
     """Have so many copies, once what changes the component now has ended."""
     described = wait_until_settled(aws, name)
     if described["InferenceComponentStatus"] == "InService" and copies_of(described)[1] != num_copies:
-        print(f"{name}: {copies_of(described)[1]} copies, changed to {num_copies}")
+        print(f"{name}: copies changed from {copies_of(described)[1]} to {num_copies}")
         aws.client("sagemaker").update_inference_component_runtime_config(
             InferenceComponentName=name, DesiredRuntimeConfig={"CopyCount": num_copies}
         )

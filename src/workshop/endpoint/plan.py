@@ -186,7 +186,8 @@ class ComponentsPlan:
 def startup_limits(settings: Settings) -> dict[str, int]:
     """Return how long AWS gives a copy to download its weights and to answer: endpoint_timeout_s in all.
 
-    What AWS gives up on and what a cell waits for are the same: no cell ends before AWS has said how it went.
+    What AWS gives up on and what a cell waits for are the same, so that a cell hardly ends before AWS says
+    how it went. (An image that is pulled first counts in neither limit: then the cell is run again.)
     """
     lowest, highest = _STARTUP_LIMITS_S
     half_s = min(max(settings.endpoint_timeout_s // 2, lowest), highest)
