@@ -18,7 +18,7 @@ from processes.secret_values import hider
 from workshop.aws.local import no_answer
 from workshop.aws.session import Aws
 from workshop.errors import WorkshopError
-from workshop.training.job import FollowedJob, new_log_path
+from workshop.training.job import OVER_TIME, FollowedJob, new_log_path
 from workshop.training.local_mode import is_local_run, local_result
 from workshop.view.live import make_view
 from workshop.view.process_output import Reader, last_lines
@@ -30,7 +30,6 @@ _LATE_LINES_S = 15.0
 """CloudWatch shows a line some seconds after it was printed."""
 
 _ENDED = ("Completed", "Failed", "Stopped")
-_OVER_TIME = ("MaxRuntimeExceeded", "MaxWaitTimeExceeded")
 
 TRAINING_LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 
@@ -181,7 +180,7 @@ def _checked(job: dict[str, Any], reader: Reader, log_path: Path) -> FollowedJob
         model_uri=job.get("ModelArtifacts", {}).get("S3ModelArtifacts", ""),
         log_path=log_path,
     )
-    if status == "Failed" or secondary in _OVER_TIME:
+    if status == "Failed" or secondary in OVER_TIME:
         reader.view.end("failed", f"{name} · {secondary} · log: {log_path}")
         raise _failure(job, followed)
     ending = "done" if status == "Completed" else "stopped"
@@ -190,7 +189,7 @@ def _checked(job: dict[str, Any], reader: Reader, log_path: Path) -> FollowedJob
 
 
 def _failure(job: dict[str, Any], followed: FollowedJob) -> WorkshopError:
-    if job["SecondaryStatus"] in _OVER_TIME:
+    if job["SecondaryStatus"] in OVER_TIME:
         limit_s = job.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", 0)
         found = f"ran longer than its {limit_s:,} s and was stopped by AWS"
         advice = (

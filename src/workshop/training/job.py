@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+OVER_TIME = ("MaxRuntimeExceeded", "MaxWaitTimeExceeded")
+"""Secondary statuses of a job that AWS stopped at its limit, as if it had failed."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FollowedJob:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workshop.entries import RunState, now_utc
+from workshop.training.job import OVER_TIME
 
 if TYPE_CHECKING:
     from workshop.aws.session import Aws
@@ -35,7 +36,7 @@ def keep_run(
         base_name: What the names of its jobs begin with.
         notebook: Name of the notebook that trains.
         made_of: All that makes the result another one, in values that JSON has; a Path is a file or a folder,
-            whose content counts.
+            whose content counts. Not the limits of a job: with others a run goes on where it was.
     """
     told = json.dumps(made_of, sort_keys=True, default=_content, ensure_ascii=False)
     digest = hashlib.sha256(told.encode()).hexdigest()
@@ -53,7 +54,7 @@ def keep_run(
 
 
 def started_jobs(aws: Aws, run: RunState) -> list[str]:
-    """Return the names of a run's jobs, the oldest first, without those that failed.
+    """Return the names of a run's jobs, the oldest first, without those that failed or ran out of time.
 
     Jobs of Local Mode are containers on this machine and not among them.
     """
@@ -63,7 +64,11 @@ def started_jobs(aws: Aws, run: RunState) -> list[str]:
         .paginate(NameContains=run.name, SortBy="CreationTime", SortOrder="Ascending")
     )
     jobs = [job for page in pages for job in page["TrainingJobSummaries"]]
-    return [job["TrainingJobName"] for job in jobs if job["TrainingJobStatus"] != "Failed"]
+    return [
+        job["TrainingJobName"]
+        for job in jobs
+        if job["TrainingJobStatus"] != "Failed" and job.get("SecondaryStatus") not in OVER_TIME
+    ]
 
 
 def jobs_to_start(jobs: Sequence[FollowedJob], *, most: int, resume_stopped: bool) -> Iterator[int]:

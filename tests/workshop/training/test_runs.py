@@ -11,8 +11,10 @@ from tests.workshop.training.test_follow import IMAGE
 
 from workshop.aws.session import Aws
 from workshop.entries import RunState
+from workshop.errors import WorkshopError
 from workshop.settings import Settings
 from workshop.state import State
+from workshop.training.follow import follow
 from workshop.training.runs import jobs_to_start, keep_run, started_jobs
 
 
@@ -49,7 +51,7 @@ def test_another_making_is_another_run(settings: Settings, tmp_path: Path, chang
     assert kept(settings, script=script, **({"rows": 11} if changed == "rows" else {})) == second
 
 
-def create_job(aws: Aws, run: RunState, program: str) -> str:
+def create_job(aws: Aws, run: RunState, program: str, max_run_s: int = 600) -> str:
     name = f"{run.name}-{uuid.uuid4().hex[:8]}"
     aws.client("sagemaker").create_training_job(
         TrainingJobName=name,
@@ -61,7 +63,7 @@ def create_job(aws: Aws, run: RunState, program: str) -> str:
         },
         OutputDataConfig={"S3OutputPath": aws.uri("jobs")},
         ResourceConfig={"InstanceType": "ml.g5.4xlarge", "InstanceCount": 1, "VolumeSizeInGB": 50},
-        StoppingCondition={"MaxRuntimeInSeconds": 600},
+        StoppingCondition={"MaxRuntimeInSeconds": max_run_s},
     )
     return name
 
@@ -82,6 +84,35 @@ def test_a_run_finds_its_jobs_in_their_order_and_no_other_runs_and_none_that_fai
     assert started_jobs(sample_aws, run) == [done, running]
     assert started_jobs(sample_aws, other) == [foreign]
     sample_aws.client("sagemaker").stop_training_job(TrainingJobName=running)
+
+
+def test_a_job_that_ran_out_of_time_is_no_reason_to_start_none(sample_aws: Aws) -> None:
+    """It says what to raise, once; the run then goes on with another."""
+    state = State.load(sample_aws.settings)
+    run = keep_run(state, "training_run", base_name="late", notebook="03", made_of={"rows": 11})
+    late = create_job(sample_aws, run, "import time; time.sleep(600)", max_run_s=1)
+    with pytest.raises(WorkshopError, match="longer than its 1 s"):
+        follow(sample_aws, late, 600)
+    assert started_jobs(sample_aws, run) == []
+
+
+def test_a_job_that_a_person_stops_is_not_followed_by_another_when_the_cells_are_run_again(
+    sample_aws: Aws,
+) -> None:
+    run = keep_run(
+        State.load(sample_aws.settings),
+        "long_training_run",
+        base_name="stopped",
+        notebook="03-1",
+        made_of={"rows": 12},
+    )
+    stopped = create_job(sample_aws, run, "import time; time.sleep(600)")
+    sample_aws.client("sagemaker").stop_training_job(TrainingJobName=stopped)
+    for _ in range(2):  # Run All, and once more
+        jobs = [follow(sample_aws, name, 600) for name in started_jobs(sample_aws, run)]
+        assert [job.status for job in jobs] == ["Stopped"]
+        assert next(jobs_to_start(jobs, most=3, resume_stopped=False), None) is None
+    assert next(jobs_to_start(jobs, most=3, resume_stopped=True)) == 2
 
 
 def ended(status: str, step: int, num_steps: int = 9) -> SimpleNamespace:
