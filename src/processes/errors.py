@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
+from processes.secret_values import hider
+
 
 class UserError(Exception):
     """State what was found, what was expected and what to do next; shown without a traceback.
+
+    What others report (a library, a server, a log) stands in it too, so that secrets are hidden here.
 
     Args:
         found: What is there, with the name of the file, field or value.
@@ -13,6 +19,7 @@ class UserError(Exception):
     """
 
     def __init__(self, *, found: str, expected: str, next_step: str) -> None:
+        found, expected, next_step = map(hider(os.environ), (found, expected, next_step))
         super().__init__(f"found     {found}\nexpected  {expected}\ndo next   {next_step}")
         self.found = found
         self.expected = expected

@@ -22,6 +22,16 @@ def test_the_message_holds_found_expected_and_next_step() -> None:
     ]
 
 
+def test_no_secret_is_in_what_others_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-mine-1234")
+    error = UserError(
+        found="401 for sk-mine-1234 at https://me:pass@host/", expected="another", next_step="ask host"
+    )
+    assert error.found == "401 for *** at https://***@host/"
+    assert "sk-mine" not in str(error)
+    assert "pass" not in str(error)
+
+
 def test_all_three_parts_are_required() -> None:
     with pytest.raises(TypeError):
         UserError(found="a", expected="b")  # type: ignore[call-arg]
