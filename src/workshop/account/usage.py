@@ -141,17 +141,6 @@ def whole_visit(settings: Settings) -> tuple[tuple[float, float], tuple[float, f
     return minutes, (sum(cost.aws_usd for cost in costs), sum(cost.aws_usd_high for cost in costs))
 
 
-def quotas_needed(settings: Settings) -> dict[str, int]:
-    """Return each quota that a mode's notebooks count in, by AWS's name, and what it has to be at least.
-
-    Notebooks run one after the other, and each removes what it made: the largest counts, not the sum.
-    """
-    needed: dict[str, int] = {}
-    for one in usages(settings):
-        needed[one.quota_name] = max(needed.get(one.quota_name, 0), one.count)
-    return needed
-
-
 def num_epochs_of(settings: Settings, recipe: str) -> float:
     """Return how often a recipe trains on each row.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from workshop.account.quotas import quota_needs
 from workshop.account.usage import (
     Usage,
     estimate_notebook,
-    quotas_needed,
     usages,
     whole_visit,
 )
@@ -21,6 +21,10 @@ MODES = ("sample", "debug", "full", "full-48xl")
 def settings_of(mode: str, **changed: str) -> Settings:
     variables = {f"WORKSHOP_{name.upper()}": value for name, value in changed.items()}
     return load_settings(environ={"WORKSHOP_MODE": mode, **variables})
+
+
+def quotas_needed(settings: Settings) -> dict[str, int]:
+    return {need.name: need.count for need in quota_needs(usages(settings), None)}
 
 
 def usage_of(mode: str, notebook: str, **changed: str) -> Usage:
