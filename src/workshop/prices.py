@@ -32,6 +32,8 @@ _COMPONENTS = {
 PRICE_LIST_REGION = "us-east-1"
 """Where AWS answers for every region; it does in three only. Source: botocore's endpoints of `pricing`."""
 
+# What reading an answer of another form ends in: it was never seen here, and no estimate is worth a traceback.
+_OTHER_FORM = (ValueError, TypeError, LookupError, AttributeError)
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 3, 5
 
 
@@ -120,8 +122,15 @@ def _asked(settings: Settings, instance_type: str, session: boto3.Session) -> di
     except (ClientError, BotoCoreError) as error:
         _refusals[settings.mode] = reason_of(error, "pricing")
         raise _UnansweredError(_refusals[settings.mode]) from None
-    _answers[key] = dict(_prices(answer["PriceList"]))
-    return _answers[key]
+    by_use: dict[str, float] = {}
+    try:
+        for use, usd in _prices(answer["PriceList"]):
+            by_use[use] = max(usd, by_use.get(use, 0))
+    except _OTHER_FORM as problem:
+        _refusals[settings.mode] = f"an answer in another form than is known here ({type(problem).__name__})"
+        raise _UnansweredError(_refusals[settings.mode]) from None
+    _answers[key] = by_use
+    return by_use
 
 
 def _prices(products: list[str]) -> Iterator[tuple[str, float]]:

@@ -106,6 +106,31 @@ def test_without_a_network_the_table_is_taken(debug: Settings, tmp_path: Path) -
     assert "AWS's price list: no answer (EndpointConnectionError)" in price.source
 
 
+@pytest.mark.parametrize(
+    "product",
+    ["no JSON", "[]", '{"terms": {"OnDemand": {"a": {"priceDimensions": {"b": {"pricePerUnit": 1}}}}}}'],
+)
+def test_an_answer_in_another_form_leaves_the_table(
+    debug: Settings, session: boto3.Session, product: str
+) -> None:
+    """Nobody has seen AWS's answer here: what differs in it may stop no notebook."""
+    session.events.register(
+        "after-call.pricing.GetProducts", lambda parsed, **_: parsed.update(PriceList=[product])
+    )
+    price = price_of(debug, TYPE, session=session)
+    assert price.usd_per_hour == pytest.approx(2.03)
+    assert "an answer in another form than is known here" in price.source
+
+
+def test_of_several_prices_for_one_use_the_dearest_is_taken(debug: Settings, session: boto3.Session) -> None:
+    def twice(parsed: dict[str, Any], **_: Any) -> None:
+        cheaper = [text.replace('"2.03', '"1.03') for text in parsed["PriceList"]]
+        parsed.update(PriceList=[*parsed["PriceList"], *cheaper])
+
+    session.events.register("after-call.pricing.GetProducts", twice)
+    assert price_of(debug, TYPE, TRAINING_JOB, session=session).usd_per_hour == pytest.approx(2.03)
+
+
 def test_a_region_without_a_price_gets_the_tables_marked_as_anothers(
     debug: Settings, session: boto3.Session
 ) -> None:

@@ -6,7 +6,7 @@ table in the READMEs read this one list.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -113,7 +113,7 @@ def estimate_notebook(settings: Settings, notebook: str, *, session: boto3.Sessi
 def estimate_usage(settings: Settings, one: Usage, *, session: boto3.Session | None = None) -> Estimate:
     """Estimate what the machines of a notebook cost: an hour of them when nobody knows for how long."""
     low, high = one.minutes or (60, 60)
-    return estimate(
+    cost = estimate(
         settings,
         one.instance_type,
         count=one.count,
@@ -123,6 +123,8 @@ def estimate_usage(settings: Settings, one: Usage, *, session: boto3.Session | N
         max_jobs=one.max_jobs,
         session=session,
     )
+    doubt = "The time is expected, not measured" if one.minutes else "The time is not known here"
+    return replace(cost, text=f"{cost.text}. {doubt}.")
 
 
 def whole_visit(settings: Settings) -> tuple[tuple[float, float], tuple[float, float] | None]:

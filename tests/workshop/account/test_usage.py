@@ -130,7 +130,12 @@ def test_a_visit_with_a_price_that_is_not_known_is_not_cheaper_for_it() -> None:
 def test_a_notebooks_estimate_has_its_range_and_its_ceiling() -> None:
     cost = estimate_notebook(settings_of("debug"), "03-SageMaker-Training")
     assert cost.aws_usd_limit == pytest.approx(2.03)
-    assert "at most 1 job of 60 min = 2.03 USD" in cost.text
+    assert cost.text.endswith("at most 1 job of 60 min = 2.03 USD. The time is expected, not measured.")
+    unknown = estimate_notebook(
+        settings_of("debug", training_instance_type="ml.trn1.32xlarge"), "03-SageMaker-Training"
+    )
+    assert "price not known here" in unknown.text
+    assert unknown.text.endswith("The time is not known here.")
     two = estimate_notebook(settings_of("full", training_instance_count="2"), "03-SageMaker-Training")
     assert "2 x ml.g5.12xlarge" in two.text
     assert two.aws_usd_limit == pytest.approx(2 * 10 * 7.09)
