@@ -8,6 +8,7 @@ from typing import Any
 
 from sandbox.account import pricing, quotas
 from sandbox.api.faults import Faults
+from sandbox.iam.authorization import Authorization
 from sandbox.storage.resources import Resources
 
 _READ_TIMEOUT_S = 600  # a slow disk may take minutes to keep a large object
@@ -24,6 +25,7 @@ class Context:
         self.home = home
         self.faults = Faults()
         self.quotas, self.prices = quotas.granted(), pricing.usual_prices()
+        self.authorization = Authorization(home)
         self.resources = Resources(home / "resources")
         self.url = ""  # known once the socket is bound
         # Set once the records say what became of what ran when the last sandbox ended.

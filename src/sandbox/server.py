@@ -42,13 +42,16 @@ class Application:
         try:
             if path.startswith("/_sandbox/"):
                 return _json(start_response, self._control(path.removeprefix("/_sandbox/"), environ))
+            is_invocation = path.startswith("/endpoints/") and signed_for(environ)[0] != "s3"  # no bucket
+            if not is_invocation:
+                self._context.authorization.check(environ)
             if _target(environ)[0] in operations.SERVICES:
                 return _json(start_response, self._ours(environ))
-            if path.startswith("/endpoints/") and signed_for(environ)[0] != "s3":  # no bucket of that name
+            if is_invocation:
                 self._context.recovered.wait()
                 from sandbox.hosting import runtime
 
-                return runtime.invoke(self._context, environ, start_response)
+                return runtime.invoke(self._context.authorization, environ, start_response)
             return self._other_service(environ, start_response)
         except ClientGoneError:
             raise
@@ -82,6 +85,7 @@ class Application:
     def _control(self, path: str, environ: dict[str, Any]) -> dict[str, Any]:
         method, context = environ["REQUEST_METHOD"], self._context
         tables = {"faults": context.faults, "quotas": context.quotas, "prices": context.prices}
+        tables["policies"] = context.authorization
         match path, method:
             case "health", "GET":
                 home = str(context.home)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import permissions_record
 from tests.notebooks.marked_secrets import MarkedSecrets
 from tests.sandbox.conftest import RunningSandbox
 
@@ -93,7 +94,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def recorded(folder: Path) -> dict[str, dict[str, Requests]]:
-    """Mode -> notebook -> requests."""
+    """Mode -> notebook -> requests, each allowed by the policies of setup/iam."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SANDBOX_CLOCK_SPEED", SHORT["WORKSHOP_SANDBOX_CLOCK_SPEED"])
         return record_both(folder)
@@ -104,12 +105,14 @@ def record_both(folder: Path) -> dict[str, dict[str, Requests]]:
     (folder / "sample" / "sample").mkdir(parents=True)
     running = RunningSandbox(folder / "full" / "sandbox")
     try:
+        permissions_record.enforce(running)
         full = record("full", folder / "full", running.url, **ON_AWS)
     finally:
         running.close()
     # The notebook finds this one where sample mode keeps it, as if an earlier notebook had started it.
     running = RunningSandbox(folder / "sample" / "sample" / "sandbox")
     try:
+        permissions_record.enforce(running)
         sample = record("sample", folder / "sample", running.url)
     finally:
         running.close()
@@ -190,6 +193,11 @@ def test_no_secret_of_a_user_is_in_what_is_asked_for_or_left(
     """Jobs and containers as they are described, code that is sent, logs, state, ledger, output."""
     assert recorded[mode]
     assert MarkedSecrets(folder / mode).found_below(folder / mode) == []
+
+
+def test_what_permissions_it_takes_is_on_record(folder: Path, recorded: dict[str, Any]) -> None:
+    """The policies of setup/iam were in force: what a notebook asks for and they lack has ended it."""
+    permissions_record.check("notebooks", [folder / "full" / "sandbox", folder / "sample/sample/sandbox"])
 
 
 def test_the_cleanup_of_a_walk_only_asks(recorded: dict[str, dict[str, Requests]]) -> None:

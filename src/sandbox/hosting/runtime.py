@@ -21,7 +21,7 @@ from sandbox.hosting.request_headers import checked_invocation
 from sandbox.other_services import signed_for
 
 if TYPE_CHECKING:
-    from sandbox.context import Context
+    from sandbox.iam.authorization import Authorization
 
 MAX_BODY_BYTES = 25 << 20
 TIMEOUT_S = 60.0
@@ -33,10 +33,13 @@ _OPERATIONS = {
 }
 
 
-def invoke(context: Context, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+def invoke(
+    authorization: Authorization, environ: dict[str, Any], start_response: Callable[..., Any]
+) -> Iterable[bytes]:
     """Answer what is asked of /endpoints/<name>, as a WSGI application."""
     is_openai = openai_api.is_asked(environ)
     try:
+        authorization.check(environ)
         return _invoke_as_openai(environ, start_response) if is_openai else _invoke(environ, start_response)
     except AwsError as error:
         if is_openai:

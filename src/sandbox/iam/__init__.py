@@ -1,1 +1,1 @@
-"""Roles and what their policies allow: asked by clients before they start a job, enforced by nothing here."""
+"""Roles and what their policies allow: asked by clients before a job, enforced when they want it."""

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import threading
+from pathlib import Path
 from typing import Any
 
 from moto.iam.exceptions import NotFoundException
+
+from sandbox.api.registry import ACCOUNT_ID
 
 CALLER_ROLE = "workshop-sample"
 """Whose credentials a call has that no user's or role's key signed, as in SageMaker Studio."""
 
 SESSION = "sandbox"
 _ADMINISTRATOR = "AdministratorAccess"
-_TRUST = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "sagemaker.amazonaws.com"},
-                "Action": "sts:AssumeRole",
-            }
-        ],
-    }
-)
+_SHIPPED_DIR = Path(__file__).parents[3] / "setup" / "iam"
+# As the two of Studio: who calls is the role that jobs run as, so that it has both policies.
+_SHIPPED = ("person-policy", "execution-role-policy")
 _lock = threading.Lock()
 _with_caller: set[int] = set()
 
@@ -34,7 +27,10 @@ def with_caller(backend: Any) -> Any:
     with _lock:
         if id(backend) not in _with_caller:  # moto keeps its backends as long as the process lives
             _with_caller.add(id(backend))
-            _make(backend, CALLER_ROLE, "/", "Of every caller without a key of its own")
+            description = "Of every caller without a key of its own, with the policies of setup/iam"
+            _make(backend, CALLER_ROLE, "/", description)
+            for name in _SHIPPED:
+                backend.put_role_policy(CALLER_ROLE, name, shipped(name))
     return backend
 
 
@@ -48,18 +44,29 @@ def of_other_account(backend: Any, name: str, path: str) -> Any:
         try:
             return backend.get_role(name)
         except NotFoundException:
-            return _make(backend, name, path, "Made for a simulation that named it in another account")
+            role = _make(backend, name, path, "Made for a simulation that named it in another account")
+            backend.attach_role_policy(f"arn:{backend.partition}:iam::aws:policy/{_ADMINISTRATOR}", name)
+            return role
+
+
+def shipped(name: str) -> str:
+    """Return a policy of setup/iam, filled in for this account, every region and any bucket."""
+    text = (_SHIPPED_DIR / f"{name}.json").read_text(encoding="utf-8")
+    role_arn = f"arn:aws:iam::{ACCOUNT_ID}:role/{CALLER_ROLE}"
+    for placeholder, value in (
+        ("ROLE_ARN", role_arn), ("ACCOUNT", ACCOUNT_ID), ("REGION", "*"), ("BUCKET", "*")
+    ):  # fmt: skip
+        text = text.replace(placeholder, value)
+    return text
 
 
 def _make(backend: Any, name: str, path: str, description: str) -> Any:
-    role = backend.create_role(
+    return backend.create_role(
         role_name=name,
-        assume_role_policy_document=_TRUST,
+        assume_role_policy_document=shipped("trust-policy"),
         path=path,
         permissions_boundary=None,
         description=description,
         tags=[],
         max_session_duration="3600",
     )
-    backend.attach_role_policy(f"arn:{backend.partition}:iam::aws:policy/{_ADMINISTRATOR}", name)
-    return role

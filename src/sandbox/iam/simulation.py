@@ -1,6 +1,6 @@
 """moto's IAM and STS with what they lack: the policy simulator, and a caller that is a role.
 
-Nothing is enforced by it: it answers what somebody's policies say, as the SageMaker SDK asks before a job.
+It answers what somebody's policies say, as the SageMaker SDK asks before a job; calls are checked elsewhere.
 """
 
 from __future__ import annotations

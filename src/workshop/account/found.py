@@ -9,19 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from workshop.aws.denied import PERSON_POLICY, is_denied, missing_action
 from workshop.errors import WorkshopError
 
 _ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
-_DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AllAccessDisabled", "403")
-_ACTION_IN_MESSAGE = re.compile(r"not authorized to perform:? ([\w-]+:\w+)")
-# Operation -> what a policy calls it, where that is not the service and the operation's own name.
-_ACTIONS = {
-    "ListObjectVersions": "s3:ListBucketVersions",
-    "ListObjectsV2": "s3:ListBucket",
-    "HeadBucket": "s3:ListBucket (or the bucket is another account's)",
-    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
-    "DeleteObjects": "s3:DeleteObject",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,14 +82,13 @@ def reason_of(error: Exception, service: str = "sagemaker") -> str:
     """Say in one line why AWS refused or did not answer; a missing right is named as policies name it."""
     if isinstance(error, WorkshopError):
         return masked(f"{error.found}; {error.next_step}".replace("\n", " "))
-    answer = getattr(error, "response", {}).get("Error")
+    answer = (getattr(error, "response", None) or {}).get("Error")  # None with a connection that broke
     if answer is None:
         return f"no answer ({type(error).__name__})"
     code, message, operation = answer.get("Code", ""), answer.get("Message", ""), error.operation_name
-    if code in _DENIED:
-        named = _ACTION_IN_MESSAGE.search(message)
-        action = named[1] if named else _ACTIONS.get(operation, f"{service}:{operation}")
-        return f"not allowed: your user or role lacks the action {action}"
+    if is_denied(code):
+        action = missing_action(message, operation, service)
+        return f"not allowed: your user or role lacks the action {action}; see {PERSON_POLICY}"
     if code == "UnknownOperationException":
         return f"{operation} is not answered here"
     return masked(f"{operation} was refused ({code}): {message}")

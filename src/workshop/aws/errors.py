@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from workshop.aws.denied import ADVICE, refused_action, without_advice
 from workshop.errors import WorkshopError
 from workshop.inference.error_responses import endpoint_error, response_error
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 _QUOTED = re.compile(
     r'^Received \w+ error \((?P<status>\d+)\) from \S+ with message "(?P<body>.*)"\. See ', re.S
 )
+
+# A token that is not valid is refused with the same code as a right that is missing.
+_IS_OF_TOKEN = re.compile(r"Authentication failed|Bearer Token")
 
 # What AWS says (its code and message) -> what is expected, what to do next; the first that is found counts.
 # Source: public issue threads and SDK code that quote these messages; the sandbox's own follow them.
@@ -102,11 +106,6 @@ _ADVICE: tuple[tuple[str, str, str], ...] = (
         "try again later, or take another endpoint_instance_type in workshop.yaml (g6 or g6e in place of g5)",
     ),
     (
-        r"AccessDenied|not authorized",
-        "the right to make this call",
-        "let your administrator grant it to your role",
-    ),
-    (
         r"Throttling|Rate exceeded",
         "fewer calls a second",
         "wait a moment, then run the cell again",
@@ -124,7 +123,10 @@ def explain(error: ClientError, engine: str | None = None) -> WorkshopError:
     code, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
     if code == "ModelError" and engine is not None:
         return endpoint_error(engine, error)
-    return _advised(f"{error.operation_name} was refused ({code}): {message}", f"{code}: {message}")
+    action = "" if _IS_OF_TOKEN.search(message) else refused_action(code, message, error.operation_name)
+    message = without_advice(message)
+    found = f"{error.operation_name} was refused ({code}): {message}"
+    return _lacking(found, action) if action else _advised(found, f"{code}: {message}")
 
 
 def explain_openai(error: APIStatusError, engine: str | None = None) -> WorkshopError:
@@ -139,7 +141,17 @@ def explain_openai(error: APIStatusError, engine: str | None = None) -> Workshop
     quoted = _QUOTED.match(message)
     if quoted and engine is not None:
         return response_error(engine, int(quoted["status"]), quoted["body"])
-    return _advised(f"OpenAI's client was refused ({error.status_code} {error.code}): {message}", message)
+    found = f"OpenAI's client was refused ({error.status_code} {error.code}): {message}"
+    action = refused_action("", message)
+    return _lacking(found, action) if action else _advised(found, message)
+
+
+def _lacking(found: str, action: str) -> WorkshopError:
+    return WorkshopError(
+        found=found,
+        expected=f"credentials whose policy allows {action}",
+        next_step=f"{ADVICE}; what it lacks an administrator grants",
+    )
 
 
 def _advised(found: str, said: str) -> WorkshopError:

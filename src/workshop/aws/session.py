@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workshop.aws import local as local_aws
+from workshop.aws.denied import PERSON_POLICY, advise, is_denied, refused_action
 from workshop.aws.environment import redirect_to, refuse_redirection, write_sdk_defaults
 from workshop.aws.handlers import note_and_tag
 from workshop.aws.ledger import Ledger
@@ -146,6 +147,7 @@ def connect(settings: Settings, *, needs_bucket: bool = True) -> Aws:
     account_id = _account_id(session, settings)
     ledger = Ledger(ledger_path(settings, account_id))
     note_and_tag(session.events, ledger, tags, settings.region)
+    session.events.register("after-call", advise)
     bucket = settings.bucket or f"sagemaker-{settings.region}-{account_id}"
     role_arn = settings.role_arn
     if is_sample:
@@ -254,7 +256,7 @@ def _make_bucket(aws: Aws) -> None:
         check_bucket_region(aws, answer)
         return
     except ClientError as error:
-        code = error.response["Error"]["Code"]
+        code, operation = error.response["Error"]["Code"], error.operation_name
     if code in _NO_BUCKET:
         # S3 refuses to be told the region that it assumes by default.
         place = (
@@ -265,14 +267,13 @@ def _make_bucket(aws: Aws) -> None:
         try:
             s3.create_bucket(Bucket=aws.bucket, **place)
         except ClientError as error:
-            code = error.response["Error"]["Code"]
+            code, operation = error.response["Error"]["Code"], error.operation_name
             if code != "BucketAlreadyOwnedByYou":  # by another notebook, in this moment
-                raise _bucket_error(aws, code) from None
+                raise _bucket_error(aws, code, operation) from None
         else:
-            tag_set = [{"Key": key, "Value": value} for key, value in aws.tags.items()]
-            s3.put_bucket_tagging(Bucket=aws.bucket, Tagging={"TagSet": tag_set})
+            _tag_bucket(aws)
         return
-    raise _bucket_error(aws, code)
+    raise _bucket_error(aws, code, operation)
 
 
 def check_bucket_region(aws: Aws, answer: Mapping[str, Any]) -> None:
@@ -298,9 +299,27 @@ def check_bucket_region(aws: Aws, answer: Mapping[str, Any]) -> None:
         )
 
 
-def _bucket_error(aws: Aws, code: str) -> WorkshopError:
+def _tag_bucket(aws: Aws) -> None:
+    """Tag the bucket that was made; AmazonSageMakerFullAccess may make one and not tag it."""
+    from botocore.exceptions import ClientError
+
+    tag_set = [{"Key": key, "Value": value} for key, value in aws.tags.items()]
+    try:
+        aws.client("s3").put_bucket_tagging(Bucket=aws.bucket, Tagging={"TagSet": tag_set})
+    except ClientError as error:
+        if not is_denied(error.response["Error"]["Code"]):
+            raise
+        print(
+            f"the new bucket has no tags (s3:PutBucketTagging is missing, see {PERSON_POLICY}), so that only "
+            "this machine's ledger tells a cleanup whose it is"
+        )
+
+
+def _bucket_error(aws: Aws, code: str, operation: str) -> WorkshopError:
+    action = refused_action(code, "", operation, "s3")
+    grant = f"; missing, if it is yours: {action}, see {PERSON_POLICY}" if action else ""
     return WorkshopError(
         found=f"the bucket {aws.bucket} cannot be used ({code})",
         expected=f"a bucket of this account in {aws.region}, and the right to read, write and make it",
-        next_step="name another one in workshop.yaml (bucket:), or let your administrator grant it",
+        next_step="name another one in workshop.yaml (bucket:), or let your administrator grant it" + grant,
     )

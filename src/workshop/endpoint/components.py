@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from workshop.aws.denied import advice_for_role
 from workshop.aws.session import Aws
 from workshop.aws.waits import Wait
 from workshop.endpoint.endpoints import last_lines_of
@@ -204,11 +205,13 @@ def _failure(aws: Aws, described: dict[str, Any]) -> WorkshopError | None:
     if described["InferenceComponentStatus"] != "Failed":
         return None
     name = described["InferenceComponentName"]
+    reason = described.get("FailureReason", "no reason given")
+    correct = advice_for_role(reason) or "correct what the reason or the log names"
     return WorkshopError(
-        found=f"the inference component {name} failed: {described.get('FailureReason', 'no reason given')}\n"
+        found=f"the inference component {name} failed: {reason}\n"
         f"the last lines of its log:{last_lines(component_log_lines(aws, name))}",
         expected="a copy whose container answers /ping, on an instance with room for it",
-        next_step="delete it with the cells under Delete, correct what the reason or the log names and "
+        next_step=f"delete it with the cells under Delete, {correct} and "
         f"create it again; the whole log is in CloudWatch, {LOG_GROUP}{name}",
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from workshop.aws.denied import advice_for_role
 from workshop.aws.resources import described_or_none
 from workshop.aws.session import Aws
 from workshop.aws.waits import Wait
@@ -60,11 +61,13 @@ def _failure(aws: Aws, described: dict[str, Any]) -> WorkshopError | None:
         )
     if described["EndpointStatus"] not in _FAILED:
         return None
+    reason = described.get("FailureReason", "no reason given")
+    correct = advice_for_role(reason) or "correct what the reason or the log names"
     return WorkshopError(
-        found=f"the endpoint {name} failed: {described.get('FailureReason', 'no reason given')}\n"
+        found=f"the endpoint {name} failed: {reason}\n"
         f"the last lines of its log:{last_lines(last_log_lines(aws, name))}",
         expected="a container that answers /ping",
-        next_step="delete it with the cells under Cleanup, correct what the reason or the log names "
+        next_step=f"delete it with the cells under Cleanup, {correct} "
         f"and create it again; the whole log is in CloudWatch, {LOG_GROUP}{name}",
     )
 

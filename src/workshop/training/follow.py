@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from processes.secret_values import hider
+from workshop.aws.denied import advice_for_role
 from workshop.aws.local import no_answer
 from workshop.aws.session import Aws
 from workshop.errors import WorkshopError
@@ -196,8 +197,9 @@ def _failure(job: dict[str, Any], followed: FollowedJob) -> WorkshopError:
             "raise max_run_s in workshop.yaml and start it again; it resumes from the same checkpoint_uri"
         )
     else:
-        found = f"failed: {job.get('FailureReason', 'no reason given').strip()}"
-        advice = "correct what its last lines name and start it again"
+        reason = job.get("FailureReason", "no reason given").strip()
+        found = f"failed: {reason}"
+        advice = advice_for_role(reason) or "correct what its last lines name and start it again"
     tail = f"aws logs tail {TRAINING_LOG_GROUP} --log-stream-name-prefix {followed.job_name}/ --since 1d"
     return WorkshopError(
         found=f"the job {followed.job_name} {found}\nits last lines:{last_lines(followed.lines)}",

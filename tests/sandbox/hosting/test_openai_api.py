@@ -19,7 +19,7 @@ from sagemaker.core.token_generator import generate_token
 from tests.sandbox.hosting.components import Components
 from tests.sandbox.hosting.endpoint_updates import eventually
 from tests.sandbox.hosting.test_adapters import adapter_of, put_light
-from tests.sandbox.hosting.test_runtime import see
+from tests.sandbox.hosting.test_runtime import NOBODY_ASKED, see
 from werkzeug.test import EnvironBuilder
 
 from sandbox.hosting import runtime
@@ -439,7 +439,7 @@ def call_here(body: Any, client: socket.socket | None = None) -> tuple[list[Any]
     builder = EnvironBuilder(path, method="POST", data=json.dumps(body).encode(), headers=headers)
     started: list[Any] = []
     environ = {**builder.get_environ(), "werkzeug.socket": client}
-    return started, runtime.invoke(None, environ, lambda *args: started.extend(args))
+    return started, runtime.invoke(NOBODY_ASKED, environ, lambda *args: started.extend(args))
 
 
 def test_a_reader_that_goes_away_is_noticed_while_the_container_is_silent(here: Any) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +20,7 @@ from tests.sandbox.hosting.endpoint_updates import eventually
 from werkzeug.test import EnvironBuilder
 
 from sandbox.hosting import runtime
+from sandbox.iam.authorization import Authorization
 
 CONSOLE = "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1"
 
@@ -329,12 +332,16 @@ def test_invocations_are_counted_in_cloudwatch(hosting: Any) -> None:
     hosting.delete(name)
 
 
+NOBODY_ASKED = Authorization(Path(os.devnull))
+"""Allows everything, and keeps no notes."""
+
+
 def call_here(path: str, body: Any, client: socket.socket | None = None) -> tuple[str, dict[str, str], Any]:
     """Call the runtime in this process; returns status, headers and body."""
     builder = EnvironBuilder(f"/endpoints/here/{path}", method="POST", data=json.dumps(body).encode())
     environ = {**builder.get_environ(), "werkzeug.socket": client}
     started: list[Any] = []
-    answer = runtime.invoke(None, environ, lambda *args: started.extend(args))
+    answer = runtime.invoke(NOBODY_ASKED, environ, lambda *args: started.extend(args))
     return started[0], dict(started[1]), answer
 
 

@@ -295,14 +295,17 @@ def test_what_cannot_be_simulated_is_refused(
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] in (400, 404)
 
 
-def test_a_caller_without_a_key_of_its_own_is_a_role_that_may_everything(sandbox, iam: Any) -> None:
+def test_a_caller_without_a_key_of_its_own_is_a_role_with_the_shipped_policies(sandbox, iam: Any) -> None:
     caller = sandbox.client("sts").get_caller_identity()
     assert caller["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/workshop-sample/sandbox"
     found = iam.get_role(RoleName="workshop-sample")["Role"]
     assert found["Arn"] == f"{ROLE}/workshop-sample"
     (statement,) = found["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Service": "sagemaker.amazonaws.com"}
-    assert decisions(iam, found["Arn"], "s3:PutObject", "iam:CreateRole") == ["allowed", "allowed"]
+    assert decisions(iam, found["Arn"], "ec2:DescribeVpcs", "iam:CreateRole") == ["allowed", "implicitDeny"]
+    model = [f"arn:aws:sagemaker:eu-west-1:{ACCOUNT}:model/{name}" for name in ("news-1", "theirs")]
+    made = decisions(iam, found["Arn"], "sagemaker:CreateModel", ResourceArns=model)
+    assert made == ["allowed", "implicitDeny"]
 
 
 def test_a_user_and_an_assumed_role_are_themselves(sandbox, iam: Any) -> None:

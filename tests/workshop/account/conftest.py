@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests import permissions_record
 from tests.sandbox.conftest import RunningSandbox
 from tests.workshop.account.foreign import Foreign
 
@@ -61,3 +62,41 @@ def machine(running: RunningSandbox, tmp_path: Path) -> Machine:
 def foreign(running: RunningSandbox) -> Foreign:
     """What somebody else has in the same account."""
     return Foreign(running)
+
+
+@pytest.fixture(scope="module")
+def policed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+    """A sandbox in which policies count."""
+    running = RunningSandbox(tmp_path_factory.mktemp("permissions") / "home")
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def policed_connections() -> list[Aws]:
+    return []
+
+
+@pytest.fixture
+def policed_aws(policed: RunningSandbox, policed_connections: list[Aws]) -> Aws:
+    """The module's connection of mode debug, under the policies of setup/iam from its first call on."""
+    permissions_record.enforce(policed)
+    folder = policed.home.parent
+    profile = folder / "aws-config"
+    keys = "aws_access_key_id = a\naws_secret_access_key = b\n"
+    profile.write_text(f"[default]\nendpoint_url = {policed.url}\n{keys}")
+    os.environ["AWS_CONFIG_FILE"] = str(profile)
+    if not policed_connections:  # each takes seconds: botocore reads all of SageMaker's description
+        environ = {
+            "WORKSHOP_MODE": "debug",
+            "WORKSHOP_HOME": str(folder / "workshop"),
+            "WORKSHOP_ROLE_ARN": permissions_record.ROLE_ARN,
+            "WORKSHOP_POLL_INTERVAL_S": "0.05",
+            "WORKSHOP_BASE_MODEL": "src/sample/base/model",  # and not the hub
+        }
+        policed_connections.append(connect(load_settings(environ=environ)))
+    aws = policed_connections[0]
+    aws.client("s3").create_bucket(Bucket=aws.bucket)  # a test may have deleted it
+    return aws

@@ -50,6 +50,12 @@ def error(
          ["g6 or g6e"]),
         ("AccessDeniedException", "User is not authorized", ["administrator"]),
         ("AccessDeniedException", "not authorized to perform: sagemaker:CallWithBearerToken",
+         ["policy allows sagemaker:CallWithBearerToken", "setup/iam/person-policy.json"]),
+        ("AccessDeniedException", "User: x is not authorized to perform: iam:PassRole on resource: arn:aws:i"
+         "am::1:role/adapter because no identity-based policy allows the iam:PassRole action",
+         ["policy allows iam:PassRole", "setup/iam/person-policy.json"]),
+        ("403", "Forbidden [missing: iam:GetRole; compare]", ["policy allows iam:GetRole", "person-policy"]),
+        ("AccessDeniedException", "Authentication failed: the token does not begin with x",
          ["your role needs sagemaker:CallWithBearerToken"]),
         ("ThrottlingException", "Rate exceeded", ["wait a moment"]),
         ("ValidationException", "something new", ["correct what it names"]),
@@ -57,7 +63,8 @@ def error(
 )  # fmt: skip
 def test_aws_own_words_come_with_what_to_do(code: str, message: str, parts: list[str]) -> None:
     shown = explain(error(code, message))
-    assert shown.found == f"CreateInferenceComponent was refused ({code}): {message}"
+    said = message.partition(" [missing:")[0]
+    assert shown.found == f"CreateInferenceComponent was refused ({code}): {said}"
     for part in parts:
         assert part in f"{shown.expected} {shown.next_step}"
 

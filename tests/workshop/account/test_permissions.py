@@ -1,0 +1,185 @@
+"""Under the policies of setup/iam a cleanup leaves nothing, and what they lack is named with the policy."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests import permissions_record
+from tests.permissions_record import PERSON, actions, policy, without
+from tests.sandbox.conftest import RunningSandbox
+from tests.workshop.account.foreign import IMAGE, endpoint_variant, job_request
+from tests.workshop.components_on_sandbox import COMPUTE
+
+from workshop.account import permissions
+from workshop.account.cleanup import clean_up
+from workshop.account.doctor import examine
+from workshop.account.finding import find
+from workshop.account.quotas import quota_lines
+from workshop.account.reminders import reminders
+from workshop.account.report import left_text, listing_text, outcome_text
+from workshop.aws.session import PREFIX, Aws, connect
+
+BUCKET = f"sagemaker-{permissions_record.REGION}-{permissions_record.ACCOUNT}"
+NAME = "news-under-policies"
+PROGRAM = b"import time\nprint('runs', flush=True)\ntime.sleep(3600)\n"
+
+
+def make_everything(aws: Aws) -> None:
+    """Make one of each kind that a cleanup knows, by the names that the notebooks give."""
+    sagemaker, s3, role = aws.client("sagemaker"), aws.client("s3"), aws.role_arn
+    container = {"Image": IMAGE}
+    sagemaker.create_model(ModelName=NAME, PrimaryContainer=container, ExecutionRoleArn=role)
+    sagemaker.create_endpoint_config(
+        EndpointConfigName=NAME, ProductionVariants=[endpoint_variant()], ExecutionRoleArn=role
+    )
+    sagemaker.create_endpoint(EndpointName=NAME, EndpointConfigName=NAME)
+    sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=NAME, WaiterConfig={"Delay": 0.1})
+    sagemaker.create_inference_component(
+        InferenceComponentName=f"{NAME}-tuned",
+        EndpointName=NAME,
+        VariantName="AllTraffic",
+        Specification={"ModelName": NAME, "ComputeResourceRequirements": COMPUTE},
+        RuntimeConfig={"CopyCount": 1},
+    )
+    target = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": f"inference-component/{NAME}-tuned",
+        "ScalableDimension": "sagemaker:inference-component:DesiredCopyCount",
+    }
+    scaling = aws.client("application-autoscaling")
+    scaling.register_scalable_target(**target, MinCapacity=0, MaxCapacity=2)
+    metric = "SageMakerInferenceComponentConcurrentRequestsPerCopyHighResolution"
+    scaling.put_scaling_policy(
+        PolicyName=f"{NAME}-concurrency",
+        PolicyType="TargetTrackingScaling",
+        **target,
+        TargetTrackingScalingPolicyConfiguration={
+            "PredefinedMetricSpecification": {"PredefinedMetricType": metric},
+            "TargetValue": 5.0,
+        },
+    )
+    aws.client("cloudwatch").put_metric_alarm(
+        AlarmName=f"{NAME}-errors", Namespace="AWS/SageMaker", MetricName="Invocations", Statistic="Sum",
+        Period=60, EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
+    )  # fmt: skip
+    s3.put_object(Bucket=aws.bucket, Key=f"{PREFIX}/code/{NAME}/program.py", Body=PROGRAM)
+    s3.create_multipart_upload(Bucket=aws.bucket, Key=f"{PREFIX}/base-model/large")
+    job = job_request(NAME, aws.bucket, f"{PREFIX}/code/{NAME}", aws.uri("training"))
+    sagemaker.create_training_job(**{**job, "RoleArn": role})
+    group = {"logGroupName": f"/aws/sagemaker/Endpoints/{NAME}"}
+    # As SageMaker does on the role's behalf.
+    logs = _of_the_role(aws, "logs")
+    logs.create_log_group(**group)
+    logs.create_log_stream(**group, logStreamName="AllTraffic/i-1")
+
+
+def _of_the_role(aws: Aws, service: str) -> Any:
+    import boto3
+
+    keys = {"aws_access_key_id": "sandbox", "aws_secret_access_key": "sandbox"}
+    url = aws.client("s3").meta.endpoint_url
+    return boto3.client(service, endpoint_url=url, region_name=aws.region, **keys)
+
+
+def clean(aws: Aws, words: str = "everything") -> str:
+    aws = replace(aws, settings=replace(aws.settings, cleanup_confirmed=words))
+    outcomes, left = clean_up(aws, find(aws))
+    return f"{outcome_text(outcomes)}\n{left_text(aws.settings, left, outcomes)}"
+
+
+def test_a_cleanup_under_the_policies_leaves_nothing(policed_aws: Aws, policed: RunningSandbox) -> None:
+    make_everything(policed_aws)
+    assert find(policed_aws).problems == []
+    reminders(policed_aws)
+    assert "kept 14 days" in clean(policed_aws, "log-retention")
+    text = clean(policed_aws)
+    assert "nothing of the workshop is left" in text, text
+
+
+def test_older_versions_take_an_action_of_their_own(policed_aws: Aws, policed: RunningSandbox) -> None:
+    versions = {"Bucket": policed_aws.bucket, "VersioningConfiguration": {"Status": "Enabled"}}
+    anything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+    permissions_record.enforce(policed, person=[anything])
+    policed.client("s3").put_bucket_versioning(**versions)
+    permissions_record.enforce(policed)
+    for _ in range(2):
+        policed_aws.client("s3").put_object(Bucket=policed_aws.bucket, Key=f"{PREFIX}/data/a", Body=b"1")
+    assert "nothing of the workshop is left" in clean(policed_aws)
+
+
+LISTS = [
+    action
+    for action in actions(PERSON)
+    if re.search(
+        r"^(?!serv|s3:ListAll).*:(List|Search|DescribeScal|DescribeAlarms|DescribeLogGroups|GetBucket)",
+        action,
+    )
+]
+
+
+@pytest.mark.parametrize("action", LISTS)
+def test_a_list_that_is_refused_is_named_and_the_rest_is_found(
+    policed_aws: Aws, policed: RunningSandbox, action: str
+) -> None:
+    policed_aws.client("sagemaker").create_model(
+        ModelName=NAME, PrimaryContainer={"Image": IMAGE}, ExecutionRoleArn=policed_aws.role_arn
+    )
+    try:
+        permissions_record.enforce(policed, person=without(PERSON, action))
+        listing = find(policed_aws)
+        text = "\n".join([listing_text(policed_aws.settings, listing), *reminders(policed_aws)])
+        assert action in text
+        assert "setup/iam/person-policy.json" in text
+        if action != "sagemaker:ListModels":
+            assert NAME in text
+    finally:
+        permissions_record.enforce(policed)
+        policed_aws.client("sagemaker").delete_model(ModelName=NAME)
+
+
+def test_a_bucket_that_may_not_be_tagged_is_made_with_a_word(
+    policed_aws: Aws, policed: RunningSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """AmazonSageMakerFullAccess allows s3:CreateBucket and not s3:PutBucketTagging."""
+    clean(policed_aws)
+    permissions_record.enforce(policed, person=without(PERSON, "s3:PutBucketTagging"))
+    connect(policed_aws.settings)
+    said = capsys.readouterr().out
+    assert "s3:PutBucketTagging" in said
+    assert "setup/iam/person-policy.json" in said
+    policed_aws.client("s3").head_bucket(Bucket=policed_aws.bucket)
+    assert "nothing of the workshop is left" in clean(policed_aws), "the ledger knows it"
+
+
+def test_the_commands_name_files_that_are_filled_in(policed_aws: Aws) -> None:
+    role_arn = policed_aws.role_arn
+    folder = permissions.write(policed_aws, role_arn, "kim@example.com")
+    said = permissions.commands(folder, policed_aws.account_id, role_arn)
+    files = [Path(name) for name in re.findall(r"file://(\S+)", said)]
+    assert {file.stem for file in files} == {path.stem for path in permissions_record.IAM_DIR.glob("*.json")}
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        json.loads(text)
+        assert not re.search(r"ACCOUNT|REGION|BUCKET|ROLE_ARN|ADDRESS", text), text
+    person = json.loads((folder / "person-policy.json").read_text())
+    assert person == policy(PERSON)
+
+
+def test_the_doctor_and_the_prices_are_answered_under_the_policies(policed_aws: Aws) -> None:
+    refused = [
+        line for line in examine(policed_aws.settings) if "not allowed" in line.found or "lacks" in line.found
+    ]
+    assert refused == []
+    # AWS's own values are asked for where the account has none of a name.
+    new_type = replace(policed_aws.settings, endpoint_instance_type="ml.g9.12xlarge")
+    quota_lines(replace(policed_aws, settings=new_type), policed_aws.client("service-quotas"), None)
+    policed_aws.client("pricing").get_products(ServiceCode="AmazonSageMaker", MaxResults=1)
+
+
+def test_what_cleanup_and_doctor_ask_for_is_on_record(policed_aws: Aws, policed: RunningSandbox) -> None:
+    permissions_record.check("cleanup", [policed.home])
