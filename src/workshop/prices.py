@@ -32,7 +32,7 @@ _COMPONENTS = {
 PRICE_LIST_REGION = "us-east-1"
 """Where AWS answers for every region; it does in three only. Source: botocore's endpoints of `pricing`."""
 
-# What reading an answer of another form ends in: it was never seen here, and no estimate is worth a traceback.
+# What reading an answer of another form ends in: none was seen here, and no estimate is worth a traceback.
 _OTHER_FORM = (ValueError, TypeError, LookupError, AttributeError)
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 3, 5
 
