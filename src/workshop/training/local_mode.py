@@ -112,7 +112,7 @@ class LocalModeBackend:
             _check_image(image)
         _remove_containers(root)  # they run on when a kernel is killed
         remove_folder(root, image)
-        root.mkdir(parents=True)
+        root.mkdir(mode=0o700, parents=True)  # the SDK writes the account's keys into a file there
         # The source folder is mounted into the container, whose root would leave compiled files in it.
         trainer.environment = {**(trainer.environment or {}), "PYTHONDONTWRITEBYTECODE": "1"}
         name = f"{trainer.base_job_name}-local-{time.strftime('%Y%m%d-%H%M%S')}"

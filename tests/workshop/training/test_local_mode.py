@@ -142,6 +142,7 @@ def test_a_run_starts_with_an_empty_folder(run: Run) -> None:
     run.whole()
     with run.backend.start_run(run.trainer):
         assert [path.name for path in run.root.iterdir()] == ["training.log"]
+        assert run.root.stat().st_mode & 0o077 == 0, "the account's keys will be in it"
         run.train()
 
 
