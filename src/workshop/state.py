@@ -106,6 +106,23 @@ class State:
         self._set("training_job", entry)
 
     @property
+    def trained_model(self) -> TrainingJobState:
+        """The training job, once it has left a model that can be served.
+
+        Raises:
+            WorkshopError: It was started, and not followed to its end; or it ended without a model.
+        """
+        job = self.training_job
+        if job.status != "Completed" or not job.model_uri:
+            raise WorkshopError(
+                found=f"the training job {job.job_name} in {self.path}: {job.status}, and no model of it",
+                expected="a job that has completed, and its model on this machine",
+                next_step="run the notebook 03-SageMaker-Training again: it follows this job, starts none "
+                "beside it, and downloads its model (of one that was stopped: START_AGAIN = True goes on)",
+            )
+        return job
+
+    @property
     def long_training_run(self) -> RunState:
         return self._entry("long_training_run")
 

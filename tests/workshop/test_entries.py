@@ -69,6 +69,17 @@ def test_a_job_is_found_again_before_it_has_a_result(settings: Settings) -> None
     assert job.model_dir == settings.home / "jobs" / "news-1" / "model"
 
 
+@pytest.mark.parametrize("status", ["InProgress", "Stopped"])
+def test_a_job_without_a_model_is_not_served_and_says_what_to_do(settings: Settings, status: str) -> None:
+    state = State.load(settings)
+    state.training_job = dataclasses.replace(started(settings), status=status)
+    state.save()
+    with pytest.raises(WorkshopError, match=f"news-1 .*{status}") as caught:
+        _ = State.load(settings).trained_model
+    assert "03-SageMaker-Training" in caught.value.next_step
+    assert "START_AGAIN" in caught.value.next_step
+
+
 def test_a_finished_job_needs_its_downloaded_model(settings: Settings) -> None:
     state = State.load(settings)
     state.training_job = started(settings).finished(ended())

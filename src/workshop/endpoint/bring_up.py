@@ -37,7 +37,7 @@ def bring_up(aws: Aws, names: ComponentsState, needs: Needs) -> ComponentsPlan:
             there with other settings; each says what to do.
     """
     settings = aws.settings
-    plan = ComponentsPlan.of(aws, names, State.load(settings).training_job)
+    plan = ComponentsPlan.of(aws, names, State.load(settings).trained_model)
     print(f"estimate: {estimate_notebook(settings, needs.notebook, session=aws.boto_session)}")
     print(f"room: {check_room(settings, needs, _num_other_copies(aws, names, needs))}")
     _refuse_problems(plan)

@@ -1,6 +1,6 @@
 """What an endpoint for inference components is made of: models, machines, and what each copy asks for.
 
-plan = ComponentsPlan.of(aws, names, state.training_job)
+plan = ComponentsPlan.of(aws, names, state.trained_model)
 plan.models["tuned"].image           # and environment, source: what CreateModel is told
 plan.compute, plan.startup           # what CreateInferenceComponent is told of each copy
 """
