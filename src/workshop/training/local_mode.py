@@ -204,6 +204,15 @@ def _run_path(root: Path) -> Path:
     return root / "run.json"
 
 
+def finished_runs(settings: Settings, base_name: str) -> list[str]:
+    """Return the name of the run that the folder keeps, if it begins so; a second one would replace it."""
+    try:
+        run = _finished_run(container_root(settings))
+    except WorkshopError:
+        return []
+    return [run["job_name"]] if run["job_name"].startswith(f"{base_name}-local-") else []
+
+
 def _finished_run(root: Path) -> dict[str, Any]:
     try:
         return json.loads(_run_path(root).read_text(encoding="utf-8"))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from workshop.entries import RunState, now_utc
 from workshop.training.job import OVER_TIME
+from workshop.training.local_mode import finished_runs
 
 if TYPE_CHECKING:
     from workshop.aws.session import Aws
@@ -38,8 +39,7 @@ def keep_run(
         made_of: All that makes the result another one, in values that JSON has; a Path is a file or a folder,
             whose content counts. Not the limits of a job: with others a run goes on where it was.
     """
-    told = json.dumps(made_of, sort_keys=True, default=_content, ensure_ascii=False)
-    digest = hashlib.sha256(told.encode()).hexdigest()
+    digest = digest_of(made_of)
     kept = RunState(
         made_at=now_utc(),
         notebook=notebook,
@@ -53,10 +53,16 @@ def keep_run(
     return state.keep(entry, kept)
 
 
+def digest_of(made_of: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of all that makes a result another one; see `keep_run`."""
+    told = json.dumps(made_of, sort_keys=True, default=_content, ensure_ascii=False)
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
 def started_jobs(aws: Aws, run: RunState) -> list[str]:
     """Return the names of a run's jobs, the oldest first, without those that failed or ran out of time.
 
-    Jobs of Local Mode are containers on this machine and not among them.
+    A run of Local Mode is among them once it has ended well; what a killed kernel left the next one removes.
     """
     pages = (
         aws.client("sagemaker")
@@ -64,11 +70,12 @@ def started_jobs(aws: Aws, run: RunState) -> list[str]:
         .paginate(NameContains=run.name, SortBy="CreationTime", SortOrder="Ascending")
     )
     jobs = [job for page in pages for job in page["TrainingJobSummaries"]]
-    return [
+    names = [
         job["TrainingJobName"]
         for job in jobs
         if job["TrainingJobStatus"] != "Failed" and job.get("SecondaryStatus") not in OVER_TIME
     ]
+    return names + finished_runs(aws.settings, run.name)
 
 
 def jobs_to_start(jobs: Sequence[FollowedJob], *, most: int, resume_stopped: bool) -> Iterator[int]:

@@ -17,7 +17,13 @@ from workshop.errors import WorkshopError
 from workshop.settings import Settings
 from workshop.training.backend import training_backend
 from workshop.training.follow import follow
-from workshop.training.local_mode import LocalModeBackend, container_root, is_local_run, remove_folder
+from workshop.training.local_mode import (
+    LocalModeBackend,
+    container_root,
+    finished_runs,
+    is_local_run,
+    remove_folder,
+)
 
 MODEL_FILES = ("config.json", "model.safetensors", "adapter/adapter_model.safetensors")
 
@@ -190,6 +196,16 @@ def test_only_the_last_run_can_be_followed(run: Run, aws: Aws) -> None:
     run.whole()
     with pytest.raises(WorkshopError, match="not news-local-20200101-000000"):
         follow(aws, "news-local-20200101-000000", timeout_s=1)
+
+
+def test_a_run_that_ended_well_is_found_again_by_its_name_and_no_other(run: Run, account: Settings) -> None:
+    assert finished_runs(account, "news") == []
+    name = run.whole()
+    assert finished_runs(account, "news") == [name]
+    assert finished_runs(account, "new") == finished_runs(account, "other") == []
+    with pytest.raises(KeyboardInterrupt), run.backend.start_run(run.trainer):
+        run.train(error=KeyboardInterrupt())
+    assert finished_runs(account, "news") == []
 
 
 def test_following_without_a_run_names_the_cell(run: Run, aws: Aws) -> None:
