@@ -21,6 +21,9 @@ KINDS = {
     "04-SageMaker-Inference": "server",
     "01-SageMaker-Inference-Local-Test": "server",
     "02-SageMaker-Inference-Component": "server",
+    "02-1-Option-Adapter-AB": "server",
+    "02-2-Option-Rolling-Update": "server",
+    "02-3-Option-Scale-to-Zero": "server",
 }
 
 
