@@ -273,7 +273,8 @@ class RunState(Entry):
 
     Args:
         name: Its checkpoints are kept under it, too.
-        request_sha256: Of all that makes the result another one; see `workshop.training.runs.keep_run`.
+        request_sha256: Of each part that makes the result another one, as `NAME:DIGEST NAME:DIGEST`; see
+            `workshop.training.runs.keep_run`.
     """
 
     name: str

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def keep_run(
     state: State, entry: str, *, base_name: str, notebook: str, made_of: Mapping[str, Any]
 ) -> RunState:
-    """Return the recorded run of the same making, or record a new one.
+    """Return the recorded run of the same making, or record a new one and say what of it is another.
 
     Args:
         state: Of the mode; saved.
@@ -39,16 +39,23 @@ def keep_run(
         made_of: All that makes the result another one, in values that JSON has; a Path is a file or a folder,
             whose content counts. Not the limits of a job: with others a run goes on where it was.
     """
-    digest = digest_of(made_of)
+    parts = {name: digest_of({name: value})[:16] for name, value in made_of.items()}
+    told = " ".join(f"{name}:{digest}" for name, digest in sorted(parts.items()))
     kept = RunState(
         made_at=now_utc(),
         notebook=notebook,
         name=f"{base_name}-{time.strftime('%m%d-%H%M%S')}",
-        request_sha256=digest,
+        request_sha256=told,
     )
     recorded = state.keep(entry, kept)
-    if recorded.request_sha256 == digest:
+    if recorded.request_sha256 == told:
         return recorded
+    before = recorded.request_sha256.split()
+    changed = ", ".join(name for name, digest in parts.items() if f"{name}:{digest}" not in before)
+    print(
+        f"a new run, which trains from the beginning; that of {recorded.made_at} ({recorded.name}) was made "
+        f"of other {changed or 'parts'}"
+    )
     state.remove(entry)
     return state.keep(entry, kept)
 
@@ -104,5 +111,10 @@ def _content(path: Path) -> dict[str, str]:
     return {
         str(file.relative_to(path)): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in files
-        if file.is_file() and "__pycache__" not in file.parts
+        if file.is_file() and not any(map(_is_left_behind, file.relative_to(path).parts))
     }
+
+
+def _is_left_behind(part: str) -> bool:
+    """Tell whether an editor, a file manager or Python made a file or folder of this name, and no person."""
+    return part == "__pycache__" or part.startswith(".") or part.endswith("~")

@@ -32,12 +32,17 @@ def test_a_run_of_the_same_making_keeps_its_name(settings: Settings, tmp_path: P
     first = kept(settings, script=script, seed=42)
     (script / "__pycache__").mkdir()
     (script / "__pycache__" / "train.pyc").write_text("compiled")
+    (script / ".ipynb_checkpoints").mkdir()
+    for left_behind in (".DS_Store", ".train.py.swp", "train.py~", ".ipynb_checkpoints/train-checkpoint.py"):
+        (script / left_behind).write_text("of an editor")
     assert kept(settings, seed=42, script=script) == first
     assert State.load(settings).has("training_run")
 
 
 @pytest.mark.parametrize("changed", ["rows", "content", "file"])
-def test_another_making_is_another_run(settings: Settings, tmp_path: Path, changed: str) -> None:
+def test_another_making_is_another_run_and_says_what_changed(
+    settings: Settings, tmp_path: Path, changed: str, capsys: pytest.CaptureFixture
+) -> None:
     script = tmp_path / "train"
     script.mkdir()
     (script / "train.py").write_text("print(1)")
@@ -48,6 +53,9 @@ def test_another_making_is_another_run(settings: Settings, tmp_path: Path, chang
         (script / "train.py").rename(script / "other.py")
     second = kept(settings, script=script, **({"rows": 11} if changed == "rows" else {}))
     assert second.request_sha256 != first.request_sha256
+    told = capsys.readouterr().out
+    assert first.name in told
+    assert told.strip().endswith("rows" if changed == "rows" else "script")
     assert kept(settings, script=script, **({"rows": 11} if changed == "rows" else {})) == second
 
 
