@@ -52,7 +52,7 @@ def brief_client(aws: Aws, service: str) -> Any:
     """Return a client that does not wait for minutes where nothing answers."""
     from botocore.config import Config
 
-    config = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 3})
+    config = Config(connect_timeout=5, retries={"total_max_attempts": 3})
     return aws.boto_session.client(service, config=config)
 
 
@@ -87,7 +87,8 @@ def role(aws: Aws, iam: Any) -> list[Line]:
     trust = ok("role", f"{name}, which SageMaker may assume")
     if found.unsure:
         trust = warn("role", f"{name}: not known whether it can be used: {found.unsure}", _GRANT)
-    return [trust, asked("role", "iam", lambda: _sdk_actions(iam, found.arn, name))()]
+    looks = (lambda: _sdk_actions(iam, found.arn, name), lambda: _bucket_actions(aws, iam, name))
+    return [trust, *(asked("role", "iam", look)() for look in looks)]
 
 
 def _sdk_actions(iam: Any, arn: str, name: str) -> Line:
@@ -99,6 +100,19 @@ def _sdk_actions(iam: Any, arn: str, name: str) -> Line:
         found = f"{name}: your organization's or a boundary's conditions decide on {', '.join(unsure)}"
         return warn("role", found, "start a job to see, or ask your administrator")
     return ok("role", f"{name} has the {len(SDK_ACTIONS)} actions that the SageMaker SDK asks of it")
+
+
+def _bucket_actions(aws: Aws, iam: Any, name: str) -> Line:
+    """Say whether the role may use the bucket, as far as its own policies decide, not the bucket's."""
+    place = f"arn:{aws.role.arn.split(':')[1]}:s3:::{aws.bucket}"
+    denied, unsure = simulate(iam, aws.role.arn, BUCKET_ACTIONS, place)
+    of_objects = simulate(iam, aws.role.arn, OBJECT_ACTIONS, f"{place}/{aws.prefix}/a")
+    missing = denied + of_objects[0] or unsure + of_objects[1]
+    if missing:
+        found = f"{name} may not {', '.join(missing)} in {aws.bucket}, unless the bucket's own policy lets it"
+        step = "attach setup/iam's execution policy to it, or name a bucket with `sagemaker` in its name"
+        return warn("role", found, f"{step} (setup/README.md)")
+    return ok("role", f"{name} may read and write the bucket")
 
 
 def simulate(iam: Any, arn: str, actions: Sequence[str], resource: str = "*") -> tuple[list[str], list[str]]:
@@ -125,7 +139,7 @@ def simulate(iam: Any, arn: str, actions: Sequence[str], resource: str = "*") ->
 
 
 def bucket(aws: Aws, s3: Any, iam: Any) -> list[Line]:
-    """Look at the bucket: whose and where it is, and whether the role and this person may use it."""
+    """Look at the bucket: whose and where it is, and whether this person may use it."""
     from botocore.exceptions import ClientError
 
     try:
@@ -138,34 +152,29 @@ def bucket(aws: Aws, s3: Any, iam: Any) -> list[Line]:
             return [fail("bucket", found, step)]
         return [ok("bucket", f"{aws.bucket} is not there yet; the first notebook that needs it makes it")]
     check_bucket_region(aws, answer)
-    return [ok("bucket", f"{aws.bucket}, of this account, in {aws.region}"), *_may_use(aws, iam)]
+    return [ok("bucket", f"{aws.bucket}, of this account, in {aws.region}"), _person_may(aws, s3, iam)]
 
 
-def _may_use(aws: Aws, iam: Any) -> list[Line]:
-    """Return a line for the role and one for the person; what their own policies say, not the bucket's."""
-    lines = []
-    for who, find in (("the role", lambda: aws.role.arn), ("you", lambda: _principal(aws, iam))):
-        look = asked("bucket", "iam", lambda who=who, find=find: _allowed(aws, iam, who, find()))
-        lines.append(look())
-    return lines
+def _person_may(aws: Aws, s3: Any, iam: Any) -> Line:
+    """Say whether the person may use the bucket: reading is tried, with an object that is not there."""
+    from botocore.exceptions import ClientError
 
-
-def _allowed(aws: Aws, iam: Any, who: str, arn: str) -> Line:
-    if not arn:
-        return ok("bucket", f"{who} may read and write it")
-    place = f"arn:{arn.split(':')[1]}:s3:::{aws.bucket}"
-    denied, unsure = simulate(iam, arn, BUCKET_ACTIONS, place)
-    for found, more in zip(
-        (denied, unsure), simulate(iam, arn, OBJECT_ACTIONS, f"{place}/{aws.prefix}/a"), strict=True
-    ):
-        found += more
-    if denied or unsure:
-        found = (
-            f"{who} may not {', '.join(denied or unsure)} in {aws.bucket}, unless its own policy allows it"
-        )
-        step = "attach setup/iam's policies, or name a bucket with `sagemaker` in its name (setup/README.md)"
-        return warn("bucket", found, step)
-    return ok("bucket", f"{who} may read and write it")
+    key = f"{aws.prefix}/preflight"
+    try:
+        s3.head_object(Bucket=aws.bucket, Key=key, ExpectedBucketOwner=aws.account_id)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "404":
+            return fail("bucket", f"you may not read {aws.bucket} (s3:GetObject)", _GRANT)
+    try:
+        principal = _principal(aws, iam)
+        place = f"arn:{principal.split(':')[1]}:s3:::{aws.bucket}/{key}" if principal else ""
+        denied = simulate(iam, principal, ("s3:PutObject",), place)[0] if principal else []
+    except ClientError:  # a person need not be able to ask about itself
+        return ok("bucket", "you may read it; whether you may write it, the first upload says, at no cost")
+    if denied:
+        found = f"you may not s3:PutObject in {aws.bucket}, unless the bucket's own policy lets you"
+        return warn("bucket", found, _GRANT)
+    return ok("bucket", "you may read and write it")
 
 
 def _principal(aws: Aws, iam: Any) -> str:

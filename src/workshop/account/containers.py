@@ -88,6 +88,8 @@ def _image(settings: Settings) -> Line | None:
     place = Path(told) if told and Path(told).exists() else Path("/")
     free_gib = shutil.disk_usage(place).free / GIB
     found = f"no image {image} yet: about {IMAGE_GIB} GiB, {free_gib:.0f} GiB free in {place}"
+    if free_gib < IMAGE_GIB:
+        return warn("serving", found, "give Docker a larger disk first (setup/README.md, notebook instance)")
     return warn("serving", found, fetch_command(image))
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from workshop.account.access import access_checks, asked, brief_client, identity
 from workshop.account.base_model import base_model_line
-from workshop.account.checks import Check, Line, run_checks, warn
+from workshop.account.checks import LIMIT_S, Check, Line, run_checks, warn
 from workshop.account.containers import TRAINING_NOTEBOOK, container_checks
 from workshop.account.images import image_line, images_of
 from workshop.account.machine import machine_checks
@@ -37,7 +37,8 @@ def examine(settings: Settings, notebook: str | None = None) -> Iterator[Line]:
     """
     yield from run_checks([*machine_checks(settings, notebook), *container_checks(settings, notebook)])
     connected: list[Aws] = []
-    first = [Check(subject="identity", look=lambda: identity(settings, connected))]
+    limit_s = local_aws.START_TIMEOUT_S + LIMIT_S  # in sample mode it starts the AWS on this machine
+    first = [Check(subject="identity", look=lambda: identity(settings, connected), limit_s=limit_s)]
     if notebook in (None, *UPLOADING_NOTEBOOKS):
         first.append(Check(subject="base model", look=lambda: base_model_line(settings)))
     yield from run_checks(first)

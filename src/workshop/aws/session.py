@@ -207,6 +207,7 @@ def _session(boto3: Any, settings: Settings) -> boto3.Session:
 
 def _account_id(session: boto3.Session, settings: Settings) -> str:
     """Return the account of the credentials; this is also the check that they work."""
+    from botocore.config import Config
     from botocore.exceptions import (
         ClientError,
         ConnectionError,
@@ -219,8 +220,10 @@ def _account_id(session: boto3.Session, settings: Settings) -> str:
         TokenRetrievalError,
     )  # fmt: skip
 
+    # Where packets are swallowed nobody should wait for minutes to hear it; an answer may take its time.
+    briefly = Config(connect_timeout=10, retries={"total_max_attempts": 3})
     try:
-        return session.client("sts").get_caller_identity()["Account"]
+        return session.client("sts", config=briefly).get_caller_identity()["Account"]
     except (NoCredentialsError, PartialCredentialsError):
         found = "no AWS credentials on this machine"
     except (LoginError, SSOError, TokenRetrievalError, CredentialRetrievalError) as error:

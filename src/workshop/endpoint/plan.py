@@ -27,6 +27,11 @@ _STARTUP_LIMITS_S = (60, 3600)
 """Source: API reference, ProductionVariant and InferenceComponentStartupParameters."""
 
 
+def component_engines(settings: Settings) -> dict[str, str]:
+    """Return the engine of each of the three models; LMI is the one that takes adapters while it runs."""
+    return {"tuned": settings.serving_engine, "next": settings.next_serving_engine, "base": "lmi"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class ServedModel:
     """One SageMaker model.
@@ -110,7 +115,7 @@ class ComponentsPlan:
         """
         settings = aws.settings
         facts = ModelFacts.of_folder(trained.model_dir)
-        engines = {"tuned": settings.serving_engine, "next": settings.next_serving_engine, "base": "lmi"}
+        engines = component_engines(settings)
         weights = {"tuned": trained.model_uri, "next": trained.model_uri, "base": trained.base_model_uri}
         more = {
             "tuned": {"quantization": settings.serving_quantization},

@@ -150,6 +150,11 @@ def iam(running: RunningSandbox) -> Iterator[object]:
             for policy in client.list_role_policies(RoleName=role["RoleName"])["PolicyNames"]:
                 client.delete_role_policy(RoleName=role["RoleName"], PolicyName=policy)
             client.delete_role(RoleName=role["RoleName"])
+    for user in client.list_users()["Users"]:
+        for key in client.list_access_keys(UserName=user["UserName"])["AccessKeyMetadata"]:
+            client.delete_access_key(UserName=user["UserName"], AccessKeyId=key["AccessKeyId"])
+        client.delete_user_policy(UserName=user["UserName"], PolicyName="p")
+        client.delete_user(UserName=user["UserName"])
 
 
 def test_no_role_and_one_that_is_not_there_are_told(debug: Settings) -> None:
@@ -178,7 +183,7 @@ def test_the_actions_that_the_sdk_will_miss_are_named(debug: Settings, iam: obje
     statement = {"Effect": "Allow", "Action": allowed, "Resource": "*"}
     iam.put_role_policy(RoleName="doctors-poor", PolicyName="p", PolicyDocument=document(statement))
     settings = with_settings(debug, role_arn=arn)
-    trusted, actions = account_lines(settings)["role"]
+    trusted, actions, _ = account_lines(settings)["role"]
     assert trusted.status == "OK"
     assert (actions.status, actions.found.endswith(": " + ", ".join(missing))) == ("FAIL", True)
     assert "setup/iam" in actions.next_step
@@ -226,11 +231,35 @@ def test_a_role_that_may_not_use_the_bucket_is_told(
     policy = document(*only_sagemakers)
     iam.put_role_policy(RoleName="doctors-s3", PolicyName="p", PolicyDocument=policy)
     settings = with_settings(debug, role_arn=arn, bucket="doctors-news")
-    there, of_role, of_person = account_lines(settings)["bucket"]
-    assert (there.status, of_person.status) == ("OK", "OK")
-    assert of_role.status == "WARN"
-    assert "the role may not s3:GetObject, s3:PutObject in doctors-news" in of_role.found
-    assert "sagemaker" in of_role.next_step
+    *_, line = account_lines(settings)["role"]
+    assert line.status == "WARN"
+    assert "doctors-s3 may not s3:GetObject, s3:PutObject in doctors-news" in line.found
+    assert "sagemaker" in line.next_step
+
+
+def person(running: RunningSandbox, iam: object, tmp_path: Path, *statements: object) -> None:
+    """Be a user with these policies, in mode debug."""
+    iam.create_user(UserName="doctors-kim")
+    iam.put_user_policy(UserName="doctors-kim", PolicyName="p", PolicyDocument=document(*statements))
+    key = iam.create_access_key(UserName="doctors-kim")["AccessKey"]
+    profile = tmp_path / "kim"
+    profile.write_text(
+        f"[default]\nendpoint_url = {running.url}\naws_access_key_id = {key['AccessKeyId']}\n"
+        f"aws_secret_access_key = {key['SecretAccessKey']}\n"
+    )
+    os.environ["AWS_CONFIG_FILE"] = str(profile)
+
+
+def test_a_person_who_may_not_write_into_the_bucket_is_told(
+    debug: Settings, running: RunningSandbox, iam: object, tmp_path: Path
+) -> None:
+    running.client("s3").create_bucket(Bucket="doctors-readings")
+    reads = {"Effect": "Allow", "Action": ["s3:Get*", "s3:List*"], "Resource": "*"}
+    person(running, iam, tmp_path, reads)
+    lines = account_lines(with_settings(debug, bucket="doctors-readings"))
+    assert lines["identity"][0].found == f"account {ACCOUNT}, user doctors-kim"
+    _, line = lines["bucket"]
+    assert (line.status, "you may not s3:PutObject in doctors-readings" in line.found) == ("WARN", True)
 
 
 # quotas
@@ -358,6 +387,45 @@ def account_at(url: str, tmp_path: Path) -> None:
     keys = "aws_access_key_id = a\naws_secret_access_key = b\nmax_attempts = 1\n"
     profile.write_text(f"[default]\nendpoint_url = {url}\n{keys}")
     os.environ["AWS_CONFIG_FILE"] = str(profile)
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """A service of AWS, as it answers somebody who lacks every right."""
+
+    def do_POST(self) -> None:
+        code = "<Error><Code>AccessDenied</Code><Message>denied</Message></Error>"
+        self.answer(f"<ErrorResponse>{code}</ErrorResponse>".encode())
+
+    def do_HEAD(self) -> None:
+        self.answer(b"")
+
+    def answer(self, body: bytes) -> None:
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None: ...
+
+
+def test_a_person_who_may_not_ask_about_itself_is_not_warned_and_one_who_may_not_read_is_stopped(
+    debug: Settings, machine: Machine
+) -> None:
+    aws: Aws = machine(base_model=MODEL, role_arn=debug.role_arn, needs_bucket=True)
+    server = HTTPServer(("127.0.0.1", 0), Refusing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    iam, s3 = (
+        aws.boto_session.client(service, endpoint_url=f"http://127.0.0.1:{server.server_port}")
+        for service in ("iam", "s3")
+    )
+    line = access._person_may(aws, aws.client("s3"), iam)
+    refused = access._person_may(aws, s3, iam)
+    (not_theirs,) = access.bucket(aws, s3, iam)
+    server.shutdown()
+    server.server_close()
+    assert (line.status, "the first upload says" in line.found) == ("OK", True)
+    assert (refused.status, "s3:GetObject" in refused.found) == ("FAIL", True)
+    assert (not_theirs.status, "another account's" in not_theirs.found) == ("FAIL", True)
 
 
 def test_expired_credentials_are_told_and_nothing_else_is_asked(tmp_path: Path) -> None:

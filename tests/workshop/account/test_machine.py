@@ -198,13 +198,17 @@ def test_local_mode_of_a_model_of_the_hub_needs_a_gpu_that_containers_get(
 
 
 def test_an_image_that_is_missing_is_told_with_the_command_that_fetches_it(
-    debug: Settings, programs: Path
+    debug: Settings, programs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program(programs, "nvidia-smi", 'echo "NVIDIA A10G, 23028 MiB, 580.65.06"')
     docker(programs, image="exit 1")
     line = lines_of(debug, "01-SageMaker-Inference-Local-Test")["serving"]
     assert line.status == "WARN"
     assert "aws ecr get-login-password --region us-east-1" in line.next_step
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 14 * GIB))
+    line = lines_of(debug, "01-SageMaker-Inference-Local-Test")["serving"]
+    assert "14 GiB free in /" in line.found
+    assert "a larger disk" in line.next_step
     docker(programs)
     assert lines_of(debug)["serving"].status == "OK"
 
