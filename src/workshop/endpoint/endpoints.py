@@ -36,7 +36,7 @@ def wait_until_in_service(aws: Aws, endpoint_name: str, *, timeout_s: float) -> 
         setting="endpoint_timeout_s",
         interval_s=aws.settings.poll_interval_s,
         expected="InService",
-        next_step="run the cell again to continue waiting, or the cells under Cleanup to delete it: "
+        next_step="run the cell again to continue waiting, or the cells under Delete to delete it: "
         "it costs money as long as it is there",
     ).until(
         lambda: described_or_none(describe, EndpointName=endpoint_name) or _gone(endpoint_name),
@@ -67,7 +67,7 @@ def _failure(aws: Aws, described: dict[str, Any]) -> WorkshopError | None:
         found=f"the endpoint {name} failed: {reason}\n"
         f"the last lines of its log:{last_lines(last_log_lines(aws, name))}",
         expected="a container that answers /ping",
-        next_step=f"delete it with the cells under Cleanup, {correct} "
+        next_step=f"delete it with the cells under Delete, {correct} "
         f"and create it again; the whole log is in CloudWatch, {LOG_GROUP}{name}",
     )
 

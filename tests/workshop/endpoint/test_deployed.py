@@ -57,9 +57,9 @@ def keep(aws: Aws, wanted: EndpointState, **changes: Any) -> EndpointState:
     return keep_endpoint(aws, State.load(aws.settings), wanted, **WANTED | changes)
 
 
-def make(aws: Aws, made: EndpointState) -> None:
+def make(aws: Aws, made: EndpointState, **environment: str) -> None:
     """Create model and configuration, and no endpoint."""
-    create_model(aws, made.model_name)
+    create_model(aws, made.model_name, **environment)
     variant = {
         "VariantName": "AllTraffic",
         "ModelName": made.model_name,
@@ -131,6 +131,22 @@ def test_an_endpoint_that_is_being_deleted_is_waited_for(aws: Aws) -> None:
     sagemaker.delete_endpoint(EndpointName=made.endpoint_name)
     assert keep(aws, entry(aws)) == made
     assert not is_there(sagemaker.describe_endpoint, EndpointName=made.endpoint_name)
+    delete_endpoint(aws, made.endpoint_name, timeout_s=TIMEOUT_S)
+
+
+def test_one_that_failed_stays_and_says_so_whenever_the_cells_are_run(aws: Aws) -> None:
+    wrong = WANTED["environment"] | {"MAX_INPUT_TOKENS": "many"}
+    made, sagemaker = keep(aws, entry(aws), environment=wrong), aws.client("sagemaker")
+    make(aws, made, MAX_INPUT_TOKENS="many")
+    sagemaker.create_endpoint(EndpointName=made.endpoint_name, EndpointConfigName=made.config_name)
+    for _ in range(2):  # Run All, and once more
+        assert keep(aws, entry(aws), environment=wrong) == made
+        assert is_there(sagemaker.describe_endpoint, EndpointName=made.endpoint_name)
+        with pytest.raises(WorkshopError, match="MAX_INPUT_TOKENS") as caught:
+            wait_until_in_service(aws, made.endpoint_name, timeout_s=TIMEOUT_S)
+        assert "under Delete" in caught.value.next_step
+    with pytest.raises(WorkshopError, match="MAX_INPUT_TOKENS = many"):
+        keep(aws, entry(aws))  # corrected: the old one is still there
     delete_endpoint(aws, made.endpoint_name, timeout_s=TIMEOUT_S)
 
 

@@ -48,7 +48,7 @@ def test_a_container_that_ends_shows_its_reason_and_its_last_lines(sample_aws: A
     with pytest.raises(WorkshopError, match="MAX_INPUT_TOKENS") as caught:
         wait_until_in_service(sample_aws, name, timeout_s=600)
     assert "did not pass the ping health check" in caught.value.found
-    assert "Cleanup" in caught.value.next_step
+    assert "under Delete" in caught.value.next_step
     assert any("MAX_INPUT_TOKENS" in line for line in last_log_lines(sample_aws, name))
     assert len(last_log_lines(sample_aws, name, 1)) == 1
 
