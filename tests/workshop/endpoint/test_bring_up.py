@@ -25,6 +25,7 @@ from workshop.endpoint.components import (
 )
 from workshop.endpoint.plan import ComponentsPlan, Needs
 from workshop.endpoint.reuse import component_is_missing, endpoint_is_missing
+from workshop.endpoint.scaling import COPIES, registered_targets
 from workshop.entries import ComponentsState, TrainingJobState
 from workshop.errors import WorkshopError
 from workshop.settings import find_repo_dir, load_settings
@@ -141,9 +142,20 @@ def test_kernels_that_die_after_each_creation_make_everything_once(home: Path, c
 
 def assert_it_is_kept_or_deleted(kernel: Kernel, names: ComponentsState, capsys: Any) -> None:
     aws = kernel.aws
+    aws.client("application-autoscaling").register_scalable_target(
+        ServiceNamespace="sagemaker", ResourceId=f"inference-component/{names.tuned}",
+        ScalableDimension=COPIES, MinCapacity=0, MaxCapacity=2,
+    )  # fmt: skip
+    aws.client("cloudwatch").put_metric_alarm(
+        AlarmName=names.alarm, Namespace="AWS/SageMaker", MetricName="Invocations", Statistic="Sum",
+        Period=60, EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
+    )  # fmt: skip
+    assert names.alarm in left_of(aws, names)
     capsys.readouterr()
     left = delete_or_keep(aws, names, keep=True)
     assert {names.endpoint_name, names.tuned, names.base} < set(left)
+    assert names.alarm not in left  # what would change the next notebook's beginning goes in either case
+    assert registered_targets(aws, names.components) == []
     text = capsys.readouterr().out
     assert f"KEPT: {names.endpoint_name}" in text
     assert "5.75 USD/h" in text
