@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from workshop.account.checks import Line, fail, ok
+from workshop.account.checks import Line, fail, ok, warn
 from workshop.account.containers import TRAINING_NOTEBOOK
 from workshop.account.usage import ENDPOINT, SPOT_TRAINING_JOB, TRAINING_JOB, usages
 from workshop.endpoint.plan import component_engines
@@ -24,6 +24,7 @@ TRAINING_IMAGE_ARGUMENTS = {
 }
 
 _ADDRESS = re.compile(r"(?P<registry>\d{12})\.dkr\.ecr\.[\w-]+\.[\w.]+/(?P<name>[^:]+):(?P<tag>.+)")
+_NOT_FOR_OTHERS = "no resource-based policy allows"
 _MISSING = "choose another region in workshop.yaml, or an image that is there: {page}"
 _PAGE = "https://aws.github.io/deep-learning-containers/"
 
@@ -78,6 +79,9 @@ def image_line(ecr: Any, address: str) -> Line:
             imageIds=[{"imageTag": parts["tag"]}],
         )
     except ClientError as error:
+        if _NOT_FOR_OTHERS in error.response["Error"].get("Message", ""):
+            found = f"{parts['name']}:{parts['tag']}: not known, its registry lets no other account ask"
+            return warn("image", found, "nothing to do: whether it is there, SageMaker's own pull says")
         if error.response["Error"]["Code"] != "RepositoryNotFoundException":
             raise
         answer = {}

@@ -94,6 +94,13 @@ def test_sample_mode_is_good_and_its_aws_ends_with_the_doctor(tmp_path: Path) ->
     assert local_aws.find(tmp_path / "home" / "sample" / "sandbox") is None
 
 
+def test_importing_it_loads_nothing_heavy() -> None:
+    heavy = ("boto3", "botocore", "sagemaker", "torch", "huggingface_hub", "pandas", "psutil")
+    code = f"import sys, workshop.account.doctor\nprint([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_a_mode_on_aws_is_looked_at_without_making_or_writing_anything(
     debug: Settings, running: RunningSandbox
 ) -> None:
@@ -505,6 +512,31 @@ def test_an_image_that_the_registry_lacks_is_told(machine: Machine, debug: Setti
     assert (line.status, "no image mine:latest" in line.found) == ("FAIL", True)
     assert images.image_line(ecr, "ubuntu:24.04").status == "FAIL"
     assert images.image_line(ecr, f"{registry}/djl-inference:1").status == "OK"
+
+
+class ClosedRegistry(BaseHTTPRequestHandler):
+    """ECR, of whose repositories nobody else may ask."""
+
+    def do_POST(self) -> None:
+        message = "is not authorized because no resource-based policy allows the ecr:BatchGetImage action"
+        body = json.dumps({"__type": "AccessDeniedException", "message": message}).encode()
+        self.send_response(400)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None: ...
+
+
+def test_a_registry_that_nobody_else_may_ask_is_no_missing_right(machine: Machine, debug: Settings) -> None:
+    server = HTTPServer(("127.0.0.1", 0), ClosedRegistry)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    session = machine(base_model=MODEL, role_arn=debug.role_arn).boto_session
+    ecr = session.client("ecr", endpoint_url=f"http://127.0.0.1:{server.server_port}")
+    line = images.image_line(ecr, images.training_image("us-east-1", "ml.g5.4xlarge"))
+    server.shutdown()
+    server.server_close()
+    assert (line.status, "lets no other account ask" in line.found) == ("WARN", True)
 
 
 def test_one_endpoint_of_three_engines_has_images_of_one_cuda(debug: Settings) -> None:
