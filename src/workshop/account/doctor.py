@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from workshop.account.access import access_checks, asked, brief_client, identity
-from workshop.account.base_model import base_model_line
+from workshop.account.base_model import base_model_lines
 from workshop.account.checks import LIMIT_S, Check, Line, run_checks, warn
 from workshop.account.containers import TRAINING_NOTEBOOK, container_checks
 from workshop.account.images import image_line, images_of
@@ -40,7 +40,7 @@ def examine(settings: Settings, notebook: str | None = None) -> Iterator[Line]:
     limit_s = local_aws.START_TIMEOUT_S + LIMIT_S  # in sample mode it starts the AWS on this machine
     first = [Check(subject="identity", look=lambda: identity(settings, connected), limit_s=limit_s)]
     if notebook in (None, *UPLOADING_NOTEBOOKS):
-        first.append(Check(subject="base model", look=lambda: base_model_line(settings)))
+        first.append(Check(subject="base model", look=lambda: base_model_lines(settings)))
     yield from run_checks(first)
     if connected:
         yield from run_checks(_account_checks(connected[0], notebook))

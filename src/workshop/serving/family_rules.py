@@ -7,7 +7,7 @@ that transformers 5 gave to old settings are passed over silently, and the model
 from __future__ import annotations
 
 from workshop.serving.deployment_rules import Deployment, Problem
-from workshop.serving.engines import NO_QUANTIZATION
+from workshop.serving.engines import NO_QUANTIZATION, ServingEngine
 
 # Values of model_type that TGI 3.3.6 and 3.3.7 have code of their own for; models of text alone.
 # Source: server/text_generation_server/models/__init__.py, ModelType and get_model.
@@ -35,26 +35,18 @@ _ANOTHER_ENGINE = "serve it with vLLM or LMI: serving_engine in workshop.yaml"
 def family(given: Deployment) -> list[Problem]:
     """Find a family that the engine does not serve, or not in that way."""
     name = given.facts.config.get("model_type")
-    if given.names.reads_transformers_5 or name is None or name in TGI_FAMILIES:
+    if unserved := unserved_family(given.names, name):
+        return [unserved]
+    if given.names.reads_transformers_5 or name not in TRANSFORMERS_FAMILIES:
         return []
-    what = f"model_type {name} in config.json"
-    if name not in TRANSFORMERS_FAMILIES:
-        return [
-            Problem(
-                found=what,
-                expected=f"a family that {_title(given)} serves: {', '.join(TGI_FAMILIES)}; "
-                f"through transformers {', '.join(TRANSFORMERS_FAMILIES)}",
-                next_step=_ANOTHER_ENGINE,
-            )
-        ]
-    problems = []
+    what, problems = f"model_type {name} in config.json", []
     quantization = given.environment.get(given.names.quantize, NO_QUANTIZATION)
     if quantization not in TRANSFORMERS_QUANTIZATIONS:
         problems.append(
             Problem(
                 found=f"{given.names.quantize} = {quantization} with {what}",
-                expected=f"one of {', '.join(TRANSFORMERS_QUANTIZATIONS)}: {_title(given)} runs this family "
-                "through transformers",
+                expected=f"one of {', '.join(TRANSFORMERS_QUANTIZATIONS)}: {_title(given.names)} runs this "
+                "family through transformers",
                 next_step=f"change serving_quantization, or {_ANOTHER_ENGINE}",
             )
         )
@@ -62,12 +54,30 @@ def family(given: Deployment) -> list[Problem]:
         problems.append(
             Problem(
                 found=f"a LoRA adapter on {what}",
-                expected=f"the merged model: {_title(given)} runs this family through transformers, "
+                expected=f"the merged model: {_title(given.names)} runs this family through transformers, "
                 "without adapters",
                 next_step=f"serve the merged model, or {_ANOTHER_ENGINE}",
             )
         )
     return problems
+
+
+def unserved_family(engine: ServingEngine, family: str | None) -> Problem | None:
+    """Return what is wrong when an engine does not serve a family at all.
+
+    Args:
+        engine: One of ENGINES.
+        family: The model's model_type; None when it names none.
+    """
+    known = (None, *TGI_FAMILIES, *TRANSFORMERS_FAMILIES)
+    if engine.reads_transformers_5 or family in known:
+        return None
+    return Problem(
+        found=f"model_type {family} in config.json",
+        expected=f"a family that {_title(engine)} serves: {', '.join(TGI_FAMILIES)}; "
+        f"through transformers {', '.join(TRANSFORMERS_FAMILIES)}",
+        next_step=_ANOTHER_ENGINE,
+    )
 
 
 def written_by_transformers_5(given: Deployment) -> list[Problem]:
@@ -78,15 +88,15 @@ def written_by_transformers_5(given: Deployment) -> list[Problem]:
     if given.names.reads_transformers_5:
         return []
     next_step = "write the model again with src/train/merge.py, which adds the older names"
-    server = f"transformers 4.51, which {_title(given)} has"
+    server = f"transformers 4.51, which {_title(given.names)} has"
     return [
         Problem(found=found, expected=expected.format(server=server), next_step=next_step)
         for found, expected in (*_tokenizer(given), *_rope(given), *_windows(given))
     ]
 
 
-def _title(given: Deployment) -> str:
-    return f"{given.names.title} {given.names.version}"
+def _title(engine: ServingEngine) -> str:
+    return f"{engine.title} {engine.version}"
 
 
 def _tokenizer(given: Deployment) -> list[tuple[str, str]]:

@@ -369,10 +369,57 @@ def test_a_gated_model_is_told_with_the_page_of_its_licence(
 def test_a_folder_without_weights_is_no_base_model(tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from workshop.account.base_model import base_model_line
+    from workshop.account.base_model import base_model_lines
 
-    line = base_model_line(replace(load_settings(environ={}), base_model=str(tmp_path)))
+    (line,) = base_model_lines(replace(load_settings(environ={}), base_model=str(tmp_path)))
     assert (line.status, "*.safetensors" in line.found) == ("FAIL", True)
+
+
+class OpenHub(Hub):
+    """A hub that lets everybody read a model of a family that TGI does not have."""
+
+    def do_HEAD(self) -> None:
+        self.answer()
+
+    def do_GET(self) -> None:
+        self.wfile.write(self.answer())
+
+    def answer(self) -> bytes:
+        body = b'{"model_type": "exaone4"}'
+        self.send_response(200)
+        for name, value in (("ETag", '"a"'), ("X-Repo-Commit", "c" * 40), ("Content-Length", str(len(body)))):
+            self.send_header(name, value)
+        self.end_headers()
+        return body
+
+
+def test_a_family_that_the_engine_does_not_serve_is_told_before_it_is_trained(tmp_path: Path) -> None:
+    server = HTTPServer(("127.0.0.1", 0), OpenHub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    code = "from workshop.account.base_model import base_model_lines as lines\n\
+from workshop.settings import load_settings\nprint(*lines(load_settings()), sep='\\n')"
+    told = {
+        engine: subprocess.run(
+            [sys.executable, "-c", code],
+            env={
+                **os.environ,
+                "WORKSHOP_BASE_MODEL": "some/exaone",
+                "WORKSHOP_SERVING_ENGINE": engine,
+                "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
+            },
+            stdout=subprocess.PIPE,
+            text=True,
+        ).stdout.splitlines()
+        for engine in ("tgi", "vllm")
+    }
+    server.shutdown()
+    server.server_close()
+    assert told["vllm"] == ["[OK]   base model    some/exaone on the hub, which lets you read it"]
+    assert told["tgi"][0] == told["vllm"][0]
+    assert told["tgi"][1].startswith(
+        "[WARN] serving       model_type exaone4 in config.json; expected a family"
+    )
+    assert told["tgi"][2].strip() == "do next: serve it with vLLM or LMI: serving_engine in workshop.yaml"
 
 
 class Expired(BaseHTTPRequestHandler):
