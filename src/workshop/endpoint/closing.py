@@ -82,7 +82,9 @@ def _delete(aws: Aws, names: ComponentsState) -> None:
     for name in delete_components(aws, names.endpoint_name, timeout_s=timeout_s):
         print(f"deleted component {name}")
     delete_endpoint(aws, names.endpoint_name, timeout_s=timeout_s)
+    print(f"deleted endpoint {names.endpoint_name}")
     delete_if_there(sagemaker.delete_endpoint_config, EndpointConfigName=names.config_name)
+    print(f"deleted configuration {names.config_name}")
     pages = sagemaker.get_paginator("list_models").paginate(NameContains=names.endpoint_name)
     for model in pages.build_full_result()["Models"]:
         delete_if_there(sagemaker.delete_model, ModelName=model["ModelName"])
