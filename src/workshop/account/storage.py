@@ -10,6 +10,7 @@ from typing import Any
 from workshop.account.confirmation import BUCKET, word_of_folder
 from workshop.account.found import Found, Problem, masked, noted
 from workshop.account.ownership import TAG, Ownership
+from workshop.aws.denied import PERSON_POLICY
 from workshop.aws.resources import delete_if_there, is_missing
 from workshop.aws.session import PREFIX, Aws
 from workshop.aws.transfer import size_text
@@ -80,8 +81,8 @@ def delete_group(aws: Aws, group: Found) -> None:
         raise WorkshopError(
             found=f"{len(refused)} objects that S3 kept, first {refused[0]['Key']} ({refused[0]['Code']})",
             expected="the right to delete them",
-            next_step="allow s3:DeleteObject (of a bucket with versions s3:DeleteObjectVersion); an object "
-            "under a retention or a hold stays until that ends",
+            next_step="allow s3:DeleteObject (of a bucket with versions s3:DeleteObjectVersion), see "
+            f"{PERSON_POLICY}; an object under a retention or a hold stays until that ends",
         )
 
 

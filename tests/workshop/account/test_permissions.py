@@ -142,6 +142,26 @@ def test_a_list_that_is_refused_is_named_and_the_rest_is_found(
         policed_aws.client("sagemaker").delete_model(ModelName=NAME)
 
 
+@pytest.mark.parametrize(
+    "action", ["sagemaker:DeleteModel", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:DeleteBucket"]
+)
+def test_what_a_cleanup_may_not_delete_stays_and_is_named(
+    policed_aws: Aws, policed: RunningSandbox, action: str
+) -> None:
+    s3 = policed_aws.client("s3")
+    policed_aws.client("sagemaker").create_model(
+        ModelName=NAME, PrimaryContainer={"Image": IMAGE}, ExecutionRoleArn=policed_aws.role_arn
+    )
+    s3.put_object(Bucket=policed_aws.bucket, Key=f"{PREFIX}/data/a", Body=b"1")
+    s3.create_multipart_upload(Bucket=policed_aws.bucket, Key=f"{PREFIX}/base-model/large")
+    permissions_record.enforce(policed, person=without(PERSON, action))
+    text = clean(policed_aws)
+    assert action in text
+    assert "setup/iam/person-policy.json" in text
+    permissions_record.enforce(policed)
+    assert "nothing of the workshop is left" in clean(policed_aws)
+
+
 def test_a_bucket_that_may_not_be_tagged_is_made_with_a_word(
     policed_aws: Aws, policed: RunningSandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
