@@ -10,22 +10,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.notebooks.test_requests_in_both_modes import FOLDERS, REPO, SHORT, make_dataset
+from tests.notebooks.test_requests_in_both_modes import CREATING, FOLDERS, REPO, SHORT, make_dataset
 from tests.sandbox.conftest import RunningSandbox
 
 from workshop.settings import load_settings
 from workshop.state import State
 
 PROGRAM = Path(__file__).with_name("run_all_twice.py")
-NOTEBOOKS = (
-    "03-SageMaker-Training",
-    "03-1-Option-SageMaker-Training",
-    "04-SageMaker-Inference",
-    "02-SageMaker-Inference-Component",
-    "02-1-Option-Adapter-AB",
-    "02-2-Option-Rolling-Update",
-    "02-3-Option-Scale-to-Zero",
-)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +31,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tied = ("AWS_", "SAGEMAKER_", "WORKSHOP_")
     environ = {name: value for name, value in os.environ.items() if not name.startswith(tied)}
     environ |= {"MPLBACKEND": "agg", "WORKSHOP_MODE": "sample", "WORKSHOP_HOME": str(home), **SHORT}
-    paths = [str(REPO / "notebook" / FOLDERS[name] / f"{name}.ipynb") for name in NOTEBOOKS]
+    paths = [str(REPO / "notebook" / FOLDERS[name] / f"{name}.ipynb") for name in CREATING]
     try:
         done = subprocess.run(
             [sys.executable, str(PROGRAM), running.url, str(home / "asked.json"), *paths],
@@ -48,7 +39,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=1200,
+            timeout=1700,
         )
     finally:
         running.close()
