@@ -29,7 +29,7 @@ ACCOUNT, REGION = "000000000000", "us-east-1"
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/workshop-sample"
 PERSON, EXECUTION = "person", "execution"
 POLICIES = {PERSON: "person-policy", EXECUTION: "execution-role-policy"}
-OF_TESTS = ("s3:PutBucketVersioning",)
+OF_TESTS = ("s3:PutBucketVersioning", "iam:CreateUser", "iam:CreateAccessKey", "iam:PutUserPolicy")
 """What a test does as the account's owner."""
 
 _HEAD = "# Which actions the workshop's calls ask for, on what: written by tests/permissions_record.py\n"
@@ -65,6 +65,7 @@ def pattern(resource: str, bucket: str) -> str:
     for value, placeholder in ((ROLE_ARN, "ROLE_ARN"), (bucket, "BUCKET"), (ACCOUNT, "ACCOUNT")):
         resource = resource.replace(value, placeholder)
     resource = resource.replace(REGION, "REGION")
+    resource = re.sub(r"(:user/).*", r"\1USERNAME", resource)
     resource = re.sub(rf"(:::BUCKET/{PREFIX}/).*", r"\1*", resource)
     return re.sub(r"([:/]news-).*", r"\1*", resource)
 
@@ -97,9 +98,16 @@ def check(part: str, homes: Iterable[Path], bucket: str = f"sagemaker-{REGION}-{
     if os.environ.get("RECORD_PERMISSIONS"):
         text = yaml.safe_dump(dict(sorted({**recorded(), part: found}.items())), sort_keys=False, width=200)
         PATH.write_text(_HEAD + text, encoding="utf-8")
-    assert found == recorded().get(part), (
-        "run it again with RECORD_PERMISSIONS=1, then tests/setup/test_iam.py"
-    )
+    known = recorded().get(part, {PERSON: {}, EXECUTION: {}})
+    news = [
+        (who, action, resource)
+        for who, asked in found.items()
+        for action, resources in asked.items()
+        for resource in resources
+        if resource not in known[who].get(action, [])
+    ]
+    gone = [(who, action) for who, asked in known.items() for action in asked if action not in found[who]]
+    assert (news, gone) == ([], []), "again with RECORD_PERMISSIONS=1, then tests/setup/test_iam.py"
 
 
 def enforce(sandbox: RunningSandbox, **policies: list[dict[str, Any]]) -> None:

@@ -10,6 +10,8 @@ A person is who calls; the execution role is who jobs and containers are, and Sa
 from __future__ import annotations
 
 import json
+import re
+import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +28,7 @@ from sandbox.other_services import signed_for
 
 PERSON, EXECUTION = "person", "execution"
 FILE_NAME = "calls.jsonl"
+_KEY = re.compile("Credential=([^/]+)/")
 _KEY_OF_JOBS = "Credential=sandbox/"
 _CALLER = f"arn:aws:sts::{ACCOUNT_ID}:assumed-role/workshop-sample/sandbox"
 _QUERY_OR_XML = (None, "s3", "iam", "sts", "monitoring")
@@ -59,9 +62,9 @@ class Authorization:
         if self._policies is None:
             return
         service, region = signed_for(environ)
-        errors = []
+        errors, common = [], {"aws:requestedregion": [region], **_username(environ)}
         for each in asked:
-            context: Context = {"aws:requestedregion": [region], **each.context}
+            context: Context = {**common, **each.context}
             decision = decide(self._policies[who], each.action, each.resource, context)
             if decision.effect != ALLOWED:
                 errors.append(_refusal(each, decision.effect, service, environ["PATH_INFO"]))
@@ -152,6 +155,15 @@ def _refusal(asked: Requested, effect: str, service: str | None, path: str) -> A
     if service in _QUERY_OR_XML and not is_invocation:
         return AwsError("AccessDenied", message, status=_FORBIDDEN)
     return AwsError("AccessDeniedException", message, status=_FORBIDDEN if is_invocation else 400)
+
+
+def _username(environ: dict[str, Any]) -> Context:
+    """Return the name of the user whose key has signed a request, for policies that speak of oneself."""
+    key, models = _KEY.search(environ.get("HTTP_AUTHORIZATION", "")), sys.modules.get("moto.iam.models")
+    if not key or not models:
+        return {}
+    user = models.iam_backends[ACCOUNT_ID]["aws"].get_user_from_access_key_id(key[1])
+    return {"aws:username": [user.name]} if user else {}
 
 
 def _query(environ: dict[str, Any]) -> dict[str, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -199,6 +200,24 @@ def test_the_doctor_and_the_prices_are_answered_under_the_policies(policed_aws: 
     new_type = replace(policed_aws.settings, endpoint_instance_type="ml.g9.12xlarge")
     quota_lines(replace(policed_aws, settings=new_type), policed_aws.client("service-quotas"), None)
     policed_aws.client("pricing").get_products(ServiceCode="AmazonSageMaker", MaxResults=1)
+
+
+def test_a_user_with_the_policy_may_look_at_what_it_allows(
+    policed_aws: Aws, policed: RunningSandbox, tmp_path: Path
+) -> None:
+    anything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+    permissions_record.enforce(policed, person=[anything])
+    iam = policed.client("iam")
+    iam.create_user(UserName="kim")
+    iam.put_user_policy(UserName="kim", PolicyName="own", PolicyDocument=json.dumps(policy(PERSON)))
+    key = iam.create_access_key(UserName="kim")["AccessKey"]
+    permissions_record.enforce(policed)
+    keys = f"aws_access_key_id = {key['AccessKeyId']}\naws_secret_access_key = {key['SecretAccessKey']}\n"
+    (tmp_path / "config").write_text(f"[default]\nendpoint_url = {policed.url}\n{keys}")
+    os.environ["AWS_CONFIG_FILE"] = str(tmp_path / "config")
+    lines = list(examine(policed_aws.settings, "03-SageMaker-Training"))
+    assert "user kim" in next(line.found for line in lines if line.subject == "identity")
+    assert "you may read and write it" in [line.found for line in lines if line.subject == "bucket"]
 
 
 def test_what_cleanup_and_doctor_ask_for_is_on_record(policed_aws: Aws, policed: RunningSandbox) -> None:
