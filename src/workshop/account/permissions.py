@@ -8,6 +8,7 @@ It makes nothing on AWS: an administrator runs the commands.
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,7 +49,7 @@ def write(aws: Aws, role_arn: str, email: str) -> Path:
 def commands(folder: Path, account_id: str, role_arn: str) -> str:
     """Return the commands of the AWS CLI, each with what it is for."""
     name = role_arn.rpartition("/")[2]
-    documents = {each: f"file://{folder / each}.json" for each in _FILES}
+    documents = {each: shlex.quote(f"file://{folder / each}.json") for each in _FILES}
     return f"""\
 # 1. the role that jobs and endpoints run as
 aws iam create-role --role-name {name} --assume-role-policy-document {documents["trust-policy"]}
