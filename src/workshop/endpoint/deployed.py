@@ -4,7 +4,7 @@ A cell that is executed again, by a new kernel too, finds what an earlier one ha
 missing. What was made of other weights or settings is neither called nor replaced: it costs until somebody
 says that it may go.
 
-    made = keep_endpoint(aws, state, wanted, image=image, environment=environment, ami_version=None)
+    made = keep_names(aws, state, wanted, image=image, environment=environment, ami_version=None)
     if not is_there(sagemaker.describe_endpoint, EndpointName=made.endpoint_name):
         Endpoint.create(...)
 """
@@ -30,7 +30,7 @@ NOT_SET = "not set"
 Difference = tuple[str, Any, Any]  # of what, as it is there, as it is wanted
 
 
-def keep_endpoint(
+def keep_names(
     aws: Aws,
     state: State,
     wanted: EndpointState,

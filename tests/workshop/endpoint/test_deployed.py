@@ -16,7 +16,7 @@ from workshop.aws.resources import is_there
 from workshop.aws.session import Aws
 from workshop.aws.upload import upload_base_model
 from workshop.endpoint.deletion import delete_endpoint
-from workshop.endpoint.deployed import keep_endpoint
+from workshop.endpoint.deployed import keep_names
 from workshop.endpoint.endpoints import wait_until_in_service
 from workshop.entries import EndpointState, now_utc
 from workshop.errors import WorkshopError
@@ -54,7 +54,7 @@ def entry(aws: Aws) -> EndpointState:
 
 
 def keep(aws: Aws, wanted: EndpointState, **changes: Any) -> EndpointState:
-    return keep_endpoint(aws, State.load(aws.settings), wanted, **WANTED | changes)
+    return keep_names(aws, State.load(aws.settings), wanted, **WANTED | changes)
 
 
 def make(aws: Aws, made: EndpointState, **environment: str) -> None:
