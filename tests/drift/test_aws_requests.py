@@ -14,11 +14,11 @@ from .repository_code import notebook_trees, source_trees
 # What operations begin with; dict.update(StatusCode=...) is none.
 VERBS = (
     *("create_", "describe_", "list_", "delete_", "update_", "put_", "get_", "invoke_", "add_", "stop_"),
-    *("register_", "deregister_", "head_", "copy_", "filter_"),
+    *("register_", "deregister_", "head_", "copy_", "filter_", "simulate_", "batch_"),
 )
 SERVICES = (
     *("sagemaker", "sagemaker-runtime", "s3", "sts", "iam", "logs", "cloudwatch"),
-    "application-autoscaling",
+    *("application-autoscaling", "service-quotas", "pricing", "ecr"),
 )
 _SESSION = botocore.session.get_session()
 # Python name of an operation -> names of its members, in each service that has it.
