@@ -33,7 +33,7 @@ MACOS = (14, 0)
 PYTHONS = ("3.11.0rc1", "3.11.0", "3.12.0")
 SYSTEMS = ("Linux x86_64", "Linux aarch64", "Darwin arm64")
 # Built on the machine itself. Only what needs no compiler may be here, which is asked of what is installed.
-SOURCES_ONLY = {"rouge-score"}
+SOURCES_ONLY = {"rouge-score", "kiwipiepy-model"}
 # Belong to torch's builds with CUDA, which bring their own versions.
 OF_CUDA_BUILDS = re.compile(r"nvidia-.*|cuda-.*|triton")
 

@@ -11,7 +11,15 @@ from decimal import Decimal
 
 from workshop.evaluation.numerals import Number, numbers
 
-__all__ = ["KnownNumbers", "Number", "names_right", "number_values", "numbers", "numbers_right"]
+__all__ = [
+    "KnownNumbers",
+    "Number",
+    "NumberCheck",
+    "names_right",
+    "number_values",
+    "numbers",
+    "numbers_right",
+]
 
 
 class KnownNumbers:
@@ -41,12 +49,24 @@ def number_values(text: str) -> set[Decimal]:
     return {number.value for number in numbers(text)}
 
 
+class NumberCheck:
+    """The numbers that summaries of one article are held against, read once for all of them."""
+
+    def __init__(self, article: str, reference: str) -> None:
+        self._known = KnownNumbers(article, asides=True)
+        self._asked = numbers(reference)
+
+    def is_right(self, summary: str) -> bool:
+        """Tell whether every number of the reference is in the summary, and none that the article lacks."""
+        said = KnownNumbers(summary)
+        return all(number in said for number in self._asked) and all(
+            number in self._known for number in numbers(summary)
+        )
+
+
 def numbers_right(article: str, reference: str, summary: str) -> bool:
     """Tell whether every number of the reference is in the summary, and none that the article lacks."""
-    said, known = KnownNumbers(summary), KnownNumbers(article, asides=True)
-    return all(number in said for number in numbers(reference)) and all(
-        number in known for number in numbers(summary)
-    )
+    return NumberCheck(article, reference).is_right(summary)
 
 
 def names_right(summary: str, names: Iterable[str]) -> bool:

@@ -1,8 +1,8 @@
-"""ROUGE-1, ROUGE-2 and ROUGE-L on Korean words and syllables.
+"""ROUGE-1, ROUGE-2 and ROUGE-L on the words, syllables or morphemes of Korean.
 
 The stock tokenizer of the `rouge-score` package keeps `[a-z0-9]` only: Hangul disappears and two identical
 Korean texts score 0. An absolute ROUGE of a Korean text also moves by ten points and more with the way it is
-cut into tokens, so every score here names its cut: `word_...` or `syllable_...`.
+cut into tokens, so every score names its cut: `word_...`, `syllable_...` or `morpheme_...` (morphemes.py).
 
 The formulas are those of `rouge-score`, and the tests compare every number with it. They are written out
 because importing that package takes 3 s (it loads nltk) and its table for the longest common subsequence
@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-METRICS = tuple(f"{unit}_rouge_{kind}" for unit in ("word", "syllable") for kind in ("1", "2", "l"))
+KINDS = ("1", "2", "l")
+METRICS = tuple(f"{unit}_rouge_{kind}" for unit in ("word", "syllable") for kind in KINDS)
 """Names of the scores, in the order in which tables show them."""
 
 # From the first to the last letter, digit or % of a run without white space: "“37%로." -> 37%로
@@ -72,11 +73,18 @@ def rouge(reference: str, summary: str) -> dict[str, Score]:
     """
     scores = {}
     for unit, tokenizer in (("word", WORDS), ("syllable", SYLLABLES)):
-        target, prediction = tokenizer.tokenize(reference), tokenizer.tokenize(summary)
-        scores[f"{unit}_rouge_1"] = _ngram_score(target, prediction)
-        scores[f"{unit}_rouge_2"] = _ngram_score(list(pairwise(target)), list(pairwise(prediction)))
-        scores[f"{unit}_rouge_l"] = _score(lcs_length(target, prediction), len(target), len(prediction))
+        of_kinds = rouge_of_tokens(tokenizer.tokenize(reference), tokenizer.tokenize(summary))
+        scores |= {f"{unit}_rouge_{kind}": score for kind, score in of_kinds.items()}
     return scores
+
+
+def rouge_of_tokens(target: Sequence[str], prediction: Sequence[str]) -> dict[str, Score]:
+    """Score a summary that is cut into tokens against its reference; one Score for each of KINDS."""
+    return {
+        "1": _ngram_score(target, prediction),
+        "2": _ngram_score(list(pairwise(target)), list(pairwise(prediction))),
+        "l": _score(lcs_length(target, prediction), len(target), len(prediction)),
+    }
 
 
 def rouge_l(reference: str, summary: str, tokenizer: WordTokenizer | SyllableTokenizer = WORDS) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from workshop.evaluation import confidence
-from workshop.evaluation.confidence import difference_interval, mean_interval
+from workshop.evaluation.confidence import difference_interval, mean_interval, permutation_p_value
 
 SCORES = np.random.default_rng(5).beta(6, 3, 400)
 
@@ -74,3 +74,75 @@ def test_values_that_have_no_mean_are_refused(values: list):
 def test_scores_of_different_articles_are_refused():
     with pytest.raises(ValueError, match="found 3 and 2 scores"):
         difference_interval([1, 2, 3], [1, 2])
+
+
+def test_the_exact_p_value_equals_the_one_of_scipy():
+    from scipy.stats import permutation_test
+
+    draw = np.random.default_rng(12)
+    for num_articles in (2, 5, 8, 12):
+        left, right = draw.beta(6, 3, (2, num_articles)).round(1)  # with ties
+        expected = permutation_test(
+            (left, right),
+            lambda one, other, axis: (one - other).mean(axis=axis),
+            permutation_type="samples",
+            n_resamples=np.inf,
+            vectorized=True,
+        ).pvalue
+        assert permutation_p_value(left, right) == pytest.approx(expected, abs=1e-9)
+
+
+def test_of_rights_and_wrongs_it_equals_the_exact_test_of_mcnemar():
+    from scipy.stats import binomtest
+
+    draw = np.random.default_rng(13)
+    for _ in range(20):
+        left, right = draw.integers(2, size=(2, 24))
+        gained, lost = int(((left == 1) & (right == 0)).sum()), int(((left == 0) & (right == 1)).sum())
+        if gained + lost <= confidence.MAX_EXACT:
+            expected = binomtest(gained, gained + lost).pvalue
+            assert permutation_p_value(left, right) == pytest.approx(expected, abs=1e-9)
+
+
+def test_random_permutations_equal_those_taken_one_by_one_and_come_close_to_the_exact_value(monkeypatch):
+    draw = np.random.default_rng(14)
+    left, right = draw.normal(0.4, 1, 14), draw.normal(0, 1, 14)
+    exact = permutation_p_value(left, right)
+    monkeypatch.setattr(confidence, "MAX_EXACT", 0)
+    coins = np.random.default_rng(3).integers(2, size=(2_000, 14), dtype=np.int8)
+    observed, num_as_large = abs(sum(left - right)), 0
+    for row in coins:
+        pairs = [(b, a) if coin else (a, b) for a, b, coin in zip(left, right, row, strict=True)]
+        num_as_large += abs(sum(a - b for a, b in pairs)) >= observed - 1e-9
+    value = permutation_p_value(left, right, seed=3, num_permutations=2_000)
+    assert value == pytest.approx((num_as_large + 1) / 2_001, abs=1e-9)
+    assert permutation_p_value(left, right, num_permutations=40_000) == pytest.approx(exact, abs=0.01)
+
+
+def test_many_articles_are_permuted_in_parts_without_a_change_in_kind(monkeypatch):
+    better = SCORES + np.random.default_rng(6).normal(0.004, 0.05, SCORES.size)
+    whole = permutation_p_value(better, SCORES)
+    monkeypatch.setattr(confidence, "_NUM_VALUES_AT_A_TIME", 1_000)
+    assert permutation_p_value(better, SCORES) == pytest.approx(whole, abs=0.02)
+    assert 0.02 < whole < 0.5
+
+
+def test_equal_systems_are_called_different_in_5_of_100_comparisons():
+    draw = np.random.default_rng(15)
+    values = [
+        permutation_p_value(*draw.normal(0.5, 0.1, (2, 30)), seed=seed, num_permutations=400)
+        for seed in range(600)
+    ]
+    assert 0.03 <= np.mean(np.array(values) < 0.05) <= 0.07
+
+
+def test_the_same_scores_have_a_p_value_of_one_and_none_is_ever_zero():
+    assert permutation_p_value(SCORES, SCORES) == 1
+    assert permutation_p_value(SCORES + 1, SCORES) == 1 / (confidence.NUM_PERMUTATIONS + 1)
+    assert permutation_p_value([0.9], [0.1]) == 1
+
+
+@pytest.mark.parametrize(("left", "right"), [([], []), ([1, 2, 3], [1, 2]), ([float("nan")], [1])])
+def test_scores_that_cannot_be_compared_are_refused(left: list, right: list):
+    with pytest.raises(ValueError, match="found"):
+        permutation_p_value(left, right)

@@ -12,7 +12,7 @@ SYSTEMS = {"copy": REFERENCES, "wrong": ["김민주가 73%를 말했다", "이�
 
 def test_every_metric_has_one_value_per_article():
     scores = score_systems(ARTICLES, REFERENCES, SYSTEMS, names=[["김민수"], ["이영희"]])
-    assert list(scores["copy"]) == [*METRICS, "numbers_right", "names_right"]
+    assert list(scores["copy"]) == [*METRICS, "chrf", "numbers_right", "names_right"]
     assert all(values.tolist() == [1, 1] for values in scores["copy"].values())
     assert scores["wrong"]["numbers_right"].tolist() == [0, 1]
     assert scores["wrong"]["names_right"].tolist() == [0, 1]
@@ -32,4 +32,6 @@ def test_lists_of_different_length_are_named():
 def test_labels_are_the_names_that_people_write():
     assert metric_label("word_rouge_l") == "word ROUGE-L"
     assert metric_label("syllable_rouge_2") == "syllable ROUGE-2"
+    assert metric_label("morpheme_rouge_1") == "morpheme ROUGE-1"
+    assert metric_label("chrf") == "chrF"
     assert metric_label("numbers_right") == "numbers right"
