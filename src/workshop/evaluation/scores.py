@@ -18,6 +18,9 @@ Scores = dict[str, dict[str, NDArray[np.float64]]]
 UNITS = ("word", "syllable")
 """What ROUGE counts unless it is told otherwise; "morpheme" loads an analyser first."""
 
+COUNTS = frozenset({"density"})
+"""Metrics that are no shares: tables do not turn them into percent."""
+
 _TOKENIZERS: dict[str, Callable[[Sequence[str]], Iterable[list[str]]]] = {
     "word": lambda texts: map(WORDS.tokenize, texts),
     "syllable": lambda texts: map(SYLLABLES.tokenize, texts),

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from workshop.evaluation.confidence import difference_interval, mean_interval
+from workshop.evaluation.confidence import difference_interval, mean_interval, permutation_p_value
 from workshop.evaluation.facts import KnownNumbers, numbers
-from workshop.evaluation.scores import Scores, metric_label
+from workshop.evaluation.scores import COUNTS, Scores, metric_label, of_articles
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -75,8 +75,59 @@ def gain_table(scores: Scores, system: str, *, seed: int = 0) -> "DataFrame":
     return DataFrame.from_dict(rows, orient="index").rename_axis("gain")
 
 
+def p_value_table(scores: Scores, system: str, *, seed: int = 0) -> "DataFrame":
+    """Return how often equally good systems would differ as much, by a permutation test paired by article.
+
+    Of twenty values one is below 0.05 by luck alone: with many metrics look at the one chosen before.
+
+    Returns:
+        One row per other system, one column per metric, values in (0, 1].
+    """
+    from pandas import DataFrame
+
+    rows = {
+        f"{system} - {other}": {
+            metric: permutation_p_value(values, scores[other][metric], seed=seed)
+            for metric, values in scores[system].items()
+        }
+        for other in scores
+        if other != system
+    }
+    return DataFrame.from_dict(rows, orient="index").rename_axis("gain")
+
+
+def leak_table(scores: Scores, is_leaked: Sequence[bool], *, seed: int = 0) -> "DataFrame":
+    """Return each system's scores on all articles, and on those that are leaked and those that are not.
+
+    Args:
+        is_leaked: For each article whether it has a twin, as `leaks.twins` found them.
+
+    Returns:
+        As score_table; rows "tuned, all 200", "tuned, 188 not leaked", "tuned, 12 leaked", those without an
+        article left out.
+    """
+    from pandas import concat
+
+    num_leaked = sum(map(bool, is_leaked))
+    parts = {f"all {len(is_leaked)}": [True] * len(is_leaked)}
+    if num_leaked:
+        parts[f"{len(is_leaked) - num_leaked} not leaked"] = [not leaked for leaked in is_leaked]
+        parts[f"{num_leaked} leaked"] = list(map(bool, is_leaked))
+    tables = [
+        score_table(
+            {f"{system}, {part}": metrics for system, metrics in of_articles(scores, taken).items()},
+            seed=seed,
+        )
+        for part, taken in parts.items()
+        if any(taken)
+    ]
+    names = [f"{system}, {part}" for system in scores for part in parts]
+    table = concat(tables)
+    return table.loc[[name for name in names if name in table.index]].rename_axis("system")
+
+
 def percent_table(table: "DataFrame", *, signed: bool = False) -> "DataFrame":
-    """Turn a score or gain table into text for reading: `85.3 [84.2, 86.4]`, in percent.
+    """Turn a score or gain table into text for reading: `85.3 [84.2, 86.4]`, in percent (COUNTS as they are).
 
     Args:
         table: What score_table or gain_table returned.
@@ -86,13 +137,13 @@ def percent_table(table: "DataFrame", *, signed: bool = False) -> "DataFrame":
 
     sign = "+" if signed else ""
     metrics = list(dict.fromkeys(metric for metric, _ in table.columns))
-    cells = {
-        metric_label(metric): [
-            f"{100 * mean:{sign}.1f} [{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
-            for mean, low, high in table[metric][["mean", "low", "high"]].itertuples(index=False)
+    cells = {}
+    for metric in metrics:
+        scaled = table[metric][["mean", "low", "high"]] * (1 if metric in COUNTS else 100)
+        cells[metric_label(metric)] = [
+            f"{mean:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"
+            for mean, low, high in scaled.itertuples(index=False)
         ]
-        for metric in metrics
-    }
     return DataFrame(cells, index=table.index)
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from workshop.evaluation.copying import Copying
 from workshop.evaluation.rouge import METRICS, rouge
-from workshop.evaluation.scores import metric_label, score_systems
+from workshop.evaluation.scores import describe_systems, metric_label, score_systems
 
 ARTICLES = ["김민수가 37%를 말했다. 비가 왔다.", "이영희가 5명을 뽑았다. 눈이 왔다."]
 REFERENCES = ["김민수가 37%를 말했다", "이영희가 5명을 뽑았다"]
@@ -27,6 +28,17 @@ def test_names_are_scored_only_when_they_are_known():
 def test_lists_of_different_length_are_named():
     with pytest.raises(ValueError, match="2 articles, 2 references, 1 summaries of tuned"):
         score_systems(ARTICLES, REFERENCES, {"tuned": ["하나"]})
+
+
+def test_how_summaries_are_written_has_one_value_per_article():
+    described = describe_systems(ARTICLES, REFERENCES, SYSTEMS)
+    assert {metric: values.size for metric, values in described["wrong"].items()} == dict.fromkeys(
+        (*Copying._fields, "length_ratio", "repetition", "unfinished", "hangul", "empty"), 2
+    )
+    assert described["wrong"]["coverage"].tolist() == [1 / 3, 1]
+    assert described["wrong"]["density"].tolist() == [1 / 3, 3]
+    with pytest.raises(ValueError, match="1 summaries of tuned"):
+        describe_systems(ARTICLES, REFERENCES, {"tuned": ["하나"]})
 
 
 def test_labels_are_the_names_that_people_write():

@@ -6,8 +6,15 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from workshop.evaluation.confidence import difference_interval, mean_interval
-from workshop.evaluation.table import LONG_ARTICLE_CHARS, gain_table, percent_table, score_table, side_by_side
+from workshop.evaluation.confidence import difference_interval, mean_interval, permutation_p_value
+from workshop.evaluation.table import (
+    LONG_ARTICLE_CHARS,
+    gain_table,
+    p_value_table,
+    percent_table,
+    score_table,
+    side_by_side,
+)
 
 DRAW = np.random.default_rng(2)
 SCORES = {
@@ -110,3 +117,17 @@ def test_a_long_article_is_folded_and_whole():
 def test_every_system_has_its_column():
     html = side_by_side(["글"], ["글"], {"lead-3": ["가"], "untuned": ["나"], "tuned": ["다"]}).data
     assert re.findall("<th>(.*?)</th>", html) == ["Article", "Reference", "lead-3", "untuned", "tuned"]
+
+
+def test_the_p_values_are_paired():
+    table = p_value_table(SCORES, "tuned", seed=3)
+    expected = permutation_p_value(SCORES["tuned"]["word_rouge_l"], SCORES["lead-3"]["word_rouge_l"], seed=3)
+    assert list(table.index) == ["tuned - lead-3"]
+    assert table.loc["tuned - lead-3", "word_rouge_l"] == expected
+    assert list(table.columns) == ["word_rouge_l", "numbers_right"]
+
+
+def test_what_is_no_share_is_not_turned_into_percent():
+    text = percent_table(score_table({"tuned": {"density": np.array([3.0, 5.0]), "coverage": np.ones(2)}}))
+    assert text.loc["tuned", "density (words)"].startswith("4.0 [")
+    assert text.loc["tuned", "coverage"] == "100.0 [100.0, 100.0]"
