@@ -35,8 +35,9 @@ class KnownNumbers:
     """
 
     def __init__(self, text: str, *, asides: bool = False) -> None:
+        self.numbers = numbers(text, asides=asides)
         self._signs: dict[tuple[Decimal, str], set[int]] = defaultdict(set)
-        for number in numbers(text, asides=asides):
+        for number in self.numbers:
             self._signs[abs(number.value), number.unit].add(number.sign)
 
     def __contains__(self, number: Number) -> bool:
@@ -60,7 +61,7 @@ class NumberCheck:
         """Tell whether every number of the reference is in the summary, and none that the article lacks."""
         said = KnownNumbers(summary)
         return all(number in said for number in self._asked) and all(
-            number in self._known for number in numbers(summary)
+            number in self._known for number in said.numbers
         )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workshop.errors import WorkshopError
+from workshop.evaluation.rouge import normalized
 from workshop.news.duplicates import NEAR_DUPLICATE_JACCARD, find_leaks
 
 _OF_TEST = " as in test"
@@ -54,8 +55,8 @@ def twins(
     """
     import pandas as pd
 
-    tested = pd.DataFrame({"document": list(articles), "summary": list(references)})
-    rows = pd.DataFrame(list(others), columns=["document", "summary"])
+    tested = pd.DataFrame({"document": map(normalized, articles), "summary": map(normalized, references)})
+    rows = pd.DataFrame([map(normalized, row) for row in others], columns=["document", "summary"])
     found: list[str | None] = [None] * len(tested)
     for leak in find_leaks(rows, tested, threshold=threshold).itertuples():  # the most similar first
         found[leak.tested_row] = found[leak.tested_row] or others[leak.row][1]

@@ -15,8 +15,6 @@ Analyser = Callable[[Iterable[str]], Iterable[list[str]]]
 
 # As in the words of ROUGE, punctuation counts for nothing and % does.
 _COUNTS = re.compile(r"[\w%]")
-# Half of a surrogate pair is no character; Kiwi refuses the whole text for it.
-_NO_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 class MorphemeTokenizer:
@@ -28,8 +26,8 @@ class MorphemeTokenizer:
 
     def tokenize_all(self, texts: Iterable[str]) -> list[list[str]]:
         """Return the morphemes of each text; many at a time are analysed on all cores."""
-        readable = (_NO_CHARACTER.sub("\ufffd", normalized(text)) for text in texts)
-        return [[form for form in forms if _COUNTS.search(form)] for forms in _analyser()(readable)]
+        analysed = _analyser()(map(normalized, texts))
+        return [[form for form in forms if _COUNTS.search(form)] for forms in analysed]
 
 
 MORPHEMES = MorphemeTokenizer()

@@ -20,6 +20,7 @@ KINDS = ("1", "2", "l")
 METRICS = tuple(f"{unit}_rouge_{kind}" for unit in ("word", "syllable") for kind in KINDS)
 """Names of the scores, in the order in which tables show them."""
 
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 # From the first to the last letter, digit or % of a run without white space: "“37%로." -> 37%로
 _WORD = re.compile(r"[\w%](?:\S*[\w%])?")
 # One Hangul syllable, one single jamo, one hanja, a run of digits, or a run of letters of any other script.
@@ -28,8 +29,11 @@ _SYLLABLE = re.compile(rf"[{_NOT_SPELLED}]|\d+|[^\W\d_{_NOT_SPELLED}]+")
 
 
 def normalized(text: str) -> str:
-    """Bring a text to NFKC and lower case, so that NFD or half-width Hangul equals the usual form."""
-    return unicodedata.normalize("NFKC", text).lower()
+    """Bring a text to NFKC and lower case, so that NFD or half-width Hangul equals the usual form.
+
+    Half of a surrogate pair, for which libraries refuse a whole text, becomes U+FFFD.
+    """
+    return unicodedata.normalize("NFKC", _HALF_A_PAIR.sub("\ufffd", text)).lower()
 
 
 class WordTokenizer:

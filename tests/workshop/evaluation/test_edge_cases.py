@@ -5,6 +5,7 @@ import unicodedata
 import numpy as np
 import pytest
 
+from workshop.evaluation.leaks import twins
 from workshop.evaluation.scores import COUNTS, Scores, describe_systems, score_systems
 
 KOREAN = "한빛전자가 20일 “용량을 37% 늘렸다”고 밝혔다."
@@ -57,6 +58,12 @@ def test_a_text_in_its_letters_is_measured_as_the_usual_one(measured: list[Score
     for scores in measured:
         for metric, values in scores["NFD"].items():
             assert values.tolist() == pytest.approx(scores["usual"][metric].tolist(), abs=1e-9), metric
+
+
+def test_every_text_finds_its_twin():
+    found = twins(OTHERS, OTHERS, list(zip(OTHERS, OTHERS, strict=True)))
+    assert None not in found
+    assert twins([TEXTS["NFD"]], ["가"], [(KOREAN, "나")]) == ["나"]
 
 
 def test_no_article_gives_no_value():
