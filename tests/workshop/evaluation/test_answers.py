@@ -140,6 +140,7 @@ def test_another_model_or_setting_starts_anew_and_going_back_finds_the_old(tmp_p
     assert other.missing(PROMPTS[:1]) == PROMPTS[:1]
     other.ask(PROMPTS[0], system)
     assert len(system.asked) == 2
+    assert [len(all_rows(path)) for path in tmp_path.iterdir()] == [1, 1]
     assert KeptAnswers(tmp_path, "endpoint", dict(reversed(SETTINGS.items()))).missing(PROMPTS[:1]) == []
 
 

@@ -19,6 +19,7 @@ from workshop.prompt import article_of, summary_of
 
 TEST = list(generator.rows(20, seed=1))
 TRAIN = list(generator.rows(30, seed=2))
+VALIDATION = list(generator.rows(3, seed=3))
 LEAKED = [3, 8, 17]
 OTHER_SUMMARY = "한강시가 내년 3월부터 48억 원을 들여 심야 버스 노선 4개를 새로 만든다."
 ARTICLES = [row["document"] for row in TEST]
@@ -31,7 +32,7 @@ def nearly(text: str) -> str:
 
 @pytest.fixture
 def dataset_dir(tmp_path: Path) -> Path:
-    """A data set as notebook 01 writes it, of news whose training split had three test articles."""
+    """A data set as notebook 01 writes it, of news whose training split had tested articles."""
     leaks = [
         TEST[3],
         TEST[8] | {"document": nearly(TEST[8]["document"])},
@@ -40,8 +41,8 @@ def dataset_dir(tmp_path: Path) -> Path:
     tables = {
         split: pd.DataFrame(rows, columns=list(COLUMNS), dtype="str")
         for split, rows in (
-            ("train", TRAIN + leaks),
-            ("validation", TRAIN[:0] + list(generator.rows(3, seed=3))),
+            ("train", TRAIN + leaks + VALIDATION[:1]),
+            ("validation", VALIDATION),
             ("test", TEST),
         )
     }
@@ -59,7 +60,9 @@ def test_the_training_split_that_was_written_has_no_twin(dataset_dir: Path):
 
 
 def test_the_rows_that_were_taken_out_are_twins_of_the_leaked_ones(dataset_dir: Path):
-    found = twins(ARTICLES, REFERENCES, closed_leaks(dataset_dir))
+    others = closed_leaks(dataset_dir)
+    assert len(others) == len(LEAKED)  # and not the row that validation has
+    found = twins(ARTICLES, REFERENCES, others)
     assert [index for index, twin in enumerate(found) if twin is not None] == LEAKED
     assert [found[index] for index in LEAKED] == [TEST[3]["summary"], TEST[8]["summary"], OTHER_SUMMARY]
 

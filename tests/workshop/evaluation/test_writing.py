@@ -1,10 +1,12 @@
 """How a summary is written, whatever it says."""
 
+import random
 import unicodedata
 
 import pytest
 
 from sample.news import generator, handwritten
+from workshop.evaluation.rouge import WORDS
 from workshop.evaluation.writing import hangul_share, is_empty, is_unfinished, length_ratio, repetition
 
 HANDWRITTEN = [row["summary"] for split in ("train", "validation", "test") for row in handwritten.rows(split)]
@@ -114,3 +116,23 @@ def test_letters_are_hangul_or_not(text: str, expected: float):
 )
 def test_a_text_without_a_word_is_empty(text: str, expected: bool):
     assert is_empty(text) is expected
+
+
+def test_shares_are_those_counted_one_by_one():
+    draw = random.Random(8)
+    words = ["은행이", "37%", "GPU", "漢江", "ㅋㅋ", "é", "올렸다.", "가", "나", "😀"]
+    num_repeated = 0
+    for _ in range(300):
+        text = " ".join(draw.choices(words, k=draw.randint(0, 25)))
+        said, num_triples, num_again = [], 0, 0
+        tokens = WORDS.tokenize(text)
+        for place in range(2, len(tokens)):
+            triple = tokens[place - 2 : place + 1]
+            num_triples, num_again = num_triples + 1, num_again + (triple in said)
+            said.append(triple)
+        assert repetition(text) == pytest.approx(num_again / num_triples if num_triples else 0, abs=1e-9)
+        letters = [letter for letter in text if unicodedata.category(letter)[0] == "L"]
+        num_hangul = sum(unicodedata.name(letter).startswith("HANGUL") for letter in letters)
+        assert hangul_share(text) == pytest.approx(num_hangul / len(letters) if letters else 0, abs=1e-9)
+        num_repeated += num_again > 0
+    assert num_repeated > 20
