@@ -2,7 +2,8 @@
 
 The analyser is Kiwi (kiwipiepy 0.24.1 and its model, Apache-2.0). Only `_analyser` knows it: another one
 takes its place there. Loading it takes 1.2 s and 340 MB: it is done once, when the first text is cut. What it
-says is the same on every processor: 700 texts had the same morphemes with SSE2, SSE4.1, AVX2 and AVX-512.
+says hangs on no processor: 700 texts had the same morphemes with SSE2, SSE4.1, AVX2 and AVX-512 (not tried on
+Arm).
 """
 
 import re

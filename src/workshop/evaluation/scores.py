@@ -1,6 +1,7 @@
 """Score several systems on the same articles: how good their summaries are, and how they are written."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,9 @@ UNITS = ("word", "syllable")
 COUNTS = frozenset({"density"})
 """Metrics that are no shares: tables do not turn them into percent."""
 
-_TOKENIZERS: dict[str, Callable[[Sequence[str]], Iterable[list[str]]]] = {
-    "word": lambda texts: map(WORDS.tokenize, texts),
-    "syllable": lambda texts: map(SYLLABLES.tokenize, texts),
+_TOKENIZERS: dict[str, Callable[[Sequence[str]], list[list[str]]]] = {
+    "word": lambda texts: list(map(WORDS.tokenize, texts)),
+    "syllable": lambda texts: list(map(SYLLABLES.tokenize, texts)),
     "morpheme": MORPHEMES.tokenize_all,
 }
 _WRITING = {"repetition": repetition, "unfinished": is_unfinished, "hangul": hangul_share, "empty": is_empty}
@@ -54,17 +55,26 @@ def score_systems(
         ValueError: When the lists are of different length.
     """
     _check_lengths(articles, references, systems, **({} if names is None else {"names": names}))
-    scores: Scores = {system: {} for system in systems}
     # One pass over what is different: systems share the references, and often summaries.
     texts = list(dict.fromkeys([*references, *(text for texts in systems.values() for text in texts)]))
-    for unit in units:
-        tokens = dict(zip(texts, _TOKENIZERS[unit](texts), strict=True))
-        for system, summaries in systems.items():
-            scores[system] |= _rouge(unit, [tokens[text] for text in references], map(tokens.get, summaries))
-    checks = list(map(NumberCheck, articles, references))
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        # The analyser of morphemes computes in threads of its own, beside what is read and counted here.
+        cutting = {unit: pool.submit(_TOKENIZERS[unit], texts) for unit in units}
+        checks = list(map(NumberCheck, articles, references))
+        others = {
+            system: {
+                "chrf": _values(map(chrf, references, summaries)),
+                "numbers_right": _values(map(NumberCheck.is_right, checks, summaries)),
+            }
+            for system, summaries in systems.items()
+        }
+        scores: Scores = {system: {} for system in systems}
+        for unit, cut in cutting.items():
+            tokens = dict(zip(texts, cut.result(), strict=True))
+            for system, summaries in systems.items():
+                scores[system] |= _rouge(unit, map(tokens.get, references), map(tokens.get, summaries))
     for system, summaries in systems.items():
-        scores[system]["chrf"] = _values(map(chrf, references, summaries))
-        scores[system]["numbers_right"] = _values(map(NumberCheck.is_right, checks, summaries))
+        scores[system] |= others[system]
         if names is not None:
             scores[system]["names_right"] = _values(map(names_right, summaries, names))
     return scores
@@ -112,7 +122,7 @@ def metric_label(metric: str) -> str:
 
 
 def _rouge(
-    unit: str, targets: Sequence[list[str]], predictions: Iterable[list[str]]
+    unit: str, targets: Iterable[list[str]], predictions: Iterable[list[str]]
 ) -> dict[str, NDArray[np.float64]]:
     rows = list(map(rouge_of_tokens, targets, predictions))
     kinds = rouge_of_tokens([], [])
