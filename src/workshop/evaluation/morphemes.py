@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from functools import cache
 
+from processes.cores import num_cores
 from workshop.evaluation.rouge import normalized
 
 Analyser = Callable[[Iterable[str]], Iterable[list[str]]]
@@ -40,5 +41,5 @@ def _analyser() -> Analyser:
     from kiwipiepy import Kiwi
 
     # Names of several words (load_multi_dict) would take another second and stay one morpheme.
-    kiwi = Kiwi(load_multi_dict=False)
+    kiwi = Kiwi(num_workers=num_cores(), load_multi_dict=False)
     return lambda texts: ([token.form for token in tokens] for tokens in kiwi.tokenize(iter(texts)))
