@@ -104,6 +104,15 @@ class KeptAnswers:
             self._rows[_key(prompt, repeat)] = row
         return row
 
+    def keep_batch(self, prompts: Sequence[Any], answers: Sequence[str], *, latency_s: float) -> None:
+        """Write the answers to prompts that were generated together; the seconds are those of all of them.
+
+        Raises:
+            WorkshopError: The file cannot be written.
+        """
+        for prompt, answer in zip(prompts, answers, strict=True):
+            self.keep(prompt, answer, latency_s=latency_s, batch_size=len(prompts))
+
     def missing(self, prompts: Sequence[Any], *, repeat: int = 0) -> list[Any]:
         """Return the prompts without an answer yet, each once, in their order."""
         waiting = {_key(prompt, repeat): prompt for prompt in prompts}

@@ -184,11 +184,16 @@ def test_an_error_of_the_system_keeps_what_was_answered_before(tmp_path: Path):
     assert KeptAnswers(tmp_path, "endpoint", SETTINGS).missing(PROMPTS[:2]) == PROMPTS[1:2]
 
 
-def test_a_batch_is_kept_with_what_is_known_of_it(tmp_path: Path):
+def test_a_batch_is_kept_with_its_size_and_seconds(tmp_path: Path):
     kept = KeptAnswers(tmp_path, "tuned", SETTINGS)
-    kept.keep(PROMPTS[0], "요약", latency_s=2.5, batch_size=50)
-    (row,) = KeptAnswers(tmp_path, "tuned", SETTINGS).rows(PROMPTS[:1])
-    assert (row.answer, row.latency_s, row.details) == ("요약", 2.5, {"batch_size": 50})
+    kept.keep_batch(PROMPTS[:2], ["하나", "둘"], latency_s=2.5)
+    rows = KeptAnswers(tmp_path, "tuned", SETTINGS).rows(PROMPTS[:2])
+    assert [(row.answer, row.latency_s, row.details) for row in rows] == [
+        ("하나", 2.5, {"batch_size": 2}),
+        ("둘", 2.5, {"batch_size": 2}),
+    ]
+    with pytest.raises(ValueError, match="shorter"):
+        kept.keep_batch(PROMPTS[:2], ["하나"], latency_s=1)
 
 
 @pytest.mark.parametrize(
