@@ -69,7 +69,7 @@ class KeptAnswers:
         self._lock = Lock()
         self._rows, self.num_unreadable = self._read()
         if self.num_unreadable:
-            print(f"{self.num_unreadable} unreadable lines in {self.path}: their prompts are asked again")
+            print(f"{self.path}: unreadable lines, which count for nothing: {self.num_unreadable}")
 
     def __len__(self) -> int:
         return len(self._rows)
