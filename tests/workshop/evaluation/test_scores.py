@@ -2,6 +2,7 @@
 
 import pytest
 
+from workshop.evaluation.chrf import chrf
 from workshop.evaluation.copying import Copying
 from workshop.evaluation.rouge import METRICS, rouge
 from workshop.evaluation.scores import describe_systems, metric_label, score_systems
@@ -19,6 +20,15 @@ def test_every_metric_has_one_value_per_article():
     assert scores["wrong"]["names_right"].tolist() == [0, 1]
     expected = rouge(REFERENCES[0], SYSTEMS["wrong"][0])["syllable_rouge_l"].fmeasure
     assert scores["wrong"]["syllable_rouge_l"].tolist() == [expected, 1]
+
+
+def test_every_scorer_gets_reference_and_summary_in_that_order():
+    scores = score_systems(ARTICLES, REFERENCES, {"short": ["김민수가", "5명을"]})["short"]
+    expected = [chrf(REFERENCES[0], "김민수가"), chrf(REFERENCES[1], "5명을")]
+    assert scores["chrf"].tolist() == expected
+    assert expected != [chrf("김민수가", REFERENCES[0]), chrf("5명을", REFERENCES[1])]
+    described = describe_systems(ARTICLES, REFERENCES, {"short": ["김민수가", "5명을"]})["short"]
+    assert described["length_ratio"].tolist() == [4 / 11, 3 / 10]
 
 
 def test_names_are_scored_only_when_they_are_known():
