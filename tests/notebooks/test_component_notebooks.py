@@ -28,7 +28,9 @@ def test_the_shared_cell_is_the_same_in_all_of_them(call: str, names: tuple[str,
 def test_no_notebook_asks_for_an_update_without_asking_whether_one_runs() -> None:
     for name in (BASICS, *OPTIONS):
         for cell in cells_with(name, "sagemaker.update_inference_component("):
-            assert "if is_update_needed(" in cell
+            before = cell.split("sagemaker.update_inference_component(")[0]
+            assert "is_needed = is_update_needed(" in before
+            assert "if is_needed:" in before
         for cell in cells_with(name, "sagemaker.update_inference_component_runtime_config("):
             before = cell.split("sagemaker.update_inference_component_runtime_config(")[0]
             assert "wait_for_component(" in before
