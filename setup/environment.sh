@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 
 VENV=.venv
 UV_PIN=0.13.8
-NEEDED_GIB=4        # .venv with the CPU build of torch 2.3, results 0.1, downloads
+NEEDED_GIB=4        # .venv with the CPU build of torch 2.8, results 0.1, downloads
 NEEDED_CUDA_GIB=15  # with the CUDA build
 CUDA_13_DRIVER=580  # the oldest for PyPI's torch 2.13, which is built for CUDA 13
 CUDA_12_INDEX_URL=https://download.pytorch.org/whl/cu126
