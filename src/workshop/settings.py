@@ -33,6 +33,9 @@ PATTERNS = {
 MAX_CLOCK_SPEED = 600
 """Of the sandbox: a minute of AWS in a tenth of a second."""
 
+MIN_CORPUS_ARTICLES = 80
+"""Thirty are written by hand; fifty more have enough different things to ask about."""
+
 # May be "": the account's own bucket and role, and nothing to delete.
 OPTIONAL_NAMES = ("bucket", "role_arn", "cleanup_confirmed")
 
@@ -85,6 +88,7 @@ class Settings:
         num_load_requests: Requests of the load test, of all users together, 1 or more.
         poll_interval_s: Between two questions to AWS about a job or an endpoint, in seconds, above 0.
         num_evaluation_articles: Unseen articles that models are compared on, 1 or more.
+        num_corpus_articles: Articles that track 03 searches, MIN_CORPUS_ARTICLES or more.
         inference_dtype: Of the weights when a notebook generates: "float32" or "bfloat16".
         seed: For splits, generated news and training, 0 or more.
         cleanup_confirmed: What notebook 99 and `make cleanup` delete, in words of WORDS; "" lists only.
@@ -136,6 +140,7 @@ class Settings:
     num_load_requests: int
     poll_interval_s: float
     num_evaluation_articles: int
+    num_corpus_articles: int
     inference_dtype: str
     seed: int
     cleanup_confirmed: str
@@ -174,6 +179,10 @@ class Settings:
             value, lowest = getattr(self, name), 0 if name == "seed" else 1
             if FIELD_TYPES[name] is int and value < lowest:
                 raise _wrong_value(name, value, f"{lowest} or more")
+        if self.num_corpus_articles < MIN_CORPUS_ARTICLES:
+            raise _wrong_value(
+                "num_corpus_articles", self.num_corpus_articles, f"{MIN_CORPUS_ARTICLES} or more"
+            )
         recipes_dir = self.recipe_path.parent
         for name in ("recipe", "long_run_recipe"):
             if not (recipes_dir / getattr(self, name)).is_file():
