@@ -33,8 +33,9 @@ PATTERNS = {
 MAX_CLOCK_SPEED = 600
 """Of the sandbox: a minute of AWS in a tenth of a second."""
 
-MIN_CORPUS_ARTICLES = 80
-"""Thirty are written by hand; fifty more have enough different things to ask about."""
+CORPUS_ARTICLES = (80, 300)
+"""Thirty are written by hand. Of fewer, and of many more, too few say something that no other one says, for
+questions that name it in other words."""
 
 # May be "": the account's own bucket and role, and nothing to delete.
 OPTIONAL_NAMES = ("bucket", "role_arn", "cleanup_confirmed")
@@ -88,7 +89,7 @@ class Settings:
         num_load_requests: Requests of the load test, of all users together, 1 or more.
         poll_interval_s: Between two questions to AWS about a job or an endpoint, in seconds, above 0.
         num_evaluation_articles: Unseen articles that models are compared on, 1 or more.
-        num_corpus_articles: Articles that track 03 searches, MIN_CORPUS_ARTICLES or more.
+        num_corpus_articles: Articles that track 03 searches, thirty of them written by hand, 80 to 300.
         inference_dtype: Of the weights when a notebook generates: "float32" or "bfloat16".
         seed: For splits, generated news and training, 0 or more.
         cleanup_confirmed: What notebook 99 and `make cleanup` delete, in words of WORDS; "" lists only.
@@ -179,10 +180,9 @@ class Settings:
             value, lowest = getattr(self, name), 0 if name == "seed" else 1
             if FIELD_TYPES[name] is int and value < lowest:
                 raise _wrong_value(name, value, f"{lowest} or more")
-        if self.num_corpus_articles < MIN_CORPUS_ARTICLES:
-            raise _wrong_value(
-                "num_corpus_articles", self.num_corpus_articles, f"{MIN_CORPUS_ARTICLES} or more"
-            )
+        low, high = CORPUS_ARTICLES
+        if not low <= self.num_corpus_articles <= high:
+            raise _wrong_value("num_corpus_articles", self.num_corpus_articles, f"{low} to {high}")
         recipes_dir = self.recipe_path.parent
         for name in ("recipe", "long_run_recipe"):
             if not (recipes_dir / getattr(self, name)).is_file():

@@ -88,7 +88,7 @@ def test_the_same_seed_asks_the_same_on_every_python_and_another_seed_asks_somet
     assert len(others - {row["question"] for row in ROWS}) > 60
     # Written by Python 3.11; the random numbers of a seed are promised to stay, so this holds on each.
     digest = sha256(dumps(ROWS, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
-    assert digest[:12] == "f7bfe161e9cc"
+    assert digest[:12] == "98ef73999c0a"
 
 
 def test_no_question_is_asked_twice() -> None:
@@ -97,5 +97,5 @@ def test_no_question_is_asked_twice() -> None:
 
 
 def test_more_questions_than_the_articles_have_are_refused() -> None:
-    with pytest.raises(ValueError, match="give more articles or ask for fewer questions"):
+    with pytest.raises(ValueError, match="ask for fewer questions"):
         questions.ask(ARTICLES[:3], 500, seed=1)

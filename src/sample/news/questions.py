@@ -23,13 +23,15 @@ WORDINGS = ("direct", "direct", "keywords", "paraphrase", "typing error")
 SHARES = len(KINDS) * len(WORDINGS)
 """In so many questions, and every multiple of it, the shares are exact."""
 
-# As the base model was asked in its pre-training (sample/base/corpus.py), after the article and "질문: ".
+# As the base model was asked in its pre-training (sample/base/corpus.py), after the article and "질문: ", with
+# the organisation before it, so that two articles can be told apart. Not with its particle: "{org}의
+# {amount:은}?" was asked there for the other organisation's amount, and 5 % are right, without it 93 %.
 _MODEL_QUESTIONS = {
-    "amount": "{amount:은}?",
-    "place": "{object:은} 어디에서?",
-    "promise": "{title}의 약속은?",
-    "who": "{title:은} 누구?",
-    "when": "{object:은} 언제?",
+    "amount": "{org} {amount:은}?",
+    "place": "{org} {object:은} 어디에서?",
+    "promise": "{org} {title}의 약속은?",
+    "who": "{org} {title:은} 누구?",
+    "when": "{org:은} 언제?",
 }
 # The first form stands in the article word for word.
 _ANSWERS = {
@@ -110,7 +112,7 @@ def ask(articles: Sequence[Drawn], num_questions: int, *, seed: int) -> list[dic
         if not possible:
             raise ValueError(
                 f"found {len(articles)} articles, which have {index} questions of these shares; "
-                f"expected {num_questions}: give more articles or ask for fewer questions"
+                f"expected {num_questions}: ask for fewer questions"
             )
         row = min(possible)[2]
         times_asked[row] += 1

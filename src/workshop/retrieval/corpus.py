@@ -72,7 +72,7 @@ class Corpus:
             seed: Of what is asked, and of which article.
 
         Raises:
-            WorkshopError: There are too few articles for as many.
+            WorkshopError: The articles do not have as many.
         """
         try:
             rows = ask(self._drawn, num_questions, seed=seed)
@@ -80,7 +80,7 @@ class Corpus:
             raise WorkshopError(
                 found=f"{problem}",
                 expected="as many questions as the articles of the corpus answer",
-                next_step="raise num_corpus_articles in workshop.yaml, or ask for fewer questions",
+                next_step="ask for fewer questions",
             ) from None
         return [
             _question(f"generated/{seed}/{index:04d}", _generated_id(self._seed, row["row"]), row)
