@@ -23,8 +23,8 @@ WORDINGS = ("direct", "direct", "keywords", "paraphrase", "typing error")
 SHARES = len(KINDS) * len(WORDINGS)
 """In so many questions, and every multiple of it, the shares are exact."""
 
-# As the base model was asked in its pre-training (sample/base/corpus.py), after the article and "질문: ", with
-# the organisation before it, so that two articles can be told apart. Not with its particle: "{org}의
+# As the base model was asked in its pre-training (sample/base/corpus.py), after the article and "질문: ",
+# with the organisation before it, so that two articles can be told apart. Not with its particle: "{org}의
 # {amount:은}?" was asked there for the other organisation's amount, and 5 % are right, without it 93 %.
 _MODEL_QUESTIONS = {
     "amount": "{org} {amount:은}?",
