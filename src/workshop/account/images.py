@@ -7,7 +7,7 @@ from typing import Any
 
 from workshop.account.checks import Line, fail, ok, warn
 from workshop.account.containers import TRAINING_NOTEBOOK
-from workshop.account.usage import ENDPOINT, SPOT_TRAINING_JOB, TRAINING_JOB, usages
+from workshop.account.usage import ENDPOINT, ON_COMPONENTS, SPOT_TRAINING_JOB, TRAINING_JOB, usages
 from workshop.endpoint.plan import component_engines
 from workshop.serving.engines import REGISTRY_ACCOUNT, REGISTRY_REGIONS, common_cuda, serving_image
 from workshop.settings import Settings
@@ -40,7 +40,7 @@ def images_of(settings: Settings, notebook: str | None) -> list[str]:
     machine = settings.endpoint_instance_type
     for row in (row for row in rows if row.kind == ENDPOINT):
         engines, cuda = (settings.serving_engine,), 13  # the newest, as notebook 04 asks the SDK for it
-        if row.notebook.startswith("02-"):  # three containers on one endpoint, which have one CUDA
+        if row.notebook in ON_COMPONENTS:
             engines = tuple(component_engines(settings).values())
             cuda = common_cuda(engines, machine)
         images += [

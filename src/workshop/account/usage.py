@@ -40,6 +40,8 @@ _MINUTES = {
     "02-2-Option-Rolling-Update": (40, 80),
     "02-3-Option-Scale-to-Zero": (50, 90),
 }
+ON_COMPONENTS = tuple(name for name in _MINUTES if name.startswith("02-"))
+"""Notebooks with an endpoint for inference components: three containers that have one CUDA."""
 # One user alone gets a summary in 3.4 s on an A10G (the same notebooks); the levels of the load test and the
 # three engines make that of each request.
 _LOAD_S_PER_REQUEST = 7
@@ -92,9 +94,7 @@ def usages(settings: Settings) -> list[Usage]:
     found.append(_endpoint(settings))
     if settings.serve_with == "container":
         found.append(_local_serving(settings))
-    for notebook in _MINUTES:
-        if notebook.startswith("02-"):
-            found.append(_components(settings, notebook))
+    found += [_components(settings, notebook) for notebook in ON_COMPONENTS]
     return found
 
 
