@@ -165,13 +165,14 @@ def _recover(context: Context, others: OtherServices) -> None:
     """Report what ran when the last sandbox of this home ended as ended."""
     from sandbox import logs
     from sandbox.hosting import lifecycle
+    from sandbox.mlflow_apps import apps
     from sandbox.scaling import running
     from sandbox.training import jobs
 
     others.wait()
     for recover in (
         logs.restore, jobs.recover, lifecycle.components.recover, lifecycle.endpoints.recover,
-        running.start
+        apps.recover, running.start
     ):  # fmt: skip
         try:
             recover(context)
@@ -184,6 +185,7 @@ def _end(context: Context) -> None:
     """End every child and say so in its record, all at the same time and within a limit."""
     from processes import warm
     from sandbox.hosting import lifecycle
+    from sandbox.mlflow_apps.running import APPS
     from sandbox.scaling import running
     from sandbox.training import jobs
 
@@ -191,7 +193,10 @@ def _end(context: Context) -> None:
     _run_until(deadline_s, [running.end])  # nothing is scaled any more
     _run_until(
         deadline_s,
-        [partial(those.end_all, context) for those in (jobs, lifecycle.components, lifecycle.endpoints)],
+        [
+            partial(those.end_all, context)
+            for those in (jobs, lifecycle.components, lifecycle.endpoints, APPS)
+        ],
     )
     warm.end()
 

@@ -17,6 +17,7 @@ from sandbox.hosting import (
     endpoints,
     models,
 )
+from sandbox.mlflow_apps import apps, sessions
 from sandbox.scaling import activities, policies, targets
 from sandbox.scaling.api import AUTO_SCALING
 from sandbox.search import api as search
@@ -29,6 +30,8 @@ MODULES = (
     endpoints,
     endpoint_weights,
     components,
+    apps,
+    sessions,
     tags,
     search,
     # of Application Auto Scaling

@@ -15,6 +15,7 @@ from sandbox import clock, logs, operations
 from sandbox.api.errors import AwsError, disk_error
 from sandbox.context import Context
 from sandbox.http_server import ClientGoneError
+from sandbox.mlflow_apps import requests as mlflow_requests
 from sandbox.other_services import OtherServices, signed_for
 
 StartResponse = Callable[..., Any]
@@ -40,6 +41,9 @@ class Application:
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         try:
+            if mlflow_requests.is_asked(environ):
+                self._context.authorization.check(environ)
+                return mlflow_requests.handle(self._context, environ, start_response)
             if path.startswith("/_sandbox/"):
                 return _json(start_response, self._control(path.removeprefix("/_sandbox/"), environ))
             is_invocation = path.startswith("/endpoints/") and signed_for(environ)[0] != "s3"  # no bucket

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from datetime import UTC, datetime
 from typing import Any
 
@@ -65,6 +66,39 @@ def train(sandbox: RunningSandbox) -> None:
     with pytest.raises(ClientError, match="in status Completed"):
         client.stop_training_job(TrainingJobName=name)
     client.delete_training_job(TrainingJobName=name)
+
+
+def track(sandbox: RunningSandbox) -> None:
+    """No server starts: a request's fields are read before one would."""
+    client = sandbox.client("sagemaker")
+    for operation in ("CreateMlflowApp", "UpdateMlflowApp"):
+        put_fault(sandbox, operation)
+    app = {"AccountDefaultStatus": "ENABLED", "ModelRegistrationMode": "AutoModelRegistrationDisabled"}
+    app |= {"Name": "n", "ArtifactStoreUri": "s3://b/m"}
+    arn = client.create_mlflow_app(**app, RoleArn=ROLE, Tags=TAGS)["Arn"]
+    eventually(lambda: client.describe_mlflow_app(Arn=arn)["Status"] == "CreateFailed", "a fault")
+    with pytest.raises(ClientError, match="CreateFailed"):
+        client.update_mlflow_app(Arn=arn, **app)
+    listed = {"SortBy": "Name", "SortOrder": "Ascending", "MaxResults": 1, "Status": "Created"}
+    listed |= {
+        "MlflowVersion": "3.0.0",
+        "AccountDefaultStatus": "ENABLED",
+        "CreatedBefore": datetime.now(UTC),
+    }
+    client.list_mlflow_apps(**listed, CreatedAfter=datetime(2020, 1, 1, tzinfo=UTC))
+    with pytest.raises(ClientError, match="NextToken"):
+        client.list_mlflow_apps(NextToken="a")
+    with pytest.raises(ClientError, match="CreateFailed"):
+        client.create_presigned_mlflow_app_url(
+            Arn=arn, ExpiresInSeconds=5, SessionExpirationDurationInSeconds=1800
+        )
+    client.delete_mlflow_app(Arn=arn)
+
+
+def put_fault(sandbox: RunningSandbox, operation: str) -> None:
+    body = json.dumps({"operation": operation, "fault": "FailedHealthCheck"}).encode()
+    request = urllib.request.Request(f"{sandbox.url}/_sandbox/faults", body, method="PUT")
+    urllib.request.urlopen(request).close()
 
 
 def search(client: Any) -> None:

@@ -22,6 +22,7 @@ REQUESTS = {
     "model": "CreateModel",
     "endpoint-config": "CreateEndpointConfig",
     "inference-component": "CreateInferenceComponent",
+    "mlflow-app": "CreateMlflowApp",
 }
 SCALING = "application-autoscaling"
 notes = Path(sys.argv.pop(1))

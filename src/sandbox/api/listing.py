@@ -21,6 +21,8 @@ ASCENDING = frozenset(
 # Of the others it says "created after"; another test compares this one.
 FROM_CREATION_TIME = frozenset({"ListEndpointConfigs", "ListEndpoints", "ListModels"})
 _TIME_FILTERS = {
+    "CreatedAfter": ("CreationTime", operator.gt),
+    "CreatedBefore": ("CreationTime", operator.lt),
     "CreationTimeAfter": ("CreationTime", operator.gt),
     "CreationTimeBefore": ("CreationTime", operator.lt),
     "LastModifiedTimeAfter": ("LastModifiedTime", operator.gt),

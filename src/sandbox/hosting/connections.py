@@ -121,6 +121,10 @@ class Exchange:
     def header(self, name: str) -> str | None:
         return self._response.getheader(name)
 
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        return self._response.getheaders()
+
     def allow(self, more_s: float) -> None:
         """Give the answer more time than the request was sent with."""
         self._deadline_s += more_s

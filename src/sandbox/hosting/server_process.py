@@ -75,6 +75,7 @@ class ServerProcess:
         is_forked: Whether it is forked from the process of `prepare_fork`, once that has its libraries; it
             starts alone where that fails.
         view: What it finds in place of this machine's files.
+        health_path: What is asked for to learn whether it is healthy.
 
     Raises:
         OSError: The program cannot be started.
@@ -90,11 +91,12 @@ class ServerProcess:
         write: Callable[[str], None],
         is_forked: bool = False,
         view: ContainerView | None = None,
+        health_path: str = "/ping",
     ) -> None:
         self.port = port
         self.ended = threading.Event()
         self._command, self._env, self._cwd, self._write = command, env, cwd, write
-        self._view = view
+        self._view, self._health_path = view, health_path
         self._lock = threading.Lock()
         self._is_wanted = True
         self._group: ProcessGroup | None = None
@@ -150,13 +152,13 @@ class ServerProcess:
         return self._group.process.returncode if self._group else None
 
     def is_healthy(self) -> bool:
-        """Ask GET /ping once; healthy is an answer with 200 within 2 s.
+        """Ask for its health once; healthy is an answer with 200 within 2 s.
 
         Source: SageMaker Developer Guide, "Use Your Own Inference Code with Hosting Services".
         """
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PING_TIMEOUT_S)
         try:
-            connection.request("GET", "/ping")
+            connection.request("GET", self._health_path)
             return connection.getresponse().status == http.client.OK
         except (OSError, http.client.HTTPException):
             return False

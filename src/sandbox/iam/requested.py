@@ -36,11 +36,13 @@ _NOUNS = {
     "EndpointConfig": "endpoint-config",
     "Endpoint": "endpoint",
     "InferenceComponent": "inference-component",
+    "MlflowApp": "mlflow-app",
 }
 _VERBS = re.compile(
     r"(?:Create|Delete|Describe|Update|Stop)([A-Za-z]+?)(?:RuntimeConfig|WeightsAndCapacities)?$"
 )
 _SAGEMAKER = "sagemaker.amazonaws.com"
+_MLFLOW_APP = "HTTP_X_SM_MLFLOW_APP_ARN"  # whatever a client asks of MLflow, this one action covers it
 _INVOCATIONS = {
     "invocations": "InvokeEndpoint",
     "invocations-response-stream": "InvokeEndpointWithResponseStream",
@@ -104,6 +106,8 @@ def requested(environ: dict[str, Any]) -> list[Requested]:
         AwsError: A bearer token that is not valid.
     """
     service, region = signed_for(environ)
+    if _MLFLOW_APP in environ and "HTTP_X_AMZ_TARGET" not in environ:
+        return [Requested("sagemaker:CallMlflowAppApi", environ[_MLFLOW_APP])]
     if environ["PATH_INFO"].startswith("/endpoints/") and service != "s3":
         return [*_of_runtime(environ, region)]
     if service is None:  # unsigned: nobody's policies are asked
@@ -162,9 +166,10 @@ def _of_sagemaker(operation: str, members: dict[str, Any], region: str) -> Itera
     action, noun = f"sagemaker:{operation}", _VERBS.fullmatch(operation)
     kind = _NOUNS.get(noun[1]) if noun else None
     if kind is None:
-        yield Requested(action, str(members.get("ResourceArn", ANY)))
+        yield Requested(action, str(members.get("ResourceArn") or members.get("Arn") or ANY))
         return
-    own = _arn(region, kind, members.get(f"{noun[1]}Name", ""))
+    # The name of an MLflow App is not in its ARN: a policy for new ones names them all.
+    own = str(members.get("Arn") or _arn(region, kind, members.get(f"{noun[1]}Name", ANY)))
     yield Requested(action, own)
     if kind == "endpoint" and "EndpointConfigName" in members:
         yield Requested(action, _arn(region, "endpoint-config", members["EndpointConfigName"]))

@@ -44,6 +44,29 @@ CALLS: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
     ),
     (
         "sagemaker",
+        "create_mlflow_app",
+        {"Name": "n", "ArtifactStoreUri": "s3://b/m", "RoleArn": ROLE, "Tags": TAGS},
+        [
+            ("sagemaker:CreateMlflowApp", f"{SM}:mlflow-app/*"),
+            ("sagemaker:AddTags", f"{SM}:mlflow-app/*"),
+            ("iam:PassRole", ROLE),
+        ],
+    ),
+    (
+        "sagemaker",
+        "update_mlflow_app",
+        {"Arn": f"{SM}:mlflow-app/app-A1", "Name": "n"},
+        [("sagemaker:UpdateMlflowApp", f"{SM}:mlflow-app/app-A1")],
+    ),
+    (
+        "sagemaker",
+        "create_presigned_mlflow_app_url",
+        {"Arn": f"{SM}:mlflow-app/app-A1"},
+        [("sagemaker:CreatePresignedMlflowAppUrl", f"{SM}:mlflow-app/app-A1")],
+    ),
+    ("sagemaker", "list_mlflow_apps", {}, [("sagemaker:ListMlflowApps", "*")]),
+    (
+        "sagemaker",
         "create_endpoint_config",
         {"EndpointConfigName": "c", "ProductionVariants": [VARIANT]},
         [("sagemaker:CreateEndpointConfig", f"{SM}:endpoint-config/c")],
