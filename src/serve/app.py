@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 
+from serve.asgi import asgi_of
 from serve.dialects.registry import DIALECTS
 from serve.engine import Engine
-from serve.errors import RequestError
+from serve.engines.load import load_engine
 from serve.model_folder import ModelFolder
 from serve.service import Service
 from serve.settings import ServeSettings
-
-logger = logging.getLogger(__name__)
 
 
 class Application:
@@ -35,6 +30,7 @@ class Application:
         self, model: ModelFolder, settings: ServeSettings, *, max_input: int, max_total: int
     ) -> None:
         dialect = DIALECTS[settings.dialect]
+        self._settings = settings
         self._service = Service(
             model,
             max_input=max_input,
@@ -59,22 +55,13 @@ class Application:
     def engine(self, engine: Engine) -> None:
         self._service.engine = engine
 
+    def load(self) -> None:
+        self.engine = load_engine(self._settings, self._service.model)
+
+    def close(self) -> None:
+        if self.engine is not None:
+            self.engine.close()
+
     def asgi(self) -> Starlette:
         """Return the ASGI application."""
-        handlers = {RequestError: self._error_response, ClientDisconnect: _gone, Exception: self._failed}
-        return Starlette(routes=self._routes.routes(), exception_handlers=handlers)
-
-    async def _error_response(self, _: Request, error: RequestError) -> Response:
-        if error.status != 503:  # of those only health checks ask while the model loads
-            logger.warning("refused with %d: %s", error.status, error)
-        return self._routes.error_response(error)
-
-    async def _failed(self, _: Request, error: Exception) -> Response:
-        """Answer an unforeseen error in the dialect's shape; Starlette logs it as it raises it again."""
-        message = f"Internal error: {type(error).__name__}; the server's log has more"
-        return self._routes.error_response(RequestError(500, "internal", message))
-
-
-async def _gone(*_: object) -> Response:
-    logger.info("a client went away before its answer")
-    return Response(status_code=499)
+        return asgi_of(self._routes)

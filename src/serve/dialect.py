@@ -14,6 +14,7 @@ from serve.container_paths import ContainerPaths
 from serve.variables import Family, Given, Variable
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
     from starlette.responses import Response
     from starlette.routing import Route
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from serve.errors import RequestError
     from serve.metrics import RequestMetrics
     from serve.service import Service
+    from serve.settings import ServeSettings
+
+
+MAX_CONCURRENT_REQUESTS = 128
+"""TGI's own default; the others' images have none that is in force here."""
 
 
 class Routes(Protocol):
@@ -30,6 +36,21 @@ class Routes(Protocol):
 
     def error_response(self, error: RequestError) -> Response:
         """Return the answer to a request that is refused or failed."""
+
+
+class ServerApplication(Protocol):
+    """What answers requests; until it has loaded, it is unhealthy."""
+
+    def asgi(self) -> Starlette: ...
+
+    def load(self) -> None:
+        """Load the model, in a thread of its own.
+
+        Raises:
+            UserError: It cannot be loaded.
+        """
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +68,9 @@ class Dialect:
             /opt/ml is.
         routes: Makes the routes over a service.
         metrics: Makes what counts a service's requests.
+        prepare: Of a dialect whose model does not generate text, in place of `routes` and `metrics`: checks
+            the settings, and returns what makes the application.
+        max_concurrent_requests: The image's own default.
         bodies: Returns the fields of its bodies, by what a body is sent to; the page REQUESTS.md shows them.
     """
 
@@ -54,9 +78,11 @@ class Dialect:
     table: tuple[Variable, ...]
     families: tuple[Family, ...]
     read: Callable[[Mapping[str, str], str | None, ContainerPaths], Given]
-    routes: Callable[[Service], Routes]
-    metrics: Callable[[Service], RequestMetrics]
     bodies: Callable[[], Mapping[str, Table]]
+    routes: Callable[[Service], Routes] | None = None
+    metrics: Callable[[Service], RequestMetrics] | None = None
+    prepare: Callable[[ServeSettings], Callable[[], ServerApplication]] | None = None
+    max_concurrent_requests: int = MAX_CONCURRENT_REQUESTS
 
     @cached_property
     def variables(self) -> Mapping[str, tuple[str, ...]]:

@@ -15,12 +15,12 @@ _INTRODUCTION = """\
 
 Written by `python -m serve.docs` from the tables that read the bodies; a test holds it to them. Read in the
 sources: TGI 3.3.6 (3.3.7 has the same), djl-serving 0.36 (LMI;
-its chat streams events as since June 2026), vLLM as of autumn 2026.
+its chat streams events as since June 2026), vLLM as of autumn 2026, TEI 1.8.2.
 
 *done*: it does what it does there. *refused*: an error that names it, unless its value asks for nothing.
 *ignored*: the engine's own server ignores it too; here the log says so. A field that is in no table is
-ignored and logged, as in all three. A type with `?` may be null. In lmi and vllm numbers and switches may be
-texts ("5", "true") and whole numbers 5.0, in tgi they may not.
+ignored and logged, as in all of them. A type with `?` may be null. In lmi and vllm numbers and switches may
+be texts ("5", "true") and whole numbers 5.0, in tgi and tei they may not.
 """
 
 

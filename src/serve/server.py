@@ -9,13 +9,14 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from processes.errors import UserError
 from serve import container_paths
 from serve.adapter_rank import check_rank
 from serve.container_paths import ContainerPaths
-from serve.engines.load import load_engine
+from serve.dialect import ServerApplication
+from serve.dialects.registry import DIALECTS
 from serve.model_options import read_model
 from serve.settings import ServeSettings, read_settings, token_limits
 
@@ -53,19 +54,15 @@ def serve(settings: ServeSettings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn puts its own handlers over these while it runs, and raises the signal again at its end.
         signal.signal(number, _end)
-    model = read_model(settings)
-    for name, folder in settings.adapters.items():
-        check_rank(name, folder, settings.max_lora_rank)
-    max_input, max_total = token_limits(settings, model.max_positions)
+    prepare = DIALECTS[settings.dialect].prepare or prepare_generation
+    make_application = prepare(settings)
     listener = listen(settings)
     host, port = listener.getsockname()[:2]
     print(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
 
     import uvicorn
 
-    from serve.app import Application
-
-    application = Application(model, settings, max_input=max_input, max_total=max_total)
+    application = make_application()
     server = uvicorn.Server(
         uvicorn.Config(
             application.asgi(),
@@ -81,7 +78,7 @@ def serve(settings: ServeSettings) -> int:
 
     def load() -> None:
         try:
-            application.engine = load_engine(settings, model)
+            application.load()
             logger.info("ready after %.1f s", time.perf_counter() - started_s)
         except UserError as error:
             failure.append(error)
@@ -91,11 +88,29 @@ def serve(settings: ServeSettings) -> int:
     try:
         server.run(sockets=[listener])
     finally:
-        if application.engine is not None:
-            application.engine.close()
+        application.close()
     if failure:
         raise failure[0]
     return 0
+
+
+def prepare_generation(settings: ServeSettings) -> Callable[[], ServerApplication]:
+    """Check the model that generates text and its limits, and return what makes the application.
+
+    Raises:
+        UserError: The model cannot be served.
+    """
+    model = read_model(settings)
+    for name, folder in settings.adapters.items():
+        check_rank(name, folder, settings.max_lora_rank)
+    max_input, max_total = token_limits(settings, model.max_positions)
+
+    def application() -> ServerApplication:
+        from serve.app import Application
+
+        return Application(model, settings, max_input=max_input, max_total=max_total)
+
+    return application
 
 
 def listen(settings: ServeSettings) -> socket.socket:

@@ -136,7 +136,7 @@ class Service:
                 for request in requests:
                     runs.append(await self.start(request, received_s))
                     runs[-1].collect_whole()
-                async with _ended_with_client(http), self.limited(received_s):
+                async with ended_with_client(http), self.limited(received_s):
                     for run in runs:
                         async for token in run.generation:
                             if run.add(token).finish_reason is not None:
@@ -205,7 +205,7 @@ CLIENT_GONE = "the client has gone"
 
 
 @contextlib.asynccontextmanager
-async def _ended_with_client(http: Request) -> AsyncIterator[None]:
+async def ended_with_client(http: Request) -> AsyncIterator[None]:
     """End the task that makes an answer when its client goes away."""
     watcher = watch_client(http.receive)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from serve import container_paths
+from serve.dialect import MAX_CONCURRENT_REQUESTS
 from serve.dialects.registry import DIALECTS, variables_of
 from serve.variables import Variable, done, without
 
@@ -11,8 +12,6 @@ DTYPES = ("float32", "bfloat16", "float16", "auto")
 DTYPE_ALIASES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16", "half": "float16"}
 ENGINES = ("transformers", "ctranslate2")
 QUANTIZATIONS = ("none", "int8")
-# TGI's own default.
-MAX_CONCURRENT_REQUESTS = 128
 # Several generations share a step of the model; more wait.
 MAX_BATCH_SIZE = 32
 # Share of the original's tokens that an int8 copy has to choose itself.
@@ -72,7 +71,7 @@ VARIABLES = {
 OPTIONS = (
     *("served_model_name", "generation_config", "override_generation_config", "chat_template"),
     *("max_lora_rank", "output_formatter", "tgi_compat", "rolling_batch", "async_mode", "load_models"),
-    "download_dir",
+    *("download_dir", "max_client_batch_size", "auto_truncate", "default_prompt"),
 )
 HELP = {
     "model": "folder of the model ($SM_MODEL_DIR, /opt/ml/model)",
@@ -89,7 +88,7 @@ HELP = {
     f"({', '.join(name for name, dialect in DIALECTS.items() if 'runtime_adapters' in dialect.variables)})",
     "max_input_tokens": "longest prompt (one less than the total)",
     "max_total_tokens": "prompt and answer together (the model's max_position_embeddings)",
-    "max_concurrent_requests": f"more are answered with 429 ({MAX_CONCURRENT_REQUESTS})",
+    "max_concurrent_requests": f"more are answered with 429 ({MAX_CONCURRENT_REQUESTS}; in tei 512)",
     "max_batch_size": f"generations that share a step of the model; more wait ({MAX_BATCH_SIZE})",
     "max_batch_prefill_tokens": "at least max_input_tokens; prompts are read in parts",
     "request_timeout_s": f"a request that takes longer ends with an error ({REQUEST_TIMEOUT_S})",

@@ -14,6 +14,7 @@ _TITLES = {
     "tgi": "TGI's image (3.3.6; 3.3.7 has the same)",
     "lmi": "LMI's image (DJL Serving, sources of June 2026)",
     "vllm": "vLLM's image (sources of August 2026), and SGLang's",
+    "tei": "TEI's image (1.8.2)",
 }
 _OUTCOMES = {"done": "Done", "refused": "Refused", "without": "Without a counterpart"}
 _FAMILIES = {

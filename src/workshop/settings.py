@@ -76,6 +76,8 @@ class Settings:
         endpoint_max_instances: That the endpoint for inference components may grow to, 1 or more.
         keep_endpoint: Leave that endpoint for the next notebook, at its price by the hour, instead of
             deleting it at a notebook's end.
+        embedding_model: On the Hugging Face hub, of 384 dimensions and trained with E5's prefixes.
+        embedding_instance_type: Of the endpoint that serves it, for example ml.c6i.2xlarge.
         component_num_gpus: GPUs of each copy of an inference component, 1 or more.
         scaling_timeout_s: Longest wait for automatic scaling (quarters of an hour on AWS), in seconds.
         metric_period_s: Of the points that are drawn of CloudWatch's metrics, in seconds.
@@ -129,6 +131,8 @@ class Settings:
     endpoint_timeout_s: int
     endpoint_max_instances: int
     keep_endpoint: bool
+    embedding_model: str
+    embedding_instance_type: str
     component_num_gpus: int
     scaling_timeout_s: int
     metric_period_s: int

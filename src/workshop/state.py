@@ -34,6 +34,7 @@ ENTRIES: dict[str, tuple[type[Entry], str]] = {
     "long_training_job": (TrainingJobState, "03-1-Option-SageMaker-Training"),
     "endpoint": (EndpointState, "04-SageMaker-Inference"),
     "components": (ComponentsState, "02-SageMaker-Inference-Component"),
+    "embedding": (EndpointState, "02-RAG-Hybrid-Search"),
 }
 
 
@@ -141,6 +142,14 @@ class State:
     @endpoint.setter
     def endpoint(self, entry: EndpointState) -> None:
         self._set("endpoint", entry)
+
+    @property
+    def embedding(self) -> EndpointState:
+        return self._entry("embedding")
+
+    @embedding.setter
+    def embedding(self, entry: EndpointState) -> None:
+        self._set("embedding", entry)
 
     @property
     def components(self) -> ComponentsState:

@@ -38,7 +38,11 @@ VALUES = {
     "override_generation_config": '{"temperature": 0}',
     "chat_template": "{{ messages }}",
     "download_dir": "/downloads",
+    "auto_truncate": "true",
+    "default_prompt": "query: ",
 }
+# A dialect -> variables that its image reads, where that is few.
+FEWEST = {"tei": 30}
 NEEDED = {"quantize": {"SERVE_ENGINE": "ctranslate2"}, "adapters": {"SM_VLLM_ENABLE_LORA": "true"}}
 # Checked, or read by others than the settings: tests of their own show the effect.
 READ_ELSEWHERE = {"max_batch_prefill_tokens", "load_models", "paths", "threads", "download", "port"}
@@ -65,7 +69,7 @@ def test_a_variable_has_one_row_in_its_dialect() -> None:
     for dialect in DIALECTS.values():
         counts = Counter(row.name for row in (*dialect.table, *OWN))
         assert [name for name, count in counts.items() if count > 1] == []
-        assert len(dialect.table) > 90
+        assert len(dialect.table) > FEWEST.get(dialect.name, 90)
     assert all(row.says for _, row in ROWS)
 
 

@@ -62,7 +62,7 @@ def _forget(aws: Aws, outcomes: list[Outcome]) -> None:
         return
     with suppress(WorkshopError):  # one that cannot be read names nothing
         state = State.load(aws.settings)
-        for name in ("endpoint", "components"):
+        for name in ("endpoint", "components", "embedding"):
             if state.has(name) and getattr(state, name).endpoint_name in deleted:
                 state.remove(name)
         state.save()

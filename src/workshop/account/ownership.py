@@ -79,10 +79,12 @@ def _state_names(aws: Aws) -> dict[str, set[str]]:
         for entry in ("training_job", "long_training_job"):
             with suppress(WorkshopError):
                 names.setdefault("TrainingJob", set()).add(getattr(state, entry).job_name)
-        with suppress(WorkshopError):
-            names.setdefault("Endpoint", set()).add(state.endpoint.endpoint_name)
-            names.setdefault("EndpointConfig", set()).add(state.endpoint.config_name)
-            names.setdefault("Model", set()).add(state.endpoint.model_name)
+        for entry in ("endpoint", "embedding"):
+            with suppress(WorkshopError):
+                endpoint = getattr(state, entry)
+                names.setdefault("Endpoint", set()).add(endpoint.endpoint_name)
+                names.setdefault("EndpointConfig", set()).add(endpoint.config_name)
+                names.setdefault("Model", set()).add(endpoint.model_name)
         with suppress(WorkshopError):
             components = state.components
             names.setdefault("Endpoint", set()).add(components.endpoint_name)

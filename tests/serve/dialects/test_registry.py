@@ -12,6 +12,7 @@ from sandbox import images
 from serve.dialects.registry import DIALECTS
 from serve.settings import OPTIONS, VARIABLES
 from workshop import inference
+from workshop.serving.embeddings import embedding_image
 from workshop.serving.engines import ENGINES, serving_image
 
 IMAGES = Path(serve.__file__).with_name("images.yaml")
@@ -32,8 +33,16 @@ def test_the_workshops_image_of_an_engine_is_emulated_in_its_dialect(
     assert images.command_for(image)[-2:] == ["--dialect", engine]
 
 
-def test_the_workshop_knows_every_dialect() -> None:
-    assert set(ENGINES) == set(inference.DIALECTS) == set(DIALECTS)
+def test_the_workshops_image_of_the_embedding_model_is_emulated_in_its_dialect(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(images.VARIABLE, raising=False)
+    assert images.command_for(embedding_image("ap-northeast-2"))[-2:] == ["--dialect", "tei"]
+
+
+def test_the_workshop_knows_every_dialect_that_generates_text() -> None:
+    generating = {name for name, dialect in DIALECTS.items() if dialect.prepare is None}
+    assert set(ENGINES) == set(inference.DIALECTS) == generating == set(DIALECTS) - {"tei"}
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
