@@ -27,6 +27,7 @@ DTYPES = ("float32", "bfloat16")
 PATTERNS = {
     "bucket": re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"),
     "instance_type": re.compile(r"ml\.[a-z]+\d[a-z0-9-]*\.(\d*xlarge|large|medium)"),
+    "judge_url": re.compile(r"https?://[^\s/@?#]+(/[^\s@?#]*)?"),
     "region": re.compile(r"[a-z]{2}(-[a-z]+)+-\d"),
     "role_arn": re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+"),
 }
@@ -37,8 +38,8 @@ CORPUS_ARTICLES = (80, 300)
 """Thirty are written by hand. Of fewer, and of many more, too few say something that no other one says, for
 questions that name it in other words."""
 
-# May be "": the account's own bucket and role, and nothing to delete.
-OPTIONAL_NAMES = ("bucket", "role_arn", "cleanup_confirmed")
+# May be "": the account's own bucket and role, no judge, and nothing to delete.
+OPTIONAL_NAMES = ("bucket", "role_arn", "judge_url", "judge_model", "cleanup_confirmed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,9 @@ class Settings:
         poll_interval_s: Between two questions to AWS about a job or an endpoint, in seconds, above 0.
         num_evaluation_articles: Unseen articles that models are compared on, 1 or more.
         num_corpus_articles: Articles that track 03 searches, thirty of them written by hand, 80 to 300.
+        num_prompt_runs: Times that each prompt case is asked, 1 or more.
+        judge_url: Address of an OpenAI-compatible server that judges answers; "" is Amazon Bedrock.
+        judge_model: Model that judges; "" for none.
         inference_dtype: Of the weights when a notebook generates: "float32" or "bfloat16".
         seed: For splits, generated news and training, 0 or more.
         cleanup_confirmed: What notebook 99 and `make cleanup` delete, in words of WORDS; "" lists only.
@@ -146,6 +150,9 @@ class Settings:
     poll_interval_s: float
     num_evaluation_articles: int
     num_corpus_articles: int
+    num_prompt_runs: int
+    judge_url: str
+    judge_model: str
     inference_dtype: str
     seed: int
     cleanup_confirmed: str
@@ -170,6 +177,13 @@ class Settings:
             _check_form("bucket", self.bucket, PATTERNS["bucket"], ("a-bucket-of-yours",))
         if self.role_arn and not PATTERNS["role_arn"].fullmatch(self.role_arn):
             raise _wrong_value("role_arn", self.role_arn, "arn:aws:iam::<account>:role/<name of the role>")
+        if self.judge_url and not PATTERNS["judge_url"].fullmatch(self.judge_url):
+            expected = "an address like http://127.0.0.1:8080/v1, without a key (variable OPENAI_API_KEY)"
+            raise _wrong_value("judge_url", self.judge_url, expected)
+        if self.judge_url and not self.judge_model:
+            raise _wrong_value(
+                "judge_model", "", "a model of the server at judge_url, or judge_url empty too"
+            )
         for word in self.cleanup_confirmed.split():
             _check_choice("cleanup_confirmed", word, tuple(WORDS), "word for what a cleanup deletes")
         if self.poll_interval_s <= 0:

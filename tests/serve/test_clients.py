@@ -13,6 +13,10 @@ from huggingface_hub.errors import HfHubHTTPError, ValidationError
 from tests.serve.requests_to_server import MESSAGES, chat
 from tests.serve.server_process import ServerProcess
 
+from workshop.evaluation.cases import Case
+from workshop.evaluation.judge import INSTRUCTIONS, UNREADABLE, question, read_verdict
+from workshop.evaluation.judge_models import openai_judge
+
 ASKED = {"max_new_tokens": 12, "stop": ["없는 글"]}
 CHAT = {"messages": MESSAGES, "max_tokens": 12, "temperature": 0}
 
@@ -152,3 +156,12 @@ def test_curl_prints_events_as_they_come(request: pytest.FixtureRequest, name: s
     assert (last, nothing) == ("data: [DONE]", "")
     texts = [json.loads(event.removeprefix("data: "))["choices"][0]["delta"]["content"] for event in events]
     assert len([text for text in texts if text]) == 4
+
+
+def test_the_small_model_can_be_asked_to_judge_and_is_no_judge(chat_server: ServerProcess) -> None:
+    """By the workshop's own judge: an answer comes, and no verdict can be read from it."""
+    case = Case(id="1", kind="number", article="김민수 대표는 3억 원을 냈다.", question="얼마?", checks={})
+    judge = openai_judge(f"{chat_server.url}/v1", "tgi")
+    answer = judge(INSTRUCTIONS, question(case, "3억 원", "7억 원"))
+    assert answer
+    assert read_verdict(answer) == UNREADABLE

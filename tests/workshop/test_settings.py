@@ -209,6 +209,9 @@ def test_every_field_can_be_set_by_a_variable_of_its_name(repo_dir: Path) -> Non
         ({"WORKSHOP_SANDBOX_CLOCK_SPEED": "601"}, ["sandbox_clock_speed = 601", "1 to 600"]),
         ({"WORKSHOP_NEXT_SERVING_ENGINE": "vlm"}, ["next_serving_engine = 'vlm'", "vllm"]),
         ({"WORKSHOP_POLL_INTERVAL_S": "often"}, ["WORKSHOP_POLL_INTERVAL_S = 'often'", "a number"]),
+        ({"WORKSHOP_JUDGE_URL": "127.0.0.1:8080", "WORKSHOP_JUDGE_MODEL": "m"}, ["judge_url", "http://"]),
+        ({"WORKSHOP_JUDGE_URL": "http://k@h/v1", "WORKSHOP_JUDGE_MODEL": "m"}, ["without a key", "***"]),
+        ({"WORKSHOP_JUDGE_URL": "http://127.0.0.1:8080/v1"}, ["judge_model = ''", "a model of the server"]),
         ({"WORKSHOP_MAX_RUN_S": "1.5"}, ["WORKSHOP_MAX_RUN_S = '1.5'", "a whole number"]),
     ],
 )
