@@ -168,6 +168,11 @@ class ModelState(ModelFolderEntry):
     adapter_sha256: str
     train_seconds: float
 
+    @property
+    def training_name(self) -> str:
+        """Name of the training that left it, the same whenever its entry is written again."""
+        return f"local-{self.adapter_sha256[:8]}-{self.train_seconds:.0f}s"
+
     @classmethod
     def of_folder(
         cls,
@@ -306,6 +311,11 @@ class TrainingJobState(ModelFolderEntry):
     model_uri: str
     train_seconds: float
     billable_seconds: float
+
+    @property
+    def training_name(self) -> str:
+        """Name of the run that the job belongs to: the SDK appends the time to it."""
+        return self.job_name.rpartition("-")[0]
 
     @classmethod
     def started(

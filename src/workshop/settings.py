@@ -79,6 +79,8 @@ class Settings:
             deleting it at a notebook's end.
         embedding_model: On the Hugging Face hub, of 384 dimensions and trained with E5's prefixes.
         embedding_instance_type: Of the endpoint that serves it, for example ml.c6i.2xlarge.
+        use_mlflow: Log trainings, scores and prompts in an MLflow App of the account; with false none is made
+            and none is asked.
         component_num_gpus: GPUs of each copy of an inference component, 1 or more.
         scaling_timeout_s: Longest wait for automatic scaling (quarters of an hour on AWS), in seconds.
         metric_period_s: Of the points that are drawn of CloudWatch's metrics, in seconds.
@@ -137,6 +139,7 @@ class Settings:
     keep_endpoint: bool
     embedding_model: str
     embedding_instance_type: str
+    use_mlflow: bool
     component_num_gpus: int
     scaling_timeout_s: int
     metric_period_s: int

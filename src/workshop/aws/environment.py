@@ -12,6 +12,8 @@ from processes.files import atomic_write
 from workshop.errors import WorkshopError
 
 ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL"
+# AWS's plugin for MLflow asks an MLflow App there, and not at its fixed address.
+_MLFLOW_VARIABLE = "SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT"
 # Never through a proxy. What is sent to AWS's comes here, but botocore has chosen a proxy for it before.
 _PAST_A_PROXY = ("127.0.0.1", "localhost", ".amazonaws.com", ".amazonaws.com.cn")
 # botocore's clients load it, and send to ENDPOINT_VARIABLE what the SDK has a fixed address of AWS for.
@@ -35,15 +37,16 @@ def redirect_to(url: str, home: Path, region: str, environ: MutableMapping[str, 
         Where the SageMaker SDK will read its defaults; `write_sdk_defaults` fills it.
 
     Source: AWS SDKs and Tools Reference Guide, "Environment variables list"; SageMaker Python SDK,
-    "Configuring and using defaults".
+    "Configuring and using defaults"; sagemaker-mlflow 0.5.0, SageMakerMLflowHostMetadataProvider.
     """
     environ = os.environ if environ is None else environ
-    for name in [name for name in environ if name.startswith("AWS_")]:
+    for name in [name for name in environ if name.startswith(("AWS_", "SAGEMAKER_MLFLOW_"))]:
         del environ[name]
     no_profile, sdk_config = home / _NO_PROFILE_NAME, home / _CONFIG_NAME
     no_profile.write_text("# sample mode reads no profile and no credentials of yours\n", encoding="utf-8")
     environ |= {
         ENDPOINT_VARIABLE: url,
+        _MLFLOW_VARIABLE: url,
         "AWS_ACCESS_KEY_ID": "sample",
         "AWS_SECRET_ACCESS_KEY": "sample",
         "AWS_DEFAULT_REGION": region,
@@ -96,7 +99,8 @@ def refuse_redirection(mode: str) -> None:
         WorkshopError: A variable of sample mode is still set, as in a kernel that ran in sample mode before.
     """
     for name, value in os.environ.items():
-        if name.startswith(ENDPOINT_VARIABLE) and _is_loopback(value):
+        is_address = name.startswith((ENDPOINT_VARIABLE, _MLFLOW_VARIABLE))
+        if is_address and _is_loopback(value):
             raise WorkshopError(
                 found=f"{name}={value} in the environment, in mode {mode}",
                 expected="no address of this machine: that is how sample mode redirects AWS",

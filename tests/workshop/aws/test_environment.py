@@ -31,10 +31,11 @@ def test_nothing_of_a_persons_own_setup_is_left(tmp_path: Path) -> None:
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23",
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
         "AWS_USE_FIPS_ENDPOINT": "true",
+        "SAGEMAKER_MLFLOW_ASSUME_ROLE_ARN": "arn",
     }
     environ = redirected(tmp_path, **own, PATH="/bin")
     assert environ["PATH"] == "/bin"
-    assert environ["AWS_ENDPOINT_URL"] == URL
+    assert environ["AWS_ENDPOINT_URL"] == environ["SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT"] == URL
     left = {name for name in own if name in environ} - {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
     assert left == set()
     assert "real" not in environ.values()
@@ -91,7 +92,9 @@ def test_the_sdk_reads_its_defaults_from_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", [URL, "http://localhost:4566", "http://[::1]:80", "http://127.1.2.3"])
-@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SAGEMAKER"])
+@pytest.mark.parametrize(
+    "name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SAGEMAKER", "SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT"]
+)
 def test_leftovers_of_sample_mode_are_refused_on_aws(name: str, url: str) -> None:
     os.environ[name] = url
     with pytest.raises(WorkshopError, match="restart the kernel") as caught:
