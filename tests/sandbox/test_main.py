@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,15 @@ def test_stop_works_while_it_starts(tmp_path: Path) -> None:
     assert not (tmp_path / "server.json").exists()
 
 
+def names(sandbox) -> set[str]:
+    """Return the programs that run of a sandbox; one may end while it is looked at."""
+    found = set()
+    for process in sandbox.processes():
+        with suppress(psutil.NoSuchProcess):
+            found.add(process.name())
+    return found
+
+
 def test_one_that_hangs_is_killed_after_its_time_with_its_children(sandbox) -> None:
     sandbox.client("s3").create_bucket(Bucket="output")
     sandbox.client("sagemaker").create_training_job(
@@ -136,7 +146,7 @@ def test_one_that_hangs_is_killed_after_its_time_with_its_children(sandbox) -> N
         StoppingCondition={"MaxRuntimeInSeconds": 3600},
     )
     deadline_s = time.monotonic() + 300
-    while not any(process.name() == "sleep" for process in sandbox.processes()):
+    while "sleep" not in names(sandbox):
         assert time.monotonic() < deadline_s
         time.sleep(0.02)
     os.kill(sandbox.pid, signal.SIGSTOP)

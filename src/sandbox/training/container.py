@@ -7,19 +7,13 @@ the SDK ships with a job (sagemaker/train/container_drivers of sagemaker 3.27).
 from __future__ import annotations
 
 import json
-import os
 import re
-import shlex
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from processes.cores import threads_per_process
-from processes.ports import free_port
 from sandbox.container_paths import CONTAINER_ROOT, ContainerPaths
-from sandbox.handed_on import handed_on
-from sandbox.loopback import PLUGIN, PLUGINS_VARIABLE
+from sandbox.jobs.environment import LOOPBACK, job_environment, write_interpreters
 from sandbox.s3_files import S3Error, S3Files
 from sandbox.training.synced_folders import places
 
@@ -27,19 +21,15 @@ Record = dict[str, Any]
 # The SDK's own files, of ModelTrainer and of @remote; every other channel is the user's and is never changed.
 DRIVERS_CHANNELS = ("sm_drivers", "sagemaker_remote_function_bootstrap")
 GROUP_NAME = "homogeneousCluster"
-_PROCESSES_PER_HOST = 2  # as in the recipes of sample mode; a job's own OMP_NUM_THREADS wins
-_LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 _FOLDERS = ("input/config", "input/data", "model", "output/data", "checkpoints", "code", "home")
 _TEXT_SUFFIXES = (".py", ".sh", ".json")
-_SYSTEM_FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin")
-_INTERPRETERS = ("python3", "python", "pip3", "pip")
 
 
 def prepare(record: Record, paths: ContainerPaths, *, host: str, hosts: list[str]) -> None:
     """Make the folders and write the configuration files of one host."""
     for name in _FOLDERS:
         (paths.folder / name).mkdir(parents=True, exist_ok=True)
-    _write_interpreters(_programs(paths))
+    write_interpreters(paths)
     for name, content in (
         ("hyperparameters", hyperparameters(record, paths)),
         ("inputdataconfig", _input_data_config(record)),
@@ -150,63 +140,13 @@ def command(record: Record, paths: ContainerPaths) -> list[str]:
 
 def environment(record: Record, paths: ContainerPaths, *, url: str, region: str) -> dict[str, str]:
     """Return the whole environment of the job's process; what the job gives wins, except for where AWS is."""
-    defaults = {
-        # As in AWS's images.
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "LANG": "C.UTF-8",
-        "LC_ALL": "C.UTF-8",
-        "OMP_NUM_THREADS": str(threads_per_process(_PROCESSES_PER_HOST * num_hosts(record))),
-        "TOKENIZERS_PARALLELISM": "false",
-        # Nothing but loopback: neither a hub, nor a package index, nor a network card.
-        "HF_HUB_OFFLINE": "1",
-        "PIP_NO_INDEX": "1",
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "PIP_NO_INPUT": "1",
-        "PIP_CONFIG_FILE": os.devnull,
-        "PIP_NO_WARN_CONFLICTS": "0",  # pip reads it the other way round; warning takes a second
-        "GLOO_SOCKET_IFNAME": _LOOPBACK,
-        # torchrun's default port is the same for every job.
-        "PET_MASTER_PORT": str(free_port()),
-    }
-    given = {name: paths.inside(value) for name, value in record.get("Environment", {}).items()}
-    folders = [_programs(paths), Path(sys.executable).parent, *_SYSTEM_FOLDERS]
     return {
-        **handed_on(),
-        **defaults,
-        "PATH": os.pathsep.join(map(str, folders)),
-        "HOME": str(paths.root / "home"),
-        "TMPDIR": str(paths.tmp),
-        **given,
+        **job_environment(
+            record.get("Environment", {}), paths, num_hosts=num_hosts(record), url=url, region=region
+        ),
         "TRAINING_JOB_NAME": record["TrainingJobName"],
         "TRAINING_JOB_ARN": record["TrainingJobArn"],
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
-        "AWS_ENDPOINT_URL": url,
-        "AWS_ACCESS_KEY_ID": "sandbox",
-        "AWS_SECRET_ACCESS_KEY": "sandbox",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        PLUGINS_VARIABLE: PLUGIN,  # the SDK in a script asks STS at its fixed address
     }
-
-
-def _programs(paths: ContainerPaths) -> Path:
-    return paths.scratch / "bin"
-
-
-def _write_interpreters(folder: Path) -> None:
-    """Give this environment's Python names without spaces, as the path of an image's Python has none.
-
-    The SDK's script runs what `command -v python3` finds without quoting it, and so may a job's own. Small
-    programs and not links: an interpreter finds its environment beside the name that it is called by.
-    """
-    folder.mkdir(exist_ok=True)
-    for name in _INTERPRETERS:
-        program = Path(sys.executable).with_name(name)
-        if program.exists():
-            text = f'#!/bin/sh\nexec {shlex.quote(str(program))} "$@"\n'
-            (folder / name).write_bytes(os.fsencode(text))
-            (folder / name).chmod(0o755)
 
 
 def _input_data_config(record: Record) -> dict[str, dict[str, str]]:
@@ -231,5 +171,5 @@ def _resource_config(record: Record, host: str, hosts: list[str]) -> dict[str, A
         "current_group_name": GROUP_NAME,
         "hosts": hosts,
         "instance_groups": [group],
-        "network_interface_name": _LOOPBACK,
+        "network_interface_name": LOOPBACK,
     }

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
 import time
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
 
 from sandbox.account.quotas import check_quota
 from sandbox.api.errors import in_use, validation_error
@@ -15,11 +13,11 @@ from sandbox.api.registry import Call, operation
 from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
 from sandbox.container_paths import CONTAINER_ROOT
-from sandbox.logs import LogStream
-from sandbox.s3_files import S3Error, S3Files, bucket_and_key
+from sandbox.jobs.checks import check_buckets, check_local_path, check_num_hosts, check_objects, unique
+from sandbox.jobs.running import RunningJobs
+from sandbox.s3_files import S3Files
 from sandbox.training import metrics, outputs, status
-from sandbox.training.hosts import LOG_GROUP
-from sandbox.training.lifecycle import END_GRACE_S, KIND, SANDBOX_ENDED, Job, remove_left_overs
+from sandbox.training.lifecycle import KIND, TrainingJob
 from sandbox.training.synced_folders import places
 
 if TYPE_CHECKING:
@@ -35,13 +33,10 @@ _SUMMARY = (
     "SecondaryStatus",
 )
 _DEFAULT_MAX_RUNTIME_S = 86_400
-MAX_HOSTS = 4  # each is a process with torch in it, 0.5 GB or more
 # What AWS describes of members that were not given; `attach` of the SDK's version 2 reads the key.
 _OUTPUT_DEFAULTS = {"KmsKeyId": "", "CompressionType": "GZIP"}
 _CHANNEL_DEFAULTS = {"CompressionType": "None", "RecordWrapperType": "None"}
-# Jobs whose thread runs: it is what keeps them. The lock makes record and job one step.
-_running: WeakValueDictionary[tuple[str, str], Job] = WeakValueDictionary()
-_running_lock = threading.Lock()
+_running = RunningJobs(TrainingJob)
 
 
 @operation("CreateTrainingJob")
@@ -71,19 +66,8 @@ def create_training_job(call: Call) -> dict[str, Any]:
     # AWS's own model makes it required, also while nothing is there yet.
     record["ModelArtifacts"] = {"S3ModelArtifacts": outputs.artifacts_uri(record)}
     status.enter(record, "Starting")
-    no_capacity = call.context.faults.take(call.operation, "InsufficientCapacity")
-    slow = call.context.faults.take(call.operation, "SlowStart")
-    with _running_lock:
-        if not call.context.resources.add(KIND, call.region, name, record):
-            raise _name_taken()
-        _running[call.region, name] = job = Job(
-            call.context,
-            call.region,
-            name,
-            has_capacity=no_capacity is None,
-            start_delay_s=slow.delay_s if slow else 0,
-        )
-        job.start()
+    if not _running.start(call, name, record):
+        raise _name_taken()
     return {"TrainingJobArn": record["TrainingJobArn"]}
 
 
@@ -94,7 +78,7 @@ def describe_training_job(call: Call) -> dict[str, Any]:
 
 def described(region: str, record: dict[str, Any]) -> dict[str, Any]:
     """Return a record with what only a job that runs knows: its metrics and how long it has trained."""
-    job = _job(region, record["TrainingJobName"])
+    job = _running.find(region, record["TrainingJobName"])
     if job and record["TrainingJobStatus"] not in status.TERMINAL:
         record["FinalMetricDataList"] = job.metrics.final() or None
         if "TrainingStartTime" in record:
@@ -134,7 +118,7 @@ def list_training_jobs(call: Call) -> dict[str, Any]:
 @operation("StopTrainingJob")
 def stop_training_job(call: Call) -> dict[str, Any]:
     record = _found(call)
-    job = _job(call.region, record["TrainingJobName"])
+    job = _running.find(call.region, record["TrainingJobName"])
     if record["TrainingJobStatus"] in status.TERMINAL or job is None:
         raise validation_error(
             f"The request was rejected because the training job is in status {record['TrainingJobStatus']}."
@@ -157,33 +141,12 @@ def delete_training_job(call: Call) -> dict[str, Any]:
 
 def recover(context: Context) -> None:
     """Tell the truth about jobs that ran when the last sandbox of this home was killed."""
-    for record in context.resources.all(KIND):
-        # Jobs may have been made since this process began to listen.
-        is_ours = _job(record["_region"], record["_name"]) is not None
-        if is_ours or record["TrainingJobStatus"] in status.TERMINAL:
-            continue
-        remove_left_overs(record, context.home)
-        for stream in record.get("_log_streams", ()):
-            log = LogStream(context, region=record["_region"], group=LOG_GROUP, stream=stream)
-            log.write(SANDBOX_ENDED)
-            log.close()
-        with context.resources.change(KIND, record["_region"], record["_name"]) as changed:
-            status.finish(changed, "Failed", reason=SANDBOX_ENDED)
+    _running.recover(context)
 
 
 def end_all(context: Context) -> None:
     """End every running job within seconds; each says in its record why."""
-    with _running_lock:
-        jobs = list(_running.values())
-    for job in jobs:
-        job.end("sandbox", grace_s=END_GRACE_S)
-    for job in jobs:
-        job.join()
-
-
-def _job(region: str, name: str) -> Job | None:
-    with _running_lock:
-        return _running.get((region, name))
+    _running.end_all()
 
 
 def _found(call: Call) -> dict[str, Any]:
@@ -212,11 +175,15 @@ def _check(call: Call) -> None:
     _check_resources(request)
     s3 = S3Files(call.context.client("s3", call.region))
     _check_output(request, s3)
-    names = [channel["ChannelName"] for channel in request.get("InputDataConfig", [])]
-    if len(set(names)) < len(names):
+    channels = request.get("InputDataConfig", [])
+    if not unique(channel["ChannelName"] for channel in channels):
         raise validation_error("Channel names must be unique.")
-    for channel in request.get("InputDataConfig", []):
-        _check_channel(call, channel, s3)
+    for channel in channels:
+        source = channel["DataSource"].get("S3DataSource")
+        if source is None:
+            name = channel["ChannelName"]
+            raise validation_error(f"The DataSource of channel {name} needs an S3DataSource.")
+        check_objects(call, source["S3Uri"], s3)
 
 
 def _check_algorithm(algorithm: dict[str, Any]) -> None:
@@ -233,8 +200,7 @@ def _check_resources(request: dict[str, Any]) -> None:
         raise validation_error("ResourceConfig.InstanceType is required.")
     if "InstanceCount" not in resources:
         raise validation_error("ResourceConfig.InstanceCount is required.")
-    if resources["InstanceCount"] > MAX_HOSTS:
-        raise _unsupported("ResourceConfig.InstanceCount", resources["InstanceCount"], f"1 to {MAX_HOSTS}")
+    check_num_hosts("ResourceConfig.InstanceCount", resources["InstanceCount"])
     _check_spot(request)
 
 
@@ -273,43 +239,6 @@ def _check_spot(request: dict[str, Any]) -> None:
 def _check_output(request: dict[str, Any], s3: S3Files) -> None:
     uris = {"OutputDataConfig": request["OutputDataConfig"]["S3OutputPath"]}
     for member, path, uri in places(request):
-        _check_local_path(member, path)
+        check_local_path(f"{member}.LocalPath", path, below=CONTAINER_ROOT)
         uris[member] = uri
-    for member, uri in uris.items():
-        if not uri.startswith("s3://"):
-            raise validation_error(f"The S3 path of {member} must start with s3://, not {uri}.")
-    for bucket in {bucket_and_key(uri)[0] for uri in uris.values()}:
-        if not s3.has_bucket(bucket):
-            raise validation_error(f"The S3 bucket {bucket} does not exist or cannot be accessed.")
-
-
-def _check_channel(call: Call, channel: dict[str, Any], s3: S3Files) -> None:
-    name = channel["ChannelName"]
-    source = channel["DataSource"].get("S3DataSource")
-    if source is None:
-        raise validation_error(f"The DataSource of channel {name} needs an S3DataSource.")
-    uri, role = source["S3Uri"], call.request["RoleArn"]
-    bucket, _ = bucket_and_key(uri)
-    if not _has_objects(s3, uri):
-        # Source: issue threads of aws/amazon-sagemaker-examples, for example 2489.
-        raise validation_error(
-            f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the'
-            f" bucket exists in the selected region ({call.region}), that objects exist under that S3 prefix,"
-            f' and that the role "{role}" has "s3:ListBucket" permissions on bucket "{bucket}".'
-        )
-
-
-def _has_objects(s3: S3Files, uri: str) -> bool:
-    try:
-        return next(s3.keys(uri, page_size=1), None) is not None
-    except S3Error:
-        return False
-
-
-def _check_local_path(member: str, path: str) -> None:
-    if not f"{path}/".startswith(f"{CONTAINER_ROOT}/") or ".." in path.split("/"):
-        raise _unsupported(f"{member}.LocalPath", path, f"a folder below {CONTAINER_ROOT}")
-
-
-def _unsupported(what: str, found: Any, expected: str) -> Exception:
-    return validation_error(f"The sandbox does not support {what} = {found}; it supports {expected}.")
+    check_buckets(uris, s3)

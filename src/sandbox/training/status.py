@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from sandbox.jobs.lifecycle import MAX_REASON_CHARS, TERMINAL
+
 Record = dict[str, Any]
-TERMINAL = ("Completed", "Failed", "Stopped")
-MAX_REASON_CHARS = 1024
 # Source: the log of jobs as the SDK prints it ("2021-06-01 07:31:50 Uploading - Uploading generated ...").
 _MESSAGES = {
     "Starting": "Launching requested ML instances",

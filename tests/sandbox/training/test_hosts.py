@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.training.hosts import HostProcess
+from sandbox.jobs.host_process import HostProcess
 
 from .conftest import BUCKET, LOG_GROUP, channel
 from .test_lifecycle import alive, marked

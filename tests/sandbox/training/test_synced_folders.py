@@ -119,7 +119,7 @@ def test_a_place_that_cannot_be_is_refused(jobs, config: dict[str, str], said: s
 
 def test_a_file_that_still_grows_is_not_uploaded_and_holds_back_what_was_written_after_it(tmp_path) -> None:
     from sandbox.container_paths import ContainerPaths
-    from sandbox.training.synced_folders import SyncedFolder
+    from sandbox.jobs.synced_folder import SyncedFolder
 
     class Uploads:
         """Instead of S3, since the order of uploads is the point."""
