@@ -36,6 +36,8 @@ _PAGES_STAY_HERE = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'; form-action 'self'"
 )
 
+_ELSEWHERE = "192.0.2.1"  # an address that nobody has (RFC 5737)
+
 StartResponse = Callable[..., Any]
 
 
@@ -148,6 +150,9 @@ def _handed_on(environ: dict[str, Any], num_bytes: int) -> dict[str, str]:
         if name.startswith("HTTP_") and name.removeprefix("HTTP_") not in _NOT_HANDED_ON
         if not name.startswith(("HTTP_X_AMZ_", "HTTP_X_SM_"))
     }
+    # From elsewhere, as behind AWS's front door: for this machine MLflow has an assistant that starts
+    # programs.
+    found["X-Forwarded-For"] = _ELSEWHERE
     if environ.get("CONTENT_TYPE"):
         found["Content-Type"] = environ["CONTENT_TYPE"]
     if num_bytes or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):

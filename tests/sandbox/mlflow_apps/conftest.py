@@ -71,6 +71,8 @@ def set_environment(patch: pytest.MonkeyPatch, sandbox: Any) -> None:
     variables = {
         "AWS_ENDPOINT_URL": sandbox.url,
         "SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT": sandbox.url,
+        # MLflow keeps a client of S3 for each value of this one, and not for each of the first.
+        "MLFLOW_S3_ENDPOINT_URL": sandbox.url,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",

@@ -63,6 +63,25 @@ def test_two_apps_know_nothing_of_each_other(arns: dict[str, str], mlflow: Any) 
     assert mlflow.get_experiment_by_name("of the other") is None
 
 
+def test_prompts_have_versions_and_aliases_and_traces_their_steps(arns: dict[str, str], mlflow: Any) -> None:
+    mlflow.set_tracking_uri(arns["news"])
+    for template in ("{{article}} 요약:", "{{article}} 한 문장으로:"):
+        prompt = mlflow.genai.register_prompt("news-summary", template)
+    mlflow.genai.set_prompt_alias("news-summary", "production", prompt.version)
+    loaded = mlflow.genai.load_prompt("prompts:/news-summary@production")
+    assert (loaded.version, loaded.template) == (2, "{{article}} 한 문장으로:")
+    mlflow.set_experiment("질문")
+    with mlflow.start_span("answer") as span:
+        span.set_inputs({"question": "어디인가?"})
+        with mlflow.start_span("retrieve"):
+            pass
+        span.set_outputs("서울")
+    mlflow.flush_trace_async_logging()
+    (trace,) = mlflow.search_traces(return_type="list")
+    assert [each.name for each in trace.data.spans] == ["answer", "retrieve"]
+    assert trace.data.spans[0].outputs == "서울"
+
+
 def test_a_second_app_of_a_name_is_refused(apps: Apps, arns: dict[str, str]) -> None:
     with pytest.raises(ClientError, match="already exists: arn:aws:sagemaker"):
         apps.create("news")
@@ -96,6 +115,8 @@ def test_a_presigned_url_opens_the_pages_once_and_of_one_app(apps: Apps, arns: d
     assert headers["Content-Security-Policy"].startswith("default-src 'self'")
     version = apps.client.describe_mlflow_app(Arn=arns["news"])["MlflowVersion"]
     assert get(f"{pages}version", Cookie=cookie)[2] == version
+    assistant = get(f"{pages}ajax-api/3.0/mlflow/assistant/providers/claude_code/models", Cookie=cookie)
+    assert assistant[0] == 403, "it would start programs of this machine"
     assert get(url)[0] == 403, "used"
     assert get(pages)[0] == 403, "without a session"
     other = urljoin(pages, f"../{arns['other'].rpartition('/')[2]}/")

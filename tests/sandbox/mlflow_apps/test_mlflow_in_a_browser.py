@@ -1,0 +1,91 @@
+"""MLflow's pages in a real browser, by the URL that AWS signs for them."""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import TIMEOUT_S, Apps
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium")
+OPTIONS = (
+    # It runs as root in containers, and has no display.
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
+    # It reports to its maker on its own account otherwise, and asks for updates.
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    # Every other name and address is unknown to it.
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+    "--window-size=1400,1000",
+)
+
+
+class Browser:
+    """Headless chromium, which writes down what a page has become.
+
+    Args:
+        apps: Of the sandbox.
+        arn: The app that is looked at.
+        profile: Folder of the browser.
+    """
+
+    def __init__(self, apps: Apps, arn: str, profile: Path) -> None:
+        self._apps, self._arn, self._profile = apps, arn, profile
+
+    def page(self, place: str, *expected: str) -> str:
+        """Return the elements of a page as soon as it shows all that is expected, with a URL of its own."""
+        deadline_s, budget_ms = time.monotonic() + TIMEOUT_S, 5_000
+        while True:
+            url = self._apps.client.create_presigned_mlflow_app_url(Arn=self._arn)["AuthorizedUrl"]
+            command = [CHROMIUM, *OPTIONS, f"--user-data-dir={self._profile}"]
+            command += [f"--virtual-time-budget={budget_ms}", "--dump-dom", f"{url}{place}"]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True)
+            text = text_of(done.stdout)
+            missing = [each for each in expected if each not in text]
+            if not missing:
+                return done.stdout
+            assert time.monotonic() < deadline_s, (place, missing, text)
+            budget_ms *= 2  # a busy machine: its clock ran out before the page had its data
+
+
+def text_of(page: str) -> str:
+    """Return the words of a page, with one space between them."""
+    words = re.sub(r"<(script|style)\b.*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", html.unescape(words))
+
+
+def test_a_run_its_curve_its_artifact_and_a_prompts_versions_are_seen(
+    apps: Apps, mlflow: Any, tmp_path: Path
+) -> None:
+    arn = apps.create("seen")
+    apps.wait(arn, "Created")
+    mlflow.set_tracking_uri(arn)
+    experiment = mlflow.set_experiment("뉴스 요약").experiment_id
+    with mlflow.start_run(run_name="LoRA r=8") as run:
+        mlflow.log_param("learning_rate", 0.004)
+        for step in range(10):
+            mlflow.log_metric("loss", 2.0 / (step + 1), step=step)
+        mlflow.log_text("서울 기온은 3.5도입니다.", "examples.txt")
+    for template in ("{{article}} 요약:", "{{article}} 한 문장으로:"):
+        prompt = mlflow.genai.register_prompt("news-summary", template)
+    mlflow.genai.set_prompt_alias("news-summary", "production", prompt.version)
+
+    browser = Browser(apps, arn, tmp_path)
+    a_run = f"#/experiments/{experiment}/runs/{run.info.run_id}"
+    browser.page(f"#/experiments/{experiment}/runs", "뉴스 요약", "LoRA r=8")
+    browser.page(a_run, "LoRA r=8", "learning_rate", "0.004", "loss", "0.2", "Finished")
+    curves = browser.page(f"{a_run}/model-metrics", "Model metrics (1)", "Step", "LoRA r=8 (loss)")
+    (line,) = set(re.findall(r'class="js-line" d="([^"]*)"', curves))
+    heights = [float(point.partition(",")[2]) for point in re.split("[ML]", line)[1:]]
+    assert heights == sorted(heights), "a loss that falls: on a page the top is 0"
+    assert len(heights) > 2
+    browser.page(f"{a_run}/artifacts/examples.txt", "examples.txt", "서울 기온은 3.5도입니다.")
+    both = browser.page("#/prompts/news-summary", "Version 1", "Version 2", "한 문장으로", "production")
+    assert "요약:" not in text_of(both), "the newest is shown"
