@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 from workshop.evaluation.answers import KeptAnswers, Row
 from workshop.inference.answers import Answer
@@ -23,6 +24,16 @@ MAX_ANSWER_TOKENS = 48
 
 LINE_END = "\n"
 """Where an answer stops: what a base model writes behind it is the next question."""
+
+
+class Asked(Protocol):
+    """A question with the answers that count, for instance workshop.retrieval.corpus.Question."""
+
+    @property
+    def model_text(self) -> str: ...
+
+    @property
+    def answers(self) -> tuple[str, ...]: ...
 
 
 def question_prompt(
@@ -39,6 +50,26 @@ def question_prompt(
     return LINE_END.join([*shown, *(article.strip() for article in articles), _asked(question)])
 
 
+def prompts_for(
+    questions: Sequence[Asked],
+    articles: Sequence[Sequence[str]] | None = None,
+    *,
+    examples: Sequence[tuple[str, str]] = (),
+) -> list[str]:
+    """Return a prompt for each question.
+
+    Args:
+        questions: Of each, `model_text` is asked.
+        articles: For each question the articles in front of it; none when None.
+        examples: In front of all of them.
+    """
+    given = [()] * len(questions) if articles is None else articles
+    return [
+        question_prompt(question.model_text, articles=some, examples=examples)
+        for question, some in zip(questions, given, strict=True)
+    ]
+
+
 def first_line(text: str) -> str:
     """Return an answer without what follows it: TGI leaves the stop text in, and a model may begin so."""
     lines = text.strip().splitlines()
@@ -46,15 +77,21 @@ def first_line(text: str) -> str:
 
 
 def ask_all(
-    kept: KeptAnswers, prompts: Sequence[str], ask: Callable[[str], Answer], *, num_users: int
+    kept: KeptAnswers,
+    prompts: Sequence[str],
+    ask: Callable[[str], Answer],
+    *,
+    num_users: int,
+    read: Callable[[str], str] = first_line,
 ) -> list[Row]:
-    """Return the first line of every answer, and ask for those that are not kept yet, several at a time.
+    """Return the answers, and ask for those that are not kept yet, several at a time.
 
     Args:
         kept: Where answers are kept, with their tokens and the number of users.
         prompts: The same one twice is asked once.
         ask: Sends one prompt; called in threads.
         num_users: So many questions are under way at a time.
+        read: What of a text is kept as the answer; of a summary, `str.strip`.
 
     Returns:
         Rows in the order of the prompts; `details` has `num_users` and, where the engine tells,
@@ -70,7 +107,7 @@ def ask_all(
         answer = ask(prompt)
         kept.keep(
             prompt,
-            first_line(answer.text),
+            read(answer.text),
             latency_s=time.perf_counter() - started_s,
             num_users=num_users,
             num_generated_tokens=answer.num_generated_tokens,

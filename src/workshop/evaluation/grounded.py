@@ -11,9 +11,10 @@ import unicodedata
 
 from workshop.evaluation.facts import KnownNumbers, numbers
 
-# A word may carry a particle here and not there: 김민수는, 담콩읍에서, 은행장입니다.
+# A word may carry a particle here and not there: 김민수는, 담콩읍에서, 은행장입니다, 972억 원이고.
 _PARTICLES = (
-    "입니다", "이라고", "에서는", "으로는", "이다", "라고", "에서", "에게", "으로", "까지", "부터", "보다",
+    "입니다", "이라고", "이었다", "였다", "이다", "이고", "이며", "인데", "이던",
+    "에서는", "으로는", "라고", "에서", "에게", "으로", "까지", "부터", "보다",
     "은", "는", "이", "가", "을", "를", "의", "에", "로", "와", "과", "도", "만", "다",
 )  # fmt: skip
 _WORD = re.compile(r"[^\W\d_]+")

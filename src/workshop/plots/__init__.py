@@ -1,10 +1,11 @@
-"""Figures drawn from what a run left: the data set, the training, the scores, the load, components.
+"""Figures drawn from what a run left: data set, training, scores, ladder, load, components.
 
 Every function returns a figure that a notebook shows when it is the last value of a cell.
 """
 
 from workshop.plots.components import copies_over_time, metrics_over_time, update_timeline
 from workshop.plots.dataset import category_bars, length_histograms
+from workshop.plots.ladder import quality_against_work, side_effect_bars
 from workshop.plots.load import load_curves
 from workshop.plots.scores import gain_intervals, score_intervals
 from workshop.plots.training import loss_curve, speed_and_memory
@@ -17,7 +18,9 @@ __all__ = [
     "load_curves",
     "loss_curve",
     "metrics_over_time",
+    "quality_against_work",
     "score_intervals",
+    "side_effect_bars",
     "speed_and_memory",
     "update_timeline",
 ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from tokenizers import Tokenizer
 
-from workshop.evaluation.answering import ask_all, first_line, question_prompt
+from workshop.evaluation.answering import ask_all, first_line, prompts_for, question_prompt
 from workshop.evaluation.answers import KeptAnswers
 from workshop.inference import Answer, InferenceError
 
@@ -30,6 +31,20 @@ def test_the_forms_of_a_prompt() -> None:
         question_prompt("누구?", articles=["기사."], examples=[("언제?", "지난 3일")])
         == "질문: 언제? 답: 지난 3일\n기사.\n질문: 누구? 답:"
     )
+
+
+def test_each_question_stands_behind_its_own_articles() -> None:
+    @dataclass(frozen=True)
+    class Question:
+        model_text: str
+        answers: tuple[str, ...] = ()
+
+    questions = [Question("누구?"), Question("언제?")]
+    assert prompts_for(questions) == ["질문: 누구? 답:", "질문: 언제? 답:"]
+    assert prompts_for(questions, [["하나."], []]) == ["하나.\n질문: 누구? 답:", "질문: 언제? 답:"]
+    assert prompts_for(questions[:1], examples=[("몇?", "셋")]) == ["질문: 몇? 답: 셋\n질문: 누구? 답:"]
+    with pytest.raises(ValueError, match="shorter"):
+        prompts_for(questions, [["하나."]])
 
 
 @pytest.mark.parametrize("question", [" 누구?", "누구?\n", "누구?\r\n ", "\t누구?"])
