@@ -18,6 +18,7 @@ from sandbox.hosting import (
     models,
 )
 from sandbox.mlflow_apps import apps, sessions
+from sandbox.model_registry import groups, packages
 from sandbox.scaling import activities, policies, targets
 from sandbox.scaling.api import AUTO_SCALING
 from sandbox.search import api as search
@@ -32,6 +33,8 @@ MODULES = (
     components,
     apps,
     sessions,
+    groups,
+    packages,
     tags,
     search,
     # of Application Auto Scaling

@@ -23,6 +23,7 @@ REQUESTS = {
     "endpoint-config": "CreateEndpointConfig",
     "inference-component": "CreateInferenceComponent",
     "mlflow-app": "CreateMlflowApp",
+    "model-package": "CreateModelPackage",
 }
 SCALING = "application-autoscaling"
 notes = Path(sys.argv.pop(1))

@@ -40,6 +40,7 @@ def list_records(
     equals: dict[str, str] | None = None,
     sort_keys: dict[str, str] | None = None,
     in_page: Set[str] = frozenset(),
+    order_key: str | None = None,
 ) -> dict[str, Any]:
     """Answer a List operation.
 
@@ -52,12 +53,14 @@ def list_records(
         equals: Filter -> member it must equal, for example StatusEquals -> TrainingJobStatus.
         sort_keys: SortBy value -> member; name and creation time when None.
         in_page: Filters that thin a page out after its records were taken: it may be empty, with a NextToken.
+        order_key: Member that orders by name, no two the same; the name when None.
 
     Raises:
         AwsError: ValidationException for a NextToken that is not of this list in this order.
     """
     request = call.request
-    sort_keys = {"Name": name_key, "CreationTime": "CreationTime", **(sort_keys or {})}
+    order_key = order_key or name_key
+    sort_keys = {"Name": order_key, "CreationTime": "CreationTime", **(sort_keys or {})}
     sort_by = request.get("SortBy", "CreationTime")
     order = request.get("SortOrder", "Ascending" if call.operation in ASCENDING else "Descending")
     filters = _filters(call, name_key, equals or {})
@@ -65,7 +68,7 @@ def list_records(
     within = [passes for name, passes in filters.items() if name in in_page]
     page, token = page_of(
         [record for record in records if all(passes(record) for passes in before)],
-        place=lambda record: [record[sort_keys[sort_by]], record[name_key]],
+        place=lambda record: [record[sort_keys[sort_by]], record[order_key]],
         is_descending=order == "Descending",
         of_list=f"{call.operation} {sort_by} {order}",
         request=request,

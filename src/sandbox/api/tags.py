@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox.api.arns import resource_of
 from sandbox.api.errors import AwsError, validation_error
-from sandbox.api.registry import ACCOUNT_ID, Call, operation
+from sandbox.api.registry import Call, operation
 
 MAX_TAGS = 50
 
@@ -43,6 +44,9 @@ def list_tags(call: Call) -> dict[str, Any]:
     if "NextToken" in call.request:  # 50 are the most there can be, and the fewest of a page
         raise validation_error("Invalid NextToken: the tags of a resource fit on one page.")
     kind, name = _resource(call)
+    group, slash, _ = name.partition("/")
+    if slash:  # a version "uses the tags associated with the model group" (API reference, CreateModelPackage)
+        kind, name = f"{kind}-group", group
     record = call.context.resources.get(kind, call.region, name)
     if record is None:
         raise _not_found(call)
@@ -71,14 +75,19 @@ def _check(tags: dict[str, str]) -> None:
 
 
 def _resource(call: Call) -> tuple[str, str]:
-    """Return kind and name of the resource that an ARN names; names in ARNs are in lower case."""
-    *_, region, account, resource = call.request["ResourceArn"].split(":", 5)
-    kind, _, name = resource.partition("/")
-    if (region, account) == (call.region, ACCOUNT_ID):
-        for given in call.context.resources.names(kind, call.region):
-            if given.lower() == name.lower():
-                return kind, given
-    raise _not_found(call)
+    """Return kind and name of the resource that an ARN names.
+
+    Raises:
+        AwsError: There is none; or it is one version of a group, whose tags are to be changed.
+    """
+    found = resource_of(call, call.request["ResourceArn"])
+    if found is None:
+        raise _not_found(call)
+    if "/" in found[1] and call.operation != "ListTags":
+        raise validation_error(
+            f"{call.request['ResourceArn']} has no tags of its own: it uses those of its model package group."
+        )
+    return found
 
 
 def _not_found(call: Call) -> AwsError:

@@ -1,4 +1,4 @@
-"""Models: an image, where its files are, and its environment."""
+"""Models: an image, where its files are, and its environment, or a model package that says so."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from sandbox.api.listing import list_records
 from sandbox.api.registry import Call, operation, require
 from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
+from sandbox.hosting.model_source import RESOLVED, check_source
+from sandbox.model_registry.specification import containers_for_model
 
 KIND = "model"
 MAX_ENVIRONMENT_BYTES = 32 * 1024
@@ -19,9 +21,8 @@ MAX_ENVIRONMENT_BYTES = 32 * 1024
 def create_model(call: Call) -> dict[str, Any]:
     request = call.request
     containers = _containers(request)
-    for container in containers:
-        _check_container(container)
-    _check_together(containers)
+    resolved = [each for container in containers for each in _resolved(call, container)]
+    _check_together(resolved)
     if "ExecutionRoleArn" not in request:
         raise validation_error("ExecutionRoleArn is required to create a model with a container.")
     name = request["ModelName"]
@@ -31,6 +32,7 @@ def create_model(call: Call) -> dict[str, Any]:
         "ModelArn": call.arn(KIND, name),
         "CreationTime": time.time(),
         "_tags": tags_of(call),
+        RESOLVED: resolved,
     }
     for container in containers:
         container.setdefault("Mode", "SingleModel")
@@ -71,21 +73,23 @@ def _containers(request: dict[str, Any]) -> list[dict[str, Any]]:
     return others or [primary]
 
 
-def _check_container(container: dict[str, Any]) -> None:
-    """Make sure that a container says what to run, and where its files are at most once.
+def _resolved(call: Call, container: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what a container definition stands for: itself, or the containers of its model package.
 
-    Source: API reference, ContainerDefinition and S3ModelDataSource. The wording is ours.
+    Raises:
+        AwsError: It does not say what to run, or says it twice; or the package can not be deployed.
     """
+    if "ModelPackageName" in container:
+        for member in ("Image", "ModelDataUrl", "ModelDataSource"):
+            if member in container:
+                raise validation_error(f"A container with a ModelPackageName can not have {member}.")
+        return containers_for_model(call, container)
     if "Image" not in container:
         raise validation_error("A container needs an Image or a ModelPackageName.")
-    if "ModelDataUrl" in container and "ModelDataSource" in container:
-        raise validation_error("A container has ModelDataUrl or ModelDataSource, not both.")
-    source = container.get("ModelDataSource", {}).get("S3DataSource", {})
-    is_prefix = source.get("S3DataType") == "S3Prefix"
-    if is_prefix and not source["S3Uri"].endswith("/"):
-        raise validation_error(f"S3Uri {source['S3Uri']} with S3DataType S3Prefix must end with a slash (/).")
-    if is_prefix and source["CompressionType"] != "None":
-        raise validation_error("S3DataType S3Prefix goes only with CompressionType None.")
+    if "InferenceSpecificationName" in container:
+        raise validation_error("InferenceSpecificationName goes only with a ModelPackageName.")
+    check_source(container)
+    return [container]
 
 
 def _check_together(containers: list[dict[str, Any]]) -> None:

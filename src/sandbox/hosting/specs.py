@@ -16,6 +16,7 @@ from sandbox.api.errors import AwsError, validation_error
 from sandbox.api.registry import Call
 from sandbox.hosting import models
 from sandbox.hosting.instance_types import Resources, resources_of
+from sandbox.hosting.model_source import containers_of
 
 # Default of ContainerStartupHealthCheckTimeoutInSeconds. Source: SageMaker Developer Guide, "Use Your Own
 # Inference Code with Hosting Services": a container has 8 minutes to pass its health check.
@@ -115,7 +116,7 @@ def container_of_model(call: Call, name: str) -> dict[str, Any]:
     model = call.context.resources.get(models.KIND, call.region, name)
     if model is None:
         raise validation_error(f'Could not find model "{call.arn(models.KIND, name)}".')
-    containers = model.get("Containers") or [model["PrimaryContainer"]]
+    containers = containers_of(model)
     if len(containers) > 1:
         raise not_implemented("models with several Containers (inference pipelines)")
     (container,) = containers

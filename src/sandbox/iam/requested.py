@@ -37,6 +37,8 @@ _NOUNS = {
     "Endpoint": "endpoint",
     "InferenceComponent": "inference-component",
     "MlflowApp": "mlflow-app",
+    "ModelPackage": "model-package",
+    "ModelPackageGroup": "model-package-group",
 }
 _VERBS = re.compile(
     r"(?:Create|Delete|Describe|Update|Stop)([A-Za-z]+?)(?:RuntimeConfig|WeightsAndCapacities)?$"
@@ -165,6 +167,13 @@ def _body(environ: dict[str, Any]) -> bytes:
 def _of_sagemaker(operation: str, members: dict[str, Any], region: str) -> Iterator[Requested]:
     action, noun = f"sagemaker:{operation}", _VERBS.fullmatch(operation)
     kind = _NOUNS.get(noun[1]) if noun else None
+    if noun and kind == "model-package":
+        yield from _of_packages(action, members, region)
+        return
+    if operation == "BatchDescribeModelPackage":
+        arns = members.get("ModelPackageArnList", ())
+        yield from (Requested(action, str(arn)) for arn in (arns if isinstance(arns, list) else ()))
+        return
     if kind is None:
         yield Requested(action, str(members.get("ResourceArn") or members.get("Arn") or ANY))
         return
@@ -180,6 +189,30 @@ def _of_sagemaker(operation: str, members: dict[str, Any], region: str) -> Itera
     role = members.get("RoleArn") or members.get("ExecutionRoleArn")
     if role:
         yield Requested("iam:PassRole", str(role), {"iam:passedtoservice": [_SAGEMAKER]})
+
+
+def _of_packages(action: str, members: dict[str, Any], region: str) -> Iterator[Requested]:
+    """Versions: what a request says of approval and stage may be the condition of a policy.
+
+    Which number a new version gets is not known when it is asked for.
+    """
+    life_cycle = members.get("ModelLifeCycle")
+    stage = life_cycle if isinstance(life_cycle, dict) else {}
+    said = {
+        "sagemaker:modelapprovalstatus": members.get("ModelApprovalStatus"),
+        "sagemaker:modellifecycle:stage": stage.get("Stage"),
+        "sagemaker:modellifecycle:stagestatus": stage.get("StageStatus"),
+    }
+    context = {key: [str(value)] for key, value in said.items() if value is not None}
+    name = members.get("ModelPackageArn") or members.get("ModelPackageName")
+    if name is None:
+        group = _arn(region, "model-package-group", members.get("ModelPackageGroupName", ""))
+        yield Requested(action, group, context)
+        name = f"{group.rpartition('/')[2]}/{ANY}"
+    own = _arn(region, "model-package", name)
+    yield Requested(action, own, context)
+    if members.get("Tags"):
+        yield Requested("sagemaker:AddTags", own, {"sagemaker:taggingaction": [action.partition(":")[2]]})
 
 
 def _of_runtime(environ: dict[str, Any], region: str) -> Iterator[Requested]:
@@ -279,4 +312,7 @@ def _s3_action(
 
 
 def _arn(region: str, kind: str, name: Any) -> str:
+    """Return the ARN of a resource by its name; of a group or a package it may be given in its place."""
+    if str(name).startswith("arn:"):
+        return str(name)
     return f"arn:aws:sagemaker:{region}:{ACCOUNT_ID}:{kind}/{str(name).lower()}"

@@ -1,4 +1,4 @@
-"""What can be searched: training jobs, endpoints and models, as SearchRecord describes each."""
+"""What can be searched: jobs, endpoints, models, packages and groups, as SearchRecord describes each."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sandbox.api.registry import Call
 from sandbox.api.service_model import service_model
 from sandbox.api.tags import tag_list
 from sandbox.hosting import components, endpoint_configs, endpoints, models
+from sandbox.model_registry.names import GROUP, PACKAGE
 from sandbox.training import jobs
 
 Record = dict[str, Any]
@@ -63,6 +64,20 @@ def _models(call: Call) -> Iterator[Record]:
         }
 
 
+def _groups(call: Call) -> Iterator[Record]:
+    for record in call.context.resources.all(GROUP, call.region):
+        yield _as_shaped("ModelPackageGroup", record)
+
+
+def _packages(call: Call) -> Iterator[Record]:
+    """Yield all packages; a version has the tags of its group."""
+    groups = call.context.resources.all(GROUP, call.region)
+    tags = {group["ModelPackageGroupName"]: group["_tags"] for group in groups}
+    for record in call.context.resources.all(PACKAGE, call.region):
+        of_group = tags.get(record.get("ModelPackageGroupName"), {})
+        yield _as_shaped("ModelPackage", {"_tags": of_group, **record})
+
+
 def _endpoints_by_model(call: Call) -> dict[str, list[Record]]:
     """Return the endpoints that host a model, by variants of their configuration and by components."""
     resources, region = call.context.resources, call.region
@@ -106,5 +121,18 @@ RESOURCES = {
         default_sort="Model.CreationTime",
         records=_models,
         inner="Model",
+    ),
+    "ModelPackage": Searched(
+        member="ModelPackage",
+        name="ModelPackageArn",
+        default_sort="LastModifiedTime",
+        records=_packages,
+    ),
+    # Groups have none either.
+    "ModelPackageGroup": Searched(
+        member="ModelPackageGroup",
+        name="ModelPackageGroupName",
+        default_sort="CreationTime",
+        records=_groups,
     ),
 }

@@ -149,7 +149,9 @@ def test_a_token_is_of_one_search(jobs: Jobs) -> None:
 
 def test_what_the_sandbox_does_not_search_is_refused_by_name(jobs: Jobs) -> None:
     search = jobs.sagemaker.search
-    assert "it searches TrainingJob, Endpoint, Model." in refused(search, Resource="ExperimentTrialComponent")
+    assert "it searches TrainingJob, Endpoint, Model, ModelPackage, ModelPackageGroup." in refused(
+        search, Resource="ExperimentTrialComponent"
+    )
     refusal = refused(search, Resource="TrainingJob", VisibilityConditions=[{"Key": "a", "Value": "b"}])
     assert "VisibilityConditions" in refusal
     assert "Did you mean CreationTime?" in refused(search, Resource="TrainingJob", SortBy="CreatonTime")
