@@ -6,11 +6,12 @@ stands the most that it can cost, where there is a most.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from workshop.instance_types import INSTANCE_TYPES
+from workshop.instance_types import CPU_USD_PER_HOUR, INSTANCE_TYPES
 from workshop.prices import ENDPOINT, NOTEBOOK_INSTANCE, SPOT_TRAINING_JOB, TRAINING_JOB, Price, price_of
 from workshop.training.speed import ANCHOR, MAX_RUN_LIMIT_S, longest_run_s, rows_per_s, training_s
 
@@ -167,8 +168,27 @@ def estimate_training(
     return TrainingEstimate(hours=low, hours_high=high, max_run_s=max_run_s, cost=cost, text=text)
 
 
+def together(estimates: Sequence[Estimate]) -> Estimate:
+    """Return what several machines of one notebook cost: sums, None where a part of one is not known."""
+    if len(estimates) == 1:
+        return estimates[0]
+
+    def total(name: str) -> float | None:
+        parts = [getattr(one, name) for one in estimates]
+        return None if None in parts else sum(parts)
+
+    return Estimate(
+        usd=total("usd"),
+        aws_usd=total("aws_usd"),
+        aws_usd_high=total("aws_usd_high"),
+        aws_usd_limit=total("aws_usd_limit"),
+        text=" Beside it ".join(one.text for one in estimates),
+    )
+
+
 def _closest(instance_type: str) -> str:
     priced = {name: row.usd_per_hour for name, row in INSTANCE_TYPES.items() if row.usd_per_hour}
+    priced |= CPU_USD_PER_HOUR
     close = get_close_matches(instance_type, priced, n=1, cutoff=0.6)
     hint = f" (closest known: {close[0]}, {priced[close[0]]:.2f} USD/h)" if close else ""
     return f"{hint}; see https://aws.amazon.com/sagemaker/ai/pricing/"

@@ -104,6 +104,17 @@ INSTANCE_TYPES: dict[str, InstanceType] = {
 }
 
 
+# Without a GPU, of endpoints alone: dollars an hour as above. Source of ml.c6i.2xlarge, November 2026: twice
+# the 0.204 of ml.c6i.xlarge in a public copy of the price list; its predecessor ml.c5.2xlarge costs the same.
+CPU_USD_PER_HOUR: dict[str, float] = {"ml.c6i.2xlarge": 0.41}
+
+
+def usd_per_hour_of(instance_type: str) -> float | None:
+    """Return what an hour of an instance type costs; None when that is not known here."""
+    known = INSTANCE_TYPES.get(instance_type)
+    return known.usd_per_hour if known else CPU_USD_PER_HOUR.get(instance_type)
+
+
 def num_gpus_of(instance_type: str) -> int | None:
     """Return how many GPUs an instance type has; None for one that is not known here."""
     known = INSTANCE_TYPES.get(instance_type)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workshop.instance_types import INSTANCE_TYPES, PRICES_DATE, PRICES_REGION
+from workshop.instance_types import PRICES_DATE, PRICES_REGION, usd_per_hour_of
 
 if TYPE_CHECKING:
     import boto3
@@ -79,12 +79,11 @@ def price_of(
             reason = f"none in AWS's price list for {settings.region}"
         except _UnansweredError as problem:
             reason = f"AWS's price list: {problem}"
-    known = INSTANCE_TYPES.get(instance_type)
     source = f"{PRICES_REGION}, table of {PRICES_DATE}"
     if settings.region != PRICES_REGION:
         source += f", not {settings.region}, where it differs"
     return Price(
-        usd_per_hour=known.usd_per_hour if known else None,
+        usd_per_hour=usd_per_hour_of(instance_type),
         source=f"{source}; {reason}" if reason else source,
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 from processes.cores import threads_per_process
 from workshop.account.confirmation import WORDS
 from workshop.errors import WorkshopError
-from workshop.instance_types import INSTANCE_TYPES
+from workshop.instance_types import CPU_USD_PER_HOUR, INSTANCE_TYPES
 from workshop.serving.engines import ENGINES, PLACES, quantizations
 from workshop.settings_file import read_settings_file
 
@@ -194,9 +194,10 @@ class Settings:
         if not 1 <= self.sandbox_clock_speed <= MAX_CLOCK_SPEED:
             raise _wrong_value("sandbox_clock_speed", self.sandbox_clock_speed, f"1 to {MAX_CLOCK_SPEED}")
         # A mistyped name is offered known ones; others of the form are accepted: new ones come every year.
+        machines = (*INSTANCE_TYPES, *CPU_USD_PER_HOUR)
         for name in FIELD_TYPES:
             if name.endswith("instance_type"):
-                _check_form(name, getattr(self, name), PATTERNS["instance_type"], tuple(INSTANCE_TYPES))
+                _check_form(name, getattr(self, name), PATTERNS["instance_type"], machines)
         for name in FIELD_TYPES:
             value, lowest = getattr(self, name), 0 if name == "seed" else 1
             if FIELD_TYPES[name] is int and value < lowest:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from workshop.cost import estimate, estimate_training
-from workshop.instance_types import INSTANCE_TYPES
+from workshop.instance_types import CPU_USD_PER_HOUR, INSTANCE_TYPES
 from workshop.prices import ENDPOINT, SPOT_TRAINING_JOB
 from workshop.settings import PATTERNS, Settings, load_settings
 from workshop.training.speed import MARGIN_S, MAX_RUN_LIMIT_S, rows_per_s, training_s
@@ -113,13 +113,14 @@ def test_every_price_belongs_to_a_machine_that_settings_accept() -> None:
     prices = [row.usd_per_hour for row in INSTANCE_TYPES.values() if row.usd_per_hour is not None]
     assert len(prices) >= 10
     assert all(price > 0 for price in prices)
-    assert all(PATTERNS["instance_type"].fullmatch(name) for name in INSTANCE_TYPES)
+    assert all(PATTERNS["instance_type"].fullmatch(name) for name in (*INSTANCE_TYPES, *CPU_USD_PER_HOUR))
 
 
 def test_every_machine_of_every_mode_has_a_price(repo_dir: Path) -> None:
     for name in ("sample", "debug", "full", "full-48xl"):
         settings = mode(repo_dir, name)
-        for instance_type in (settings.training_instance_type, settings.endpoint_instance_type):
+        machines = (settings.training_instance_type, settings.endpoint_instance_type)
+        for instance_type in (*machines, settings.embedding_instance_type):
             assert estimate(settings, instance_type, hours=1).aws_usd > 0
 
 

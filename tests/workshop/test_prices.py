@@ -17,7 +17,7 @@ from tests.sandbox.conftest import RunningSandbox
 
 from workshop import prices
 from workshop.cost import estimate
-from workshop.instance_types import INSTANCE_TYPES
+from workshop.instance_types import CPU_USD_PER_HOUR, INSTANCE_TYPES
 from workshop.prices import ENDPOINT, TRAINING_JOB, price_of
 from workshop.settings import Settings, load_settings
 
@@ -148,6 +148,7 @@ def test_what_aws_does_not_sell_has_no_price(debug: Settings, session: boto3.Ses
 
 def test_both_tables_of_prices_agree(debug: Settings, session: boto3.Session) -> None:
     priced = {name: row.usd_per_hour for name, row in INSTANCE_TYPES.items() if row.usd_per_hour}
+    priced |= CPU_USD_PER_HOUR
     found = {name: price_of(debug, name, session=session) for name in priced}
     assert {name: price.usd_per_hour for name, price in found.items()} == pytest.approx(priced)
     assert {price.source for price in found.values()} == {"AWS's price list, us-east-1"}

@@ -22,6 +22,7 @@ PRICED_REGION, LOCATION, PREFIX = "us-east-1", "US East (N. Virginia)", "USE1"
 # What a machine is used for: attribute `component` -> middle of `usagetype`.
 COMPONENTS = {"Hosting": "Host", "Training": "Train", "Notebook": "Notebk"}
 _USD_PER_HOUR = {
+    "ml.c6i.2xlarge": 0.41,
     "ml.g5.2xlarge": 1.52,
     "ml.g5.4xlarge": 2.03,
     "ml.g5.12xlarge": 7.09,

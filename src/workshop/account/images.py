@@ -9,6 +9,7 @@ from workshop.account.checks import Line, fail, ok, warn
 from workshop.account.containers import TRAINING_NOTEBOOK
 from workshop.account.usage import ENDPOINT, ON_COMPONENTS, SPOT_TRAINING_JOB, TRAINING_JOB, usages
 from workshop.endpoint.plan import component_engines
+from workshop.serving.embeddings import embedding_image
 from workshop.serving.engines import REGISTRY_ACCOUNT, REGISTRY_REGIONS, common_cuda, serving_image
 from workshop.settings import Settings
 
@@ -38,7 +39,8 @@ def images_of(settings: Settings, notebook: str | None) -> list[str]:
         if row.kind in (TRAINING_JOB, SPOT_TRAINING_JOB) or row.notebook == TRAINING_NOTEBOOK
     ]
     machine = settings.endpoint_instance_type
-    for row in (row for row in rows if row.kind == ENDPOINT):
+    images += [embedding_image(settings.region) for row in rows if row.makes_vectors]
+    for row in (row for row in rows if row.kind == ENDPOINT and not row.makes_vectors):
         engines, cuda = (settings.serving_engine,), 13  # the newest, as notebook 04 asks the SDK for it
         if row.notebook in ON_COMPONENTS:
             engines = tuple(component_engines(settings).values())

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workshop.cost import Estimate, estimate
+from workshop.cost import Estimate, estimate, together
 from workshop.prices import ENDPOINT, NOTEBOOK_INSTANCE, SPOT_TRAINING_JOB, TRAINING_JOB
 from workshop.training.speed import longest_run_s, training_s
 
@@ -39,8 +39,11 @@ _MINUTES = {
     "02-1-Option-Adapter-AB": (25, 40),
     "02-2-Option-Rolling-Update": (40, 80),
     "02-3-Option-Scale-to-Zero": (50, 90),
+    "03-Prompt-RAG-FineTune": (35, 60),
 }
-ON_COMPONENTS = tuple(name for name in _MINUTES if name.startswith("02-"))
+# Of the machine without a GPU that makes vectors. In 03 it is there as long as the endpoint beside it.
+_EMBEDDING_MINUTES = {"02-RAG-Hybrid-Search": (10, 20), "03-Prompt-RAG-FineTune": (35, 60)}
+ON_COMPONENTS = tuple(name for name in _MINUTES if name.startswith(("02-", "03-")))
 """Notebooks with an endpoint for inference components: three containers that have one CUDA."""
 # One user alone gets a summary in 3.4 s on an A10G (the same notebooks); the levels of the load test and the
 # three engines make that of each request.
@@ -63,6 +66,7 @@ class Usage:
         limit_minutes: After which AWS ends a job; None: paid until it is deleted or stopped.
         max_jobs: So many jobs in a row at most.
         is_optional: Not needed by any later notebook, and skipped on a short visit.
+        makes_vectors: Serves the embedding model.
     """
 
     notebook: str
@@ -73,6 +77,7 @@ class Usage:
     limit_minutes: float | None = None
     max_jobs: int = 1
     is_optional: bool = False
+    makes_vectors: bool = False
 
     @property
     def quota_name(self) -> str:
@@ -81,7 +86,7 @@ class Usage:
 
 
 def usages(settings: Settings) -> list[Usage]:
-    """Return what the notebooks of a mode take, in the order in which they run.
+    """Return what the notebooks of a mode take, in the order in which they run; of one notebook side by side.
 
     What runs where Jupyter runs counts as a notebook instance when it needs a GPU; a model that ships with
     the repository needs none, nor does a server that is started as a process.
@@ -94,7 +99,12 @@ def usages(settings: Settings) -> list[Usage]:
     found.append(_endpoint(settings))
     if settings.serve_with == "container":
         found.append(_local_serving(settings))
-    found += [_components(settings, notebook) for notebook in ON_COMPONENTS]
+    alone = (notebook for notebook in ON_COMPONENTS if notebook not in _EMBEDDING_MINUTES)
+    found += [_components(settings, notebook) for notebook in alone]
+    for notebook in _EMBEDDING_MINUTES:
+        if notebook in ON_COMPONENTS:
+            found.append(_components(settings, notebook))
+        found.append(_embedding(settings, notebook))
     return found
 
 
@@ -106,8 +116,8 @@ def estimate_notebook(settings: Settings, notebook: str, *, session: boto3.Sessi
         notebook: Its name without .ipynb; one that takes a machine.
         session: boto3's, to ask AWS's price list with; None takes the dated table.
     """
-    (one,) = (each for each in usages(settings) if each.notebook == notebook)
-    return estimate_usage(settings, one, session=session)
+    rows = [each for each in usages(settings) if each.notebook == notebook]
+    return together([estimate_usage(settings, one, session=session) for one in rows])
 
 
 def estimate_usage(settings: Settings, one: Usage, *, session: boto3.Session | None = None) -> Estimate:
@@ -248,5 +258,16 @@ def _components(settings: Settings, notebook: str) -> Usage:
         instance_type=settings.endpoint_instance_type,
         count=settings.endpoint_max_instances,
         minutes=_MINUTES[notebook],
-        is_optional="-Option-" in notebook,
+        is_optional="-Option-" in notebook or notebook in _EMBEDDING_MINUTES,
+    )
+
+
+def _embedding(settings: Settings, notebook: str) -> Usage:
+    return Usage(
+        notebook=notebook,
+        kind=ENDPOINT,
+        instance_type=settings.embedding_instance_type,
+        minutes=_EMBEDDING_MINUTES[notebook],
+        is_optional=True,
+        makes_vectors=True,
     )

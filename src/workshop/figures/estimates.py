@@ -59,8 +59,11 @@ def usage_table(language: str) -> str:
     settings, by_mode = _modes()
     heads = [words["notebook"], words["quota"], *(f"`{mode}`" for mode in MODES)]
     lines = [heads, ["---"] * len(heads)]
-    for notebook, first in by_mode[MODES[0]].items():
-        cells = [_cell(by_mode[mode][notebook], settings[mode], language) for mode in MODES]
+    for notebook, (first, *_) in by_mode[MODES[0]].items():
+        cells = [
+            "; ".join(_cell(one, settings[mode], language) for one in by_mode[mode][notebook])
+            for mode in MODES
+        ]
         cells[1:] = [words["same"] if one == before else one for before, one in pairwise(cells)]
         name = notebook + (words["optional"] if first.is_optional else "")
         lines.append([name, f"TYPE for {first.kind} usage", *cells])
@@ -75,7 +78,7 @@ def usage_table(language: str) -> str:
 def notebook_time(notebook: str) -> str:
     """Return how long a notebook's machine is paid in each mode, for its opening table."""
     _, by_mode = _modes()
-    minutes = {mode: by_mode[mode][notebook].minutes for mode in MODES}
+    minutes = {mode: by_mode[mode][notebook][0].minutes for mode in MODES}
     return _row({mode: {one: _minutes(span, one) for one in _WORDS} for mode, span in minutes.items()})
 
 
@@ -83,8 +86,7 @@ def notebook_price(notebook: str) -> str:
     """Return what that costs, and the most or the price of an hour, for its opening table."""
     settings, by_mode = _modes()
     cells = {
-        mode: {one: ", ".join(_dollars(by_mode[mode][notebook], settings[mode], one)) for one in _WORDS}
-        for mode in MODES
+        mode: {one: _prices(by_mode[mode][notebook], settings[mode], one) for one in _WORDS} for mode in MODES
     }
     return _row(cells)
 
@@ -101,10 +103,14 @@ def _row(cells: Mapping[str, Mapping[str, str]]) -> str:
     return " · ".join(texts)
 
 
-def _modes() -> tuple[dict[str, Settings], dict[str, dict[str, Usage]]]:
+def _modes() -> tuple[dict[str, Settings], dict[str, dict[str, list[Usage]]]]:
     """Return each mode's settings as the repository has them, and what its notebooks take, by their names."""
     settings = _settings()
-    return settings, {mode: {one.notebook: one for one in usages(given)} for mode, given in settings.items()}
+    by_mode: dict[str, dict[str, list[Usage]]] = {mode: {} for mode in settings}
+    for mode, given in settings.items():
+        for one in usages(given):
+            by_mode[mode].setdefault(one.notebook, []).append(one)
+    return settings, by_mode
 
 
 @cache
@@ -117,6 +123,15 @@ def _cell(one: Usage, settings: Settings, language: str) -> str:
     machine = f"{one.count} x {one.instance_type}" if one.count > 1 else one.instance_type
     parts = [_minutes(one.minutes, language), *_dollars(one, settings, language)]
     return f"{machine}: {', '.join(parts)}"
+
+
+def _prices(rows: list[Usage], settings: Settings, language: str) -> str:
+    """Return what the machines of one notebook cost in one mode; of several with their names."""
+    named = [
+        (f"{one.instance_type} " if len(rows) > 1 else "") + ", ".join(_dollars(one, settings, language))
+        for one in rows
+    ]
+    return "; ".join(named)
 
 
 def _dollars(one: Usage, settings: Settings, language: str) -> list[str]:

@@ -46,6 +46,7 @@ def machines(instance_type: str = "ml.g5.12xlarge", num: int = 1, **scaling: Any
         ("ml.trn1.32xlarge", 16, 128, 512),
         ("ml.m5.large", 0, 2, 8),
         ("ml.c5.9xlarge", 0, 36, 72),
+        ("ml.c6i.2xlarge", 0, 8, 16),
         ("ml.r6g.medium", 0, 1, 8),
     ],
 )

@@ -8,10 +8,11 @@ from workshop.account.quotas import quota_needs
 from workshop.account.usage import (
     Usage,
     estimate_notebook,
+    estimate_usage,
     usages,
     whole_visit,
 )
-from workshop.instance_types import INSTANCE_TYPES
+from workshop.instance_types import usd_per_hour_of
 from workshop.prices import ENDPOINT, KINDS, NOTEBOOK_INSTANCE, SPOT_TRAINING_JOB
 from workshop.settings import Settings, load_settings
 
@@ -36,7 +37,7 @@ def usage_of(mode: str, notebook: str, **changed: str) -> Usage:
 def test_every_machine_is_known_and_its_minutes_are_a_range(mode: str) -> None:
     for one in usages(settings_of(mode)):
         assert one.kind in KINDS
-        assert one.instance_type in INSTANCE_TYPES
+        assert usd_per_hour_of(one.instance_type)
         low, high = one.minutes
         assert 0 < low < high
         if one.kind.endswith("training job"):  # AWS ends none that is only as slow as we think possible
@@ -75,6 +76,21 @@ def test_an_endpoint_that_may_grow_wants_a_quota_for_all_its_instances() -> None
     assert grown["ml.g6.12xlarge for endpoint usage"] == 2
     assert usage_of("debug", "02-2-Option-Rolling-Update", endpoint_max_instances="2").is_optional
     assert usage_of("debug", "04-SageMaker-Inference", endpoint_max_instances="2").count == 1
+
+
+def test_a_machine_beside_another_is_estimated_and_has_a_quota_with_it() -> None:
+    debug = settings_of("debug")
+    rows = [one for one in usages(debug) if one.notebook == "03-Prompt-RAG-FineTune"]
+    assert [one.instance_type for one in rows] == [
+        debug.endpoint_instance_type,
+        debug.embedding_instance_type,
+    ]
+    both = estimate_notebook(debug, "03-Prompt-RAG-FineTune")
+    assert both.aws_usd == pytest.approx(sum(estimate_usage(debug, one).aws_usd for one in rows))
+    assert all(one.instance_type in both.text for one in rows)
+    assert quotas_needed(debug)["ml.c6i.2xlarge for endpoint usage"] == 1
+    unknown = settings_of("debug", embedding_instance_type="ml.c7i.2xlarge")
+    assert estimate_notebook(unknown, "03-Prompt-RAG-FineTune").aws_usd is None
 
 
 def test_spot_counts_in_a_quota_of_its_own() -> None:
