@@ -1,7 +1,27 @@
-"""What the generated news is about, said in other words: no two syllables in a row are the object's own.
+"""What the generated news is about, said in other words: no two syllables in a row are its own.
 
-A search by words cannot find the article of 순환 전철 by "도시를 한 바퀴 빙 도는 열차"; one by meaning may.
+A search by words cannot find the article of 순환 전철 by "출퇴근길 소식 가운데 도시를 한 바퀴 빙 도는 열차";
+one by meaning may.
 """
+
+FIELDS_IN_OTHER_WORDS = {
+    "자율주행 업계": "앞선 탈것",
+    "반도체 업계": "전자 부품",
+    "창업 생태계": "새내기 회사",
+    "농산물 시장": "농사",
+    "지역 축제": "나들이",
+    "대중교통 정책": "출퇴근길",
+    "주택 시장": "부동산",
+    "의료계": "건강",
+    "재생 에너지 시장": "깨끗한 전기",
+    "교육 현장": "배움터",
+    "게임 업계": "컴퓨터 오락",
+    "우주 산업": "하늘 너머",
+    "식품 업계": "먹거리",
+    "금융권": "저축과 빚",
+    "생활 체육": "운동",
+    "해운 업계": "배 만들기",
+}
 
 IN_OTHER_WORDS = {
     # mobility

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from sample.news.josa import HANGUL_FIRST, HANGUL_LAST, NUM_FINALS, fill
-from sample.news.other_words import in_other_words
+from sample.news.other_words import FIELDS_IN_OTHER_WORDS, in_other_words
 
 Drawn = tuple[dict[str, str], dict[str, str]]
 """A row and its values, as generator.rows_with_values yields them."""
@@ -56,11 +56,11 @@ _KEYWORDS = {
     "when": "{org} {object} {action} 날짜",
 }
 _PARAPHRASES = {
-    "amount": "{other:은} 규모가 얼마나 되나요?",
-    "place": "{other:은} 어느 동네에 가야 볼 수 있나요?",
-    "promise": "{other}, 책임자가 앞으로 어떻게 하겠다고 했나요?",
-    "who": "{other}, 맡아서 이끄는 분의 성함이 어떻게 되나요?",
-    "when": "{other:은} 며칠에 볼 수 있나요?",
+    "amount": "{sector} 소식 가운데 {other:은} 규모가 얼마나 되나요?",
+    "place": "{sector} 소식 가운데 {other:은} 어느 동네에 가야 볼 수 있나요?",
+    "promise": "{sector} 소식 가운데 {other}, 책임자가 앞으로 어떻게 하겠다고 했나요?",
+    "who": "{sector} 소식 가운데 {other}, 맡아서 이끄는 분의 성함이 어떻게 되나요?",
+    "when": "{sector} 소식 가운데 {other:은} 며칠에 볼 수 있나요?",
 }
 _TEMPLATES = {
     "direct": _DIRECT,
@@ -125,7 +125,8 @@ def _question(
     rng: random.Random, values: dict[str, str], kind: str, wording: str, organisations: set[str]
 ) -> dict:
     done = "한" if values["when"] == "지난" else "할"
-    shown = {**values, "DONE": done, "other": in_other_words(values["object"])}
+    sector, other = FIELDS_IN_OTHER_WORDS[values["field"]], in_other_words(values["object"])
+    shown = {**values, "DONE": done, "sector": sector, "other": other}
     if wording == "typing error":
         shown["org"] = mistyped(rng, values["org"], organisations)
     return {

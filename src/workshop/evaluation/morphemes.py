@@ -9,11 +9,34 @@ Arm).
 import re
 from collections.abc import Callable, Iterable
 from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from processes.cores import num_cores
 from workshop.evaluation.rouge import normalized
 
-Analyser = Callable[[Iterable[str]], Iterable[list[str]]]
+if TYPE_CHECKING:
+    from kiwipiepy import Token
+
+
+class Morpheme(NamedTuple):
+    """One morpheme of a text.
+
+    Attributes:
+        form: Its dictionary form.
+        tag: Of the Sejong set: N... for nouns, J... for particles, E... for endings, S... for signs.
+        start: Where it begins in the text.
+        end: Where it ends.
+        word: Of which word between spaces it is part, as a key to group by.
+    """
+
+    form: str
+    tag: str
+    start: int
+    end: int
+    word: tuple[int, ...]
+
+
+Analyser = Callable[[Iterable[str]], Iterable[list[Morpheme]]]
 """Texts to the morphemes of each, in order."""
 
 # As in the words of ROUGE, punctuation counts for nothing and % does.
@@ -29,11 +52,19 @@ class MorphemeTokenizer:
 
     def tokenize_all(self, texts: Iterable[str]) -> list[list[str]]:
         """Return the morphemes of each text; many at a time are analysed on all cores."""
-        analysed = _analyser()(map(normalized, texts))
-        return [[form for form in forms if _COUNTS.search(form)] for forms in analysed]
+        analysed = analyse(map(normalized, texts))
+        return [[one.form for one in morphemes if _COUNTS.search(one.form)] for morphemes in analysed]
 
 
 MORPHEMES = MorphemeTokenizer()
+
+
+def analyse(texts: Iterable[str]) -> list[list[Morpheme]]:
+    """Return the morphemes of each text as it is, signs included; many are analysed on all cores.
+
+    Half of a surrogate pair is refused by the analyser: `normalized` of rouge.py takes it away.
+    """
+    return list(_analyser()(texts))
 
 
 @cache
@@ -42,4 +73,9 @@ def _analyser() -> Analyser:
 
     # Names of several words (load_multi_dict) would take another second and stay one morpheme.
     kiwi = Kiwi(num_workers=num_cores(), load_multi_dict=False)
-    return lambda texts: ([token.form for token in tokens] for tokens in kiwi.tokenize(iter(texts)))
+    return lambda texts: (list(map(_morpheme, tokens)) for tokens in kiwi.tokenize(iter(texts)))
+
+
+def _morpheme(token: "Token") -> Morpheme:
+    word = (token.line_number, token.sent_position, token.word_position)
+    return Morpheme(token.form, token.tag, token.start, token.end, word)
