@@ -57,6 +57,8 @@ def _tables() -> str:
         "(hosting/runtime.py) |",
         "| `POST .../openai/v1/chat/completions` ([OpenAI's clients](#openais-clients)) |"
         " [hosting/openai_api.py](hosting/openai_api.py) |",
+        "| whatever MLflow's client and its pages ask of an app ([MLflow Apps](#mlflow-apps)) |"
+        " [mlflow_apps/requests.py](mlflow_apps/requests.py) |",
         "",
         f"{len(scaling.operations)} of Application Auto Scaling's {of_scaling} operations:",
         "",

@@ -42,7 +42,6 @@ class Application:
         path = environ["PATH_INFO"]
         try:
             if mlflow_requests.is_asked(environ):
-                self._context.authorization.check(environ)
                 return mlflow_requests.handle(self._context, environ, start_response)
             if path.startswith("/_sandbox/"):
                 return _json(start_response, self._control(path.removeprefix("/_sandbox/"), environ))

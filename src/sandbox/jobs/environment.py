@@ -62,6 +62,8 @@ def job_environment(
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "AWS_ENDPOINT_URL": url,
+        # Where AWS's plugin finds the MLflow App whose ARN a program has.
+        "SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT": url,
         "AWS_ACCESS_KEY_ID": "sandbox",
         "AWS_SECRET_ACCESS_KEY": "sandbox",
         "AWS_EC2_METADATA_DISABLED": "true",

@@ -12,6 +12,7 @@ Source: mlflow 3.17, mlflow/cli (server), mlflow/server/__init__.py (_run_server
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sqlite3
 from pathlib import Path
@@ -25,6 +26,7 @@ def main() -> None:
     parser.add_argument("--database", type=Path, required=True)
     parser.add_argument("--artifacts", required=True)
     options = parser.parse_args()
+    make_database(options.database)
     # Before MLflow: it looks for it among the modules, and protects its routes only where it finds it.
     import uvicorn
 
@@ -34,7 +36,6 @@ def main() -> None:
     os.environ[constants.BACKEND_STORE_URI_ENV_VAR] = database_uri
     os.environ[constants.REGISTRY_STORE_URI_ENV_VAR] = database_uri
     os.environ[constants.ARTIFACT_ROOT_ENV_VAR] = options.artifacts
-    make_database(options.database)
     _leave_disk_to_system()
     from mlflow.server.fastapi_app import app
     from mlflow.server.handlers import initialize_backend_stores
@@ -45,8 +46,14 @@ def main() -> None:
 
 
 def make_database(path: Path) -> None:
-    """Make an empty database, as MLflow does it, unless there is one; whole or not at all."""
+    """Make an empty database, as MLflow does it, unless there is one; whole or not at all.
+
+    Raises:
+        sqlite3.DatabaseError: There is a file that is none. MLflow would try to read it for two minutes.
+    """
     if path.exists():
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA schema_version")
         return
     import sqlalchemy
     from mlflow.store.db.utils import _initialize_tables
@@ -55,9 +62,8 @@ def make_database(path: Path) -> None:
     _initialize_tables(engine)
     partial = path.with_suffix(".partial")
     partial.unlink(missing_ok=True)
-    connection = sqlite3.connect(partial)
-    engine.raw_connection().driver_connection.backup(connection)
-    connection.close()
+    with contextlib.closing(sqlite3.connect(partial)) as connection:
+        engine.raw_connection().driver_connection.backup(connection)
     engine.dispose()
     partial.replace(path)
 

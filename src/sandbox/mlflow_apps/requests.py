@@ -53,6 +53,7 @@ def handle(context: Context, environ: dict[str, Any], start_response: StartRespo
     try:
         if environ["PATH_INFO"].startswith(sessions.PREFIX):
             return _of_browser(context, environ, start_response)
+        _check_permission(context, environ)
         record = _named(context, environ)
         return _forward(context, record, environ, environ["REQUEST_URI"], start_response, [])
     except AwsError as error:
@@ -99,6 +100,13 @@ def _named(context: Context, environ: dict[str, Any]) -> dict[str, Any]:
         message = f"Credential should be scoped to a valid region: {record['_region']}, not {region}."
         raise AwsError("PERMISSION_DENIED", message, status=403)
     return record
+
+
+def _check_permission(context: Context, environ: dict[str, Any]) -> None:
+    try:
+        context.authorization.check(environ)
+    except AwsError as error:
+        raise AwsError("PERMISSION_DENIED", error.message, status=403) from None
 
 
 def _not_there(name: str) -> AwsError:

@@ -12,6 +12,7 @@ from urllib.parse import urljoin
 import pytest
 from botocore.exceptions import ClientError
 
+from ..training.conftest import Jobs
 from .conftest import BUCKET, ROLE, Apps
 
 
@@ -80,6 +81,56 @@ def test_prompts_have_versions_and_aliases_and_traces_their_steps(arns: dict[str
     (trace,) = mlflow.search_traces(return_type="list")
     assert [each.name for each in trace.data.spans] == ["answer", "retrieve"]
     assert trace.data.spans[0].outputs == "서울"
+
+
+def test_a_training_job_logs_to_the_app_whose_arn_it_is_given(
+    apps: Apps, arns: dict[str, str], mlflow: Any
+) -> None:
+    program = (
+        "import mlflow; mlflow.set_experiment('jobs');"
+        " mlflow.start_run(run_name='of a job'); mlflow.log_metric('loss', 0.5); mlflow.end_run()"
+    )
+    job = Jobs(apps.sandbox).run(program, environment={"MLFLOW_TRACKING_URI": arns["news"]})
+    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    mlflow.set_tracking_uri(arns["news"])
+    (run,) = mlflow.search_runs(experiment_names=["jobs"], output_format="list")
+    assert (run.info.run_name, run.data.metrics) == ("of a job", {"loss": 0.5})
+
+
+def test_a_call_needs_one_permission_on_the_app(apps: Apps, arns: dict[str, str], mlflow: Any) -> None:
+    mlflow.set_tracking_uri(arns["news"])
+    url = f"{apps.sandbox.url}/_sandbox/policies"
+    for resource, is_allowed in ((arns["news"], True), (arns["other"], False)):
+        statement = {"Effect": "Allow", "Action": "sagemaker:CallMlflowAppApi", "Resource": resource}
+        policy = {"Version": "2012-10-17", "Statement": statement}
+        body = json.dumps({"person": [policy], "execution": []}).encode()
+        urllib.request.urlopen(urllib.request.Request(url, body, method="PUT")).close()
+        try:
+            if is_allowed:
+                assert mlflow.search_experiments()
+            else:
+                message = "PERMISSION_DENIED: User: .* not authorized to perform: sagemaker:CallMlflowAppApi"
+                with pytest.raises(mlflow.exceptions.MlflowException, match=message):
+                    mlflow.search_experiments()
+        finally:
+            urllib.request.urlopen(urllib.request.Request(url, method="DELETE")).close()
+
+
+def test_why_a_server_does_not_start_is_said_to_who_asks_for_it(
+    apps: Apps, arns: dict[str, str], mlflow: Any
+) -> None:
+    mlflow.set_tracking_uri(arns["other"])
+    folder = apps.sandbox.home / "mlflow" / "us-east-1" / arns["other"].rpartition("/")[2]
+    database = (folder / "mlflow.db").read_bytes()
+    (folder / "mlflow.db").write_bytes(b"no database" * 1000)
+    (server,) = (each for each in apps.sandbox.processes() if str(folder) in " ".join(each.cmdline()))
+    server.kill()
+    server.wait()
+    with pytest.raises(mlflow.exceptions.MlflowException, match="file is not a database") as caught:
+        mlflow.search_experiments()
+    assert str(folder / "server.log") in str(caught.value)
+    (folder / "mlflow.db").write_bytes(database)
+    assert mlflow.get_experiment_by_name("of the other").name == "of the other"
 
 
 def test_a_second_app_of_a_name_is_refused(apps: Apps, arns: dict[str, str]) -> None:

@@ -62,7 +62,7 @@ def test_a_program_finds_the_configuration_of_its_job(jobs) -> None:
 def test_the_environment_is_clean_and_leads_to_the_sandbox(jobs) -> None:
     found = look(jobs, environment={"WORKSHOP_NOTE": "ours", "OMP_NUM_THREADS": "2"})
     env, job = found["env"], found["job"]
-    assert env["AWS_ENDPOINT_URL"] == jobs.sandbox.url
+    assert env["AWS_ENDPOINT_URL"] == env["SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT"] == jobs.sandbox.url
     assert env["AWS_REGION"] == env["AWS_DEFAULT_REGION"] == "us-east-1"
     assert env["TRAINING_JOB_NAME"] == job["TrainingJobName"]
     assert env["TRAINING_JOB_ARN"] == job["TrainingJobArn"]
@@ -78,6 +78,7 @@ def test_the_environment_is_clean_and_leads_to_the_sandbox(jobs) -> None:
     assert rest <= {
         *("ML", "PATH", "HOME", "TMPDIR", "LANG", "OMP_NUM_THREADS", "TOKENIZERS_PARALLELISM"),
         *("GLOO_SOCKET_IFNAME", "PET_MASTER_PORT", "WORKSHOP_NOTE", "WORKSHOP_LAUNCH_ID"),
+        "SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT",
         *(*HANDED_ON, "PWD", "SHLVL", "_", "TAR_OPTIONS"),
     }
 
