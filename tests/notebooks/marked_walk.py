@@ -24,6 +24,7 @@ KINDS = {
     "02-1-Option-Adapter-AB": "server",
     "02-2-Option-Rolling-Update": "server",
     "02-3-Option-Scale-to-Zero": "server",
+    "01-Evaluate-From-The-Start": "server",
 }
 
 

@@ -39,11 +39,13 @@ _MINUTES = {
     "02-1-Option-Adapter-AB": (25, 40),
     "02-2-Option-Rolling-Update": (40, 80),
     "02-3-Option-Scale-to-Zero": (50, 90),
+    "01-Evaluate-From-The-Start": (20, 35),  # one component, and about 2,000 short answers, 8 at a time
     "03-Prompt-RAG-FineTune": (35, 60),
 }
 # Of the machine without a GPU that makes vectors. In 03 it is there as long as the endpoint beside it.
 _EMBEDDING_MINUTES = {"02-RAG-Hybrid-Search": (10, 20), "03-Prompt-RAG-FineTune": (35, 60)}
-ON_COMPONENTS = tuple(name for name in _MINUTES if name.startswith(("02-", "03-")))
+_LATER_TRACKS = ("01-Evaluate-From-The-Start", *_EMBEDDING_MINUTES)
+ON_COMPONENTS = tuple(name for name in _MINUTES if name.startswith("02-") or name in _LATER_TRACKS)
 """Notebooks with an endpoint for inference components: three containers that have one CUDA."""
 # One user alone gets a summary in 3.4 s on an A10G (the same notebooks); the levels of the load test and the
 # three engines make that of each request.
@@ -258,7 +260,7 @@ def _components(settings: Settings, notebook: str) -> Usage:
         instance_type=settings.endpoint_instance_type,
         count=settings.endpoint_max_instances,
         minutes=_MINUTES[notebook],
-        is_optional="-Option-" in notebook or notebook in _EMBEDDING_MINUTES,
+        is_optional="-Option-" in notebook or notebook in _LATER_TRACKS,
     )
 
 

@@ -78,6 +78,19 @@ class CaseRuns:
         """Return the values of the cases of one kind."""
         return self.values[[case.kind == kind for case in self.cases]]
 
+    def baseline(self, sampling: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a gate compares a changed prompt with, as JSON can hold it.
+
+        Args:
+            sampling: How the answers were sampled: parameters of the endpoint.
+        """
+        return {
+            "template": self.template,
+            "sampling": dict(sampling),
+            "num_runs": self.is_right.shape[1],
+            "values": {case.id: float(value) for case, value in zip(self.cases, self.values, strict=True)},
+        }
+
     def first_wrong(self, num_shown: int) -> DataFrame:
         """Return a table of the first wrong answers, one a case, and the checks that each breaks."""
         from pandas import DataFrame
