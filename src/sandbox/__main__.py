@@ -166,13 +166,14 @@ def _recover(context: Context, others: OtherServices) -> None:
     from sandbox import logs
     from sandbox.hosting import lifecycle
     from sandbox.mlflow_apps import apps
+    from sandbox.processing import jobs as processing_jobs
     from sandbox.scaling import running
     from sandbox.training import jobs
 
     others.wait()
     for recover in (
-        logs.restore, jobs.recover, lifecycle.components.recover, lifecycle.endpoints.recover,
-        apps.recover, running.start
+        logs.restore, jobs.recover, processing_jobs.recover, lifecycle.components.recover,
+        lifecycle.endpoints.recover, apps.recover, running.start
     ):  # fmt: skip
         try:
             recover(context)
@@ -186,6 +187,7 @@ def _end(context: Context) -> None:
     from processes import warm
     from sandbox.hosting import lifecycle
     from sandbox.mlflow_apps.running import APPS
+    from sandbox.processing import jobs as processing_jobs
     from sandbox.scaling import running
     from sandbox.training import jobs
 
@@ -195,7 +197,7 @@ def _end(context: Context) -> None:
         deadline_s,
         [
             partial(those.end_all, context)
-            for those in (jobs, lifecycle.components, lifecycle.endpoints, APPS)
+            for those in (jobs, processing_jobs, lifecycle.components, lifecycle.endpoints, APPS)
         ],
     )
     warm.end()

@@ -23,6 +23,7 @@ from pathlib import Path
 
 VARIABLE = "SANDBOX_IMAGES"
 SERVE = ("{python}", "-m", "serve")
+_TRAINING = "-training"
 
 
 class ImagesError(ValueError):
@@ -42,6 +43,15 @@ def command_for(image: str) -> list[str] | None:
         if fnmatchcase(image, pattern):
             return _filled(command)
     return None
+
+
+def is_training(image: str) -> bool:
+    """Return whether an image stands for Python with this environment's libraries: jobs bring their script.
+
+    Args:
+        image: Image URI, or the name of its repository.
+    """
+    return image.rpartition("/")[2].partition("@")[0].partition(":")[0].endswith(_TRAINING)
 
 
 def serve_command(*arguments: str) -> list[str]:

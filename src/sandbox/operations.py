@@ -19,6 +19,7 @@ from sandbox.hosting import (
 )
 from sandbox.mlflow_apps import apps, sessions
 from sandbox.model_registry import groups, packages
+from sandbox.processing import jobs as processing_jobs
 from sandbox.scaling import activities, policies, targets
 from sandbox.scaling.api import AUTO_SCALING
 from sandbox.search import api as search
@@ -26,6 +27,7 @@ from sandbox.training import jobs
 
 MODULES = (
     jobs,
+    processing_jobs,
     models,
     endpoint_configs,
     endpoints,

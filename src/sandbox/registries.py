@@ -15,11 +15,9 @@ from moto.ecr import urls
 from moto.ecr.exceptions import RepositoryNotFoundException
 from moto.ecr.responses import ECRResponse
 
-from sandbox.images import command_for
+from sandbox.images import command_for, is_training
 
 _MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
-# Jobs run their own script whatever their image is.
-_TRAINING = "-training"
 
 
 def install() -> None:
@@ -37,7 +35,7 @@ class Ecr(ECRResponse):
             return super().batch_get_image()
         address = f"{registry}.dkr.ecr.{self.region}.amazonaws.com/{name}"
         tags = [each.get("imageTag", "") for each in self._get_param("imageIds")]
-        if not name.endswith(_TRAINING) and not any(command_for(f"{address}:{tag}") for tag in tags):
+        if not is_training(name) and not any(command_for(f"{address}:{tag}") for tag in tags):
             raise RepositoryNotFoundException(name, registry)
         return ActionResult({"images": [_image(registry, name, tag) for tag in tags], "failures": []})
 

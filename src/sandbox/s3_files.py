@@ -112,18 +112,19 @@ def bucket_and_key(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
-def files_below(folder: Path, behind: Callable[[Path], Path] = lambda path: path) -> list[Path]:
+def files_below(folder: Path, behind: Callable[[Path], Path | None] = lambda path: path) -> list[Path]:
     """Return the regular files below a folder, in the order in which they were written last.
 
     Args:
         folder: Where to look.
-        behind: Returns what is to be read for a path.
+        behind: Returns what is to be read for a path; None leaves it out.
     """
     found = []
     for path in folder.rglob("*"):
         try:
-            if behind(path).is_file():
-                found.append((behind(path).stat().st_mtime_ns, path))
+            source = behind(path)
+            if source and source.is_file():
+                found.append((source.stat().st_mtime_ns, path))
         except OSError:  # removed meanwhile
             continue
     return [path for _, path in sorted(found)]

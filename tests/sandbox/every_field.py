@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from .conftest import RunningSandbox
+from .processing.conftest import ProcessingJobs, from_s3, to_s3
 from .scaling.scaled_components import COPIES, IMAGE, ROLE, eventually
 from .training.conftest import BUCKET, Jobs, channel
 
@@ -99,6 +100,27 @@ def put_fault(sandbox: RunningSandbox, operation: str) -> None:
     body = json.dumps({"operation": operation, "fault": "FailedHealthCheck"}).encode()
     request = urllib.request.Request(f"{sandbox.url}/_sandbox/faults", body, method="PUT")
     urllib.request.urlopen(request).close()
+
+
+def process(sandbox: RunningSandbox) -> None:
+    jobs, client = ProcessingJobs(sandbox), sandbox.client("sagemaker")
+    jobs.put("data/a.txt")
+    request = jobs.request(
+        "pass",
+        inputs=[from_s3("data/", "data", S3DataDistributionType="ShardedByS3Key", S3InputMode="File")],
+        outputs=[to_s3("p", "now", "Continuous"), to_s3("p", "later")],
+        application={"ContainerArguments": ["x"]},
+        Tags=TAGS,
+    )
+    for each in (*request["ProcessingInputs"], *request["ProcessingOutputConfig"]["Outputs"]):
+        each["AppManaged"] = False
+    client.create_processing_job(**request)
+    name = {"ProcessingJobName": request["ProcessingJobName"]}
+    assert jobs.wait(request["ProcessingJobName"])["ProcessingJobStatus"] == "Completed"
+    list_all(client, "processing_jobs", StatusEquals="Completed", **TIMES)
+    with pytest.raises(ClientError, match="in status Completed"):
+        client.stop_processing_job(**name)
+    client.delete_processing_job(**name)
 
 
 def search(client: Any) -> None:

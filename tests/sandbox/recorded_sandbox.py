@@ -19,6 +19,7 @@ from sandbox.storage.resources import Resources
 # Kind of record -> operation whose request it is.
 REQUESTS = {
     "training-job": "CreateTrainingJob",
+    "processing-job": "CreateProcessingJob",
     "model": "CreateModel",
     "endpoint-config": "CreateEndpointConfig",
     "inference-component": "CreateInferenceComponent",

@@ -17,7 +17,7 @@ from sandbox.api import fields
 from sandbox.api.service_model import service_model
 
 from .conftest import RunningSandbox
-from .every_field import end_scaling, host_components, scale, serve, track, train
+from .every_field import end_scaling, host_components, process, scale, serve, track, train
 from .model_registry.every_field import register_models
 from .scaling.scaled_components import eventually
 
@@ -91,7 +91,7 @@ def is_read_by_the_check(service: str, field: fields_page.Field) -> bool:
 
 def test_what_is_done_is_read_by_something(recorded: tuple[RunningSandbox, Path]) -> None:
     sandbox, notes = recorded
-    for part in (train, track, serve, host_components, scale, register_models):
+    for part in (train, process, track, serve, host_components, scale, register_models):
         part(sandbox)
     eventually(lambda: "ScaleInCooldown" in notes.read_text(), "scaling in")
     end_scaling(sandbox)

@@ -76,3 +76,20 @@ def test_a_file_that_cannot_be_used_is_named(table: Path, text: str | None) -> N
         table.write_text(text)
     with pytest.raises(images.ImagesError, match=r"SANDBOX_IMAGES: .*images\.yaml"):
         images.command_for("a")
+
+
+@pytest.mark.parametrize(
+    ("image", "is_one"),
+    [
+        (
+            f"{REGISTRY}/huggingface-pytorch-training:2.9.0-transformers5.3.0-gpu-py312-cu130-ubuntu22.04",
+            True,
+        ),
+        ("localhost:5000/my-team/news-training@sha256:0", True),
+        ("news-training", True),
+        (f"{REGISTRY}/huggingface-pytorch-tgi-inference:2.7.0-training", False),
+        ("sagemaker-scikit-learn:1.4-2", False),
+    ],
+)
+def test_an_image_of_training_is_told_by_its_repository(image: str, is_one: bool) -> None:
+    assert images.is_training(image) == is_one

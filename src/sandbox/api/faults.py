@@ -32,7 +32,8 @@ _ERRORS = {
 # Faults of what the call starts: the job or the endpoint asks for them when it gets that far.
 ASYNCHRONOUS = ("InsufficientCapacity", "SlowStart", "FailedHealthCheck")
 SPOT = "SpotInterruption"  # of a training job's hosts, once its program runs
-INTERNAL = "InternalServerError"  # of an attempt at a training job, before its program runs
+INTERNAL = "InternalServerError"  # of an attempt at a job, before its program runs
+_OPERATIONS = {SPOT: ("CreateTrainingJob",), INTERNAL: ("CreateTrainingJob", "CreateProcessingJob")}
 SERVICES = ("sagemaker", "service-quotas", "pricing")
 KINDS = (*_ERRORS, *ASYNCHRONOUS, SPOT, INTERNAL)
 
@@ -60,9 +61,10 @@ class Fault:
             )
         if self.fault not in KINDS:
             raise validation_error(f"found fault {self.fault!r}; expected one of {', '.join(KINDS)}")
-        if self.fault in (SPOT, INTERNAL) and self.operation != "CreateTrainingJob":
+        its_operations = _OPERATIONS.get(self.fault, (self.operation,))
+        if self.operation not in its_operations:
             raise validation_error(
-                f"found {self.fault} of {self.operation}; expected it of CreateTrainingJob"
+                f"found {self.fault} of {self.operation}; expected it of {' or '.join(its_operations)}"
             )
         if type(self.count) is not int or self.count < 1:
             raise validation_error(f"found count {self.count!r}; expected a whole number of 1 or more")

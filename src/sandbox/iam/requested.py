@@ -32,6 +32,7 @@ _MAX_BODY_BYTES = 8 << 20
 _PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag"}
 _NOUNS = {
     "TrainingJob": "training-job",
+    "ProcessingJob": "processing-job",
     "Model": "model",
     "EndpointConfig": "endpoint-config",
     "Endpoint": "endpoint",

@@ -24,7 +24,8 @@ class SyncedFolder:
         uri: Where it is kept, with a slash at its end.
         s3: S3; used from a thread of its own, too.
         is_fetched: What is in S3 comes into the folder before the job.
-        behind: Returns the file that is to be read for one of the folder, which may be a link.
+        behind: Returns the file that is to be read for one of the folder, which may be a link; None leaves
+            it out.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class SyncedFolder:
         s3: S3Files,
         *,
         is_fetched: bool = False,
-        behind: Callable[[Path], Path] = lambda path: path,
+        behind: Callable[[Path], Path | None] = lambda path: path,
     ) -> None:
         self._folder, self._uri, self._s3, self._is_fetched = folder, uri, s3, is_fetched
         self._behind = behind
@@ -78,8 +79,11 @@ class SyncedFolder:
         found = {}
         for path in files_below(self._folder, self._behind):
             try:
-                facts = self._behind(path).stat()
+                source = self._behind(path)
+                facts = source.stat() if source else None
             except OSError:  # removed meanwhile
+                continue
+            if facts is None:  # a link now
                 continue
             found[path.relative_to(self._folder).as_posix()] = (facts.st_size, facts.st_mtime_ns)
         return found
@@ -93,7 +97,8 @@ class SyncedFolder:
             if before.get(name) != facts:
                 return
             try:
-                self._s3.upload(self._behind(self._folder / name), self._uri + name)
+                if source := self._behind(self._folder / name):
+                    self._s3.upload(source, self._uri + name)
             except FileNotFoundError:  # a checkpoint that was rotated away
                 continue
             self._uploaded[name] = facts

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from processes.ports import free_port
+from sandbox.container_paths import CONTAINER_ROOT
+from sandbox.jobs import unmounted
 from sandbox.jobs.hosts import Cluster, Host
-from sandbox.training import container, outputs, unmounted
+from sandbox.training import container, outputs
 from sandbox.training.synced_folders import synced_folders
 
 if TYPE_CHECKING:
@@ -86,8 +88,9 @@ class TrainingCluster(Cluster):
         outputs.upload(self._record, [host.paths for host in self.hosts], self._s3, with_model=with_model)
 
     def lost_model(self, *, since_s: float) -> str | None:
-        """Return why a job that succeeded has failed all the same: see `unmounted.lost_model`."""
-        return unmounted.lost_model([host.paths for host in self.hosts], since_s=since_s)
+        """Return why a job that succeeded has failed all the same: see `unmounted.lost`."""
+        paths = [host.paths for host in self.hosts]
+        return unmounted.lost(paths, [f"{CONTAINER_ROOT}/model"], "model folder", since_s=since_s)
 
 
 def failure(host: Host) -> str:

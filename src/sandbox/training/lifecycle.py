@@ -127,7 +127,7 @@ class TrainingJob(Job):
             is_failed = end_reason is None and exit_code != 0 and not is_interrupted
             with_model = not is_failed and not is_interrupted and end_reason != "sandbox"
             if with_model and end_reason is None and (reason := cluster.lost_model(since_s=started_s)):
-                raise JobFailedError(f"AlgorithmError: {reason}")
+                raise JobFailedError(reason)
             outcome = None if is_interrupted else self._outcome(end_reason)
             if with_model:
                 self._enter("Uploading")

@@ -142,6 +142,31 @@ def test_instances_of_running_jobs_count_until_these_end(sandbox, control: Contr
     job(sandbox, "second")
 
 
+def test_processing_jobs_have_a_quota_of_their_own(sandbox, control: Control) -> None:
+    control("PUT", "quotas", {"name": "ml.m5.xlarge for processing job usage", "value": 3})
+    control("PUT", "faults", {"operation": "CreateProcessingJob", "fault": "SlowStart", "delay_s": 600})
+    sagemaker = sandbox.client("sagemaker")
+
+    def process(name: str, instance_type: str = "ml.m5.xlarge") -> None:
+        cluster = {"InstanceType": instance_type, "InstanceCount": 2, "VolumeSizeInGB": 1}
+        sagemaker.create_processing_job(
+            ProcessingJobName=name,
+            ProcessingResources={"ClusterConfig": cluster},
+            AppSpecification={"ImageUri": "pytorch-training:2"},
+            RoleArn=ROLE,
+        )
+
+    process("waits")
+    with pytest.raises(ClientError, match=r"ResourceLimitExceeded.*utilization of 2 Instances"):
+        process("second")
+    process("another", "ml.m5.2xlarge")
+    sagemaker.stop_processing_job(ProcessingJobName="waits")
+    sagemaker.get_waiter("processing_job_completed_or_stopped").wait(
+        ProcessingJobName="waits", WaiterConfig={"Delay": 0.05, "MaxAttempts": 6000}
+    )
+    process("second")
+
+
 def test_an_endpoint_above_its_quota_is_refused(sandbox, control: Control) -> None:
     control("PUT", "quotas", {"name": "ml.g6.12xlarge for endpoint usage", "value": 1})
     sagemaker = sandbox.client("sagemaker")

@@ -160,6 +160,13 @@ JOB = {
     "OutputDataConfig": {"S3OutputPath": "s3://fields/out"},
     "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
 }
+PROCESSING = {
+    "ProcessingJobName": "p",
+    "ProcessingResources": {"ClusterConfig": {"InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}},
+    "AppSpecification": {"ImageUri": "pytorch-training:2"},
+    "ProcessingOutputConfig": {"Outputs": []},
+    "RoleArn": ROLE,
+}
 SOURCE = {"S3Uri": "s3://fields/m/", "S3DataType": "S3Prefix", "CompressionType": "None"}
 MODEL = {
     "ModelName": "m",
@@ -181,6 +188,7 @@ CONFIG = {
         ("CreateModel", "describe_model", MODEL),
         ("CreateEndpointConfig", "describe_endpoint_config", CONFIG),
         ("CreateTrainingJob", "describe_training_job", JOB),
+        ("CreateProcessingJob", "describe_processing_job", PROCESSING),
     ],
 )
 def test_what_has_no_counterpart_is_accepted_and_described_back(

@@ -107,6 +107,29 @@ CALLS: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
         {"TrainingJobName": "t"},
         [("sagemaker:StopTrainingJob", f"{SM}:training-job/t")],
     ),
+    (
+        "sagemaker",
+        "create_processing_job",
+        {
+            "ProcessingJobName": "P",
+            "ProcessingResources": {"ClusterConfig": {"VolumeSizeInGB": 1}},
+            "AppSpecification": {"ImageUri": "x"},
+            "RoleArn": ROLE,
+            "Tags": TAGS,
+        },
+        [
+            ("sagemaker:CreateProcessingJob", f"{SM}:processing-job/p"),
+            ("sagemaker:AddTags", f"{SM}:processing-job/p"),
+            ("iam:PassRole", ROLE),
+        ],
+    ),
+    (
+        "sagemaker",
+        "delete_processing_job",
+        {"ProcessingJobName": "p"},
+        [("sagemaker:DeleteProcessingJob", f"{SM}:processing-job/p")],
+    ),
+    ("sagemaker", "list_processing_jobs", {}, [("sagemaker:ListProcessingJobs", "*")]),
     ("sagemaker", "list_tags", {"ResourceArn": f"{SM}:model/m"}, [("sagemaker:ListTags", f"{SM}:model/m")]),
     ("sagemaker", "list_endpoints", {}, [("sagemaker:ListEndpoints", "*")]),
     (

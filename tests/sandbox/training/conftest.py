@@ -30,6 +30,8 @@ class Jobs:
         sandbox: The running sandbox.
     """
 
+    log_group, status_member, folder_name = LOG_GROUP, "TrainingJobStatus", "jobs"
+
     def __init__(self, sandbox: Any) -> None:
         self.sandbox = sandbox
         self._numbers = itertools.count(1)
@@ -81,7 +83,7 @@ class Jobs:
     def wait(self, name: str) -> dict[str, Any]:
         """Wait for a job's end and return its description."""
         return self._until(
-            name, lambda job: job["TrainingJobStatus"] in ("Completed", "Failed", "Stopped"), "its end"
+            name, lambda job: job[self.status_member] in ("Completed", "Failed", "Stopped"), "its end"
         )
 
     def run(self, program: str, **changes: Any) -> dict[str, Any]:
@@ -97,14 +99,14 @@ class Jobs:
         logs = self.sandbox.client("logs")
         prefix = name if "/" in name else f"{name}/"
         try:
-            streams = logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix=prefix)
+            streams = logs.describe_log_streams(logGroupName=self.log_group, logStreamNamePrefix=prefix)
         except logs.exceptions.ResourceNotFoundException:
             return []
         if not streams["logStreams"]:
             return []
         (stream,) = streams["logStreams"]
         return logs.get_log_events(
-            logGroupName=LOG_GROUP, logStreamName=stream["logStreamName"], startFromHead=True
+            logGroupName=self.log_group, logStreamName=stream["logStreamName"], startFromHead=True
         )["events"]
 
     def lines(self, name: str) -> list[str]:
@@ -115,7 +117,7 @@ class Jobs:
     def streams(self, name: str) -> list[str]:
         """Return the names of a job's log streams."""
         logs = self.sandbox.client("logs")
-        found = logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix=f"{name}/")
+        found = logs.describe_log_streams(logGroupName=self.log_group, logStreamNamePrefix=f"{name}/")
         return [stream["logStreamName"] for stream in found["logStreams"]]
 
     def put(self, key: str, body: bytes = b"x") -> None:
@@ -130,7 +132,7 @@ class Jobs:
 
     def folder(self, name: str, host: str = "algo-1") -> Path:
         """Return the folder that is /opt/ml."""
-        return self.sandbox.home / "jobs" / "us-east-1" / name / host
+        return self.sandbox.home / self.folder_name / "us-east-1" / name / host
 
     def _until(self, name: str, is_reached: Any, what: str) -> dict[str, Any]:
         deadline_s = time.monotonic() + WAIT_S
@@ -138,7 +140,7 @@ class Jobs:
             job = self.describe(name)
             if is_reached(job):
                 return job
-            ended = job["TrainingJobStatus"] in ("Completed", "Failed", "Stopped")
+            ended = job[self.status_member] in ("Completed", "Failed", "Stopped")
             assert not ended, (what, job.get("FailureReason"), self.lines(name))
             time.sleep(0.03)
         raise AssertionError(f"{name} did not reach {what}: {self.describe(name)}, {self.lines(name)}")

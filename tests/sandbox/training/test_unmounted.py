@@ -17,6 +17,7 @@ from processes.container_view import ContainerView
 from sandbox.container_paths import WITHOUT_MOUNTS_VARIABLE
 
 from ..conftest import RunningSandbox
+from ..processing.conftest import PROCESSING, ProcessingJobs, to_s3
 from .conftest import BUCKET, MOUNTED, Jobs, channel
 
 pytestmark = pytest.mark.skipif(not MOUNTED, reason="a sandbox cannot be given another /opt/ml here")
@@ -93,3 +94,16 @@ def test_the_drivers_of_the_sdk_write_their_variables_into_the_jobs_home(unmount
     )
     lines = unmounted.lines(job["TrainingJobName"])
     assert lines[1:] == ["False", "True"], lines
+
+
+def test_a_processing_job_whose_output_went_to_the_machines_folder_fails_and_says_so(unmounted: Jobs) -> None:
+    jobs = ProcessingJobs(unmounted.sandbox)
+    place = f"{PROCESSING}/out"
+    literal = f"import os; os.makedirs('{place}', exist_ok=True); open('{place}/a', 'w').write('a')"
+    job = jobs.run(literal, outputs=[to_s3("lost", "out")])
+    assert f"nothing in its outputs, and {place}/a of this machine was written" in job["FailureReason"]
+    assert f"Expected: files in the job's own {place}. Do next: " in job["FailureReason"]
+    assert jobs.keys("lost") == []
+    given = "import sys; open(sys.argv[1] + '/a', 'w').write('a')"
+    job = jobs.run(given, outputs=[to_s3("kept", "out")], application={"ContainerArguments": [place]})
+    assert (job["ProcessingJobStatus"], jobs.keys("kept")) == ("Completed", ["/a"])
