@@ -67,6 +67,7 @@ def pattern(resource: str, bucket: str) -> str:
     resource = resource.replace(REGION, "REGION")
     resource = re.sub(r"(:user/).*", r"\1USERNAME", resource)
     resource = re.sub(rf"(:::BUCKET/{PREFIX}/).*", r"\1*", resource)
+    resource = re.sub(r"(:mlflow-app/).*", r"\1*", resource)  # what AWS calls an App is not its name
     return re.sub(r"([:/]news-).*", r"\1*", resource)
 
 

@@ -35,6 +35,7 @@ _FORMS = {
     "DATABASE_PASSWORD": "{}",
     "PIP_INDEX_URL": "https://someone:{}@127.0.0.1:9/simple",
     "MLFLOW_TRACKING_URI": "https://someone:{}@127.0.0.1:9/mlflow",
+    "MLFLOW_TRACKING_TOKEN": "{}",
 }
 # Made on the way, so that they have no mark: good until they expire, for whoever reads them.
 _SIGNED = {

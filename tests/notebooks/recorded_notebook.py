@@ -22,6 +22,7 @@ from urllib.parse import urlsplit, urlunsplit
 import botocore
 import httpx2
 import nbformat
+import requests
 
 _BUCKET_HOST = re.compile(r"^(?P<bucket>.+)\.s3[.-](?:[a-z0-9-]+\.)?amazonaws\.com$")
 _CREATE_JOB = ("SageMaker.CreateTrainingJob", b"SageMaker.CreateTrainingJob")
@@ -63,6 +64,19 @@ class Recorder:
 
         httpx2.HTTPTransport.handle_request = redirected
 
+    def watch_mlflow(self) -> None:
+        """Do the same with MLflow's client: AWS's plugin signs its requests and names the App in a header."""
+        send = requests.adapters.HTTPAdapter.send
+
+        def redirected(adapter: Any, request: Any, **how: Any) -> Any:
+            if "x-sm-mlflow-app-arn" in request.headers:
+                target = urlsplit(request.url)
+                self.requests.append({"host": target.hostname, "mlflow": f"{request.method} {target.path}"})
+                request.url = urlunsplit(("http", urlsplit(self.url).netloc, *target[2:]))
+            return send(adapter, request, **how)
+
+        requests.adapters.HTTPAdapter.send = redirected
+
     def redirect(self, request: Any, **_: Any) -> None:
         """Let a request go to the sandbox, with its bucket in the path."""
         target = urlsplit(request.url)
@@ -100,6 +114,7 @@ def main() -> None:
     recorder = Recorder(url)
     botocore.register_initializer(recorder.watch)
     recorder.watch_openai()
+    recorder.watch_mlflow()
     for notebook in map(Path, notebooks):
         recorder.requests.clear()
         run(notebook)

@@ -25,7 +25,7 @@ import nbformat
 from recorded_notebook import Recorder
 
 CREATING = {
-    "03-SageMaker-Training": ("CreateTrainingJob",),
+    "03-SageMaker-Training": ("CreateTrainingJob", "CreateMlflowApp"),
     "03-1-Option-SageMaker-Training": ("CreateTrainingJob",),
     "04-SageMaker-Inference": ("CreateModel", "CreateEndpointConfig", "CreateEndpoint"),
     "02-SageMaker-Inference-Component": (
@@ -68,8 +68,10 @@ class Kernels(Recorder):
         found: dict[str, list[str]] = {}
         for request in self.requests:
             operation = request.get("operation", "")
-            name = request.get("params", {}).get(operation.removeprefix("Create") + "Name")
-            if operation.startswith("Create") and request["service"] == "sagemaker":
+            params = request.get("params", {})
+            name = params.get(operation.removeprefix("Create") + "Name", params.get("Name"))
+            makes = operation.startswith("Create") and "Presigned" not in operation  # a link is no thing
+            if makes and request["service"] == "sagemaker":
                 found.setdefault(operation, []).append(name)
         return found
 

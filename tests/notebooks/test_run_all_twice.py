@@ -51,7 +51,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("name", "operations"),
     [
-        ("03-SageMaker-Training", ["CreateTrainingJob"]),
+        ("03-SageMaker-Training", ["CreateMlflowApp", "CreateTrainingJob"]),
         ("03-1-Option-SageMaker-Training", ["CreateTrainingJob"]),
         ("04-SageMaker-Inference", ["CreateEndpoint", "CreateEndpointConfig", "CreateModel"]),
     ],

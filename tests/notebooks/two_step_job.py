@@ -40,3 +40,4 @@ lora |= {"task_type": "CAUSAL_LM", "layers_to_transform": [0], "base_model_name_
 (model / "adapter" / "adapter_config.json").write_text(json.dumps(lora))
 metrics = {"num_steps": 2, "num_processes": 1, "train_loss": 1.0, "eval_loss": 1.0, "tokens_per_s": 1.0}
 (model / "metrics.json").write_text(json.dumps(metrics | {"stopped_by": None}))
+(model / "resolved-config.yaml").write_text("learning_rate: 0.002\n")

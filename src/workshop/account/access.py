@@ -166,7 +166,7 @@ def _person_may(aws: Aws, s3: Any, iam: Any) -> Line:
         if error.response["Error"]["Code"] != "404":
             return fail("bucket", f"you may not read {aws.bucket} (s3:GetObject)", _GRANT)
     try:
-        principal = _principal(aws, iam)
+        principal = principal_of(aws, iam)
         place = f"arn:{principal.split(':')[1]}:s3:::{aws.bucket}/{key}" if principal else ""
         denied = simulate(iam, principal, ("s3:PutObject",), place)[0] if principal else []
     except ClientError:  # a person need not be able to ask about itself
@@ -177,7 +177,7 @@ def _person_may(aws: Aws, s3: Any, iam: Any) -> Line:
     return ok("bucket", "you may read and write it")
 
 
-def _principal(aws: Aws, iam: Any) -> str:
+def principal_of(aws: Aws, iam: Any) -> str:
     """Return who asks, as IAM's simulator wants it; "" for the root user, whom nothing limits."""
     arn = aws.client("sts").get_caller_identity()["Arn"]
     assumed = _ASSUMED.match(arn)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 MINE, TAGGED, EVERYTHING = "mine", "tagged", "everything"
 LOGS, LOG_RETENTION, BUCKET = "logs", "log-retention", "bucket"
+RUNS = "runs"
 
 S3_FOLDERS = {
     "checkpoints": ("checkpoints",),
     "results": ("training",),
     "weights": ("base-model",),
     "data": ("data",),
+    RUNS: ("mlflow",),
 }
 """Word -> folders below the workshop's prefix in the bucket; all others belong to the word `others`."""
 
@@ -23,6 +25,7 @@ WORDS = {
     "results": "S3: what jobs have trained",
     "weights": "S3: the base model",
     "data": "S3: data sets",
+    RUNS: "the MLflow App with every run and prompt that is logged in it, and S3: their files",
     OTHERS: "S3: the rest below the workshop's prefix (adapters, code of jobs)",
     LOGS: "logs of its endpoints, components and jobs",
     LOG_RETENTION: "nothing: CloudWatch keeps the logs of its endpoints and components 14 days from now on",

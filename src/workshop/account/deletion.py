@@ -147,6 +147,8 @@ class _Deletion:
                     return f"in use by {user}"
                 delete = {"EndpointConfig": sagemaker.delete_endpoint_config, "Model": sagemaker.delete_model}
                 delete_if_there(delete[found.kind], **{f"{found.kind}Name": name})
+            case "MlflowApp":
+                delete_if_there(sagemaker.delete_mlflow_app, Arn=found.details["arn"])
             case "S3":
                 if runs := self._running():
                     return f"{runs[0]} still runs, and may read or write there"
@@ -166,6 +168,8 @@ class _Deletion:
                 wait_until_component_is_gone(aws, name, timeout_s=left_s())
             case "Endpoint":
                 wait_until_endpoint_is_gone(aws, name, timeout_s=left_s())
+            case "MlflowApp":
+                _wait_until_app_is_gone(aws, found, left_s())
         return None
 
     def _stop_job(self, name: str) -> str | None:
@@ -236,4 +240,20 @@ def _wait_until_job_ended(aws: Aws, name: str, timeout_s: float) -> None:
         lambda: described_or_none(describe, TrainingJobName=name),
         is_done=lambda job: job is None or job["TrainingJobStatus"] not in ("InProgress", "Stopping"),
         text=lambda job: "gone" if job is None else job["TrainingJobStatus"],
+    )
+
+
+def _wait_until_app_is_gone(aws: Aws, app: Found, timeout_s: float) -> None:
+    describe = aws.client("sagemaker").describe_mlflow_app
+    Wait(
+        title=app.name,
+        timeout_s=timeout_s,
+        interval_s=aws.settings.poll_interval_s,
+        setting="endpoint_timeout_s",
+        expected="the end of the MLflow App",
+        next_step="run the cleanup again",
+    ).until(
+        lambda: described_or_none(describe, Arn=app.details["arn"]),
+        is_done=lambda one: one is None or one["Status"] == "Deleted",
+        text=lambda one: "gone" if one is None else one["Status"],
     )

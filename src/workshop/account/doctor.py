@@ -18,6 +18,7 @@ from workshop.account.containers import TRAINING_NOTEBOOK, container_checks
 from workshop.account.images import image_line, images_of
 from workshop.account.machine import machine_checks
 from workshop.account.quotas import quota_lines
+from workshop.account.runs import LOGGING_NOTEBOOKS, runs_line
 from workshop.account.usage import NOTEBOOK_INSTANCE, usages
 from workshop.aws import local as local_aws
 from workshop.aws.session import Aws
@@ -55,6 +56,9 @@ def _account_checks(aws: Aws, notebook: str | None) -> list[Check]:
     # Local Mode gives the training container the role, and fetches its image, as a job would.
     needs_role = any(row.kind != NOTEBOOK_INSTANCE or row.notebook == TRAINING_NOTEBOOK for row in rows)
     checks = access_checks(aws, needs_role=needs_role)
+    if aws.settings.use_mlflow and notebook in (None, *LOGGING_NOTEBOOKS):
+        iam = brief_client(aws, "iam")
+        checks.append(Check(subject="runs", look=lambda: runs_line(aws, iam)))
     if not needs_role:
         return checks
     quotas, ecr = brief_client(aws, "service-quotas"), brief_client(aws, "ecr")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from workshop.account.confirmation import RUNS
 from workshop.account.found import Found, Listing, Problem, noted, now
 from workshop.account.logs import find_logs
 from workshop.account.ownership import MODE_TAG, TAG, Ownership
@@ -19,8 +20,9 @@ from workshop.aws.resources import described_or_none, is_missing
 from workshop.aws.session import PREFIX, Aws
 from workshop.endpoint.components import copies_of, instances_of, is_adapter
 from workshop.prices import ENDPOINT, TRAINING_JOB, price_of
+from workshop.tracking.app import GONE
 
-KINDS = ("TrainingJob", "InferenceComponent", "Endpoint", "EndpointConfig", "Model")
+KINDS = ("TrainingJob", "InferenceComponent", "Endpoint", "EndpointConfig", "Model", "MlflowApp")
 _RUNNING, _ENDED = ("InProgress", "Stopping"), ("Completed", "Failed", "Stopped")
 JOBS_OF_DAYS = 30
 """So far back `find_paid` looks for jobs that have ended: each is a question for its tags."""
@@ -44,6 +46,7 @@ def find(aws: Aws) -> Listing:
         *by_kind["Endpoint"],
         *by_kind["EndpointConfig"],
         *by_kind["Model"],
+        *by_kind["MlflowApp"],
         *find_storage(aws, ownership, problems),
         *find_logs(aws, ownership, owners, problems),
     ]
@@ -81,8 +84,9 @@ def _find_kind(
     details = {"is_adapter": False, "has_ended": ended_since is not None}
     with noted(problems, f"the list of {kind}s"):
         for item in _items(aws, kind, ended_since):
-            name, made_at = item[f"{kind}Name"], item["CreationTime"]
-            tags = _tags(aws, item[f"{kind}Arn"], problems)
+            # An App is named and its ARN given without its kind.
+            name, arn = item.get(f"{kind}Name") or item["Name"], item.get(f"{kind}Arn") or item["Arn"]
+            made_at, tags = item["CreationTime"], _tags(aws, arn, problems)
             sources = ownership.sources(kind, name, tags, made_at)
             if not sources:
                 continue
@@ -90,6 +94,7 @@ def _find_kind(
             more: dict[str, Any] = {}
             with noted(problems, f"{kind} {name}"):
                 more = _MORE[kind](aws, name, made_at) if kind in _MORE else {}
+                more |= _app(item) if kind == "MlflowApp" else {}
             one = {"kind": kind, "name": name, "sources": sources, "mode": mode, "made_at": made_at}
             found.append(Found(**one, **({"details": details} | more)))
     return found
@@ -110,9 +115,11 @@ def _items(aws: Aws, kind: str, ended_since: datetime | None) -> Iterator[dict[s
         "Endpoint": "list_endpoints",
         "EndpointConfig": "list_endpoint_configs",
         "Model": "list_models",
+        "MlflowApp": "list_mlflow_apps",
     }[kind]
     for page in sagemaker.get_paginator(operation).paginate():
-        yield from page[f"{kind}s"]
+        items = page["Summaries"] if kind == "MlflowApp" else page[f"{kind}s"]
+        yield from (item for item in items if item.get("Status") not in GONE)
 
 
 def _tags(aws: Aws, arn: str, problems: list[Problem]) -> dict[str, str] | None:
@@ -171,6 +178,12 @@ def _component(aws: Aws, name: str, made_at: datetime) -> dict[str, Any]:
     copies = "an adapter" if is_adapter(described) else f"{current} {'copy' if current == 1 else 'copies'}"
     what = f"{described['InferenceComponentStatus']}, {copies} on {described['EndpointName']}"
     return {"what": what, "details": {"is_adapter": is_adapter(described)}}
+
+
+def _app(item: dict[str, Any]) -> dict[str, Any]:
+    """Return what is told of an MLflow App: it costs nothing, and what is logged in it goes with it."""
+    details = {"is_adapter": False, "arn": item["Arn"]}
+    return {"what": f"{item['Status']}, MLflow, no charge", "word": RUNS, "details": details}
 
 
 _MORE = {"TrainingJob": _job, "Endpoint": _endpoint, "InferenceComponent": _component}

@@ -21,6 +21,9 @@ from workshop.settings import Settings, load_settings
 _NOT_COUNTED = (
     "Not in it: deleted endpoints, storage (make cleanup lists it), Jupyter's machine, and what has neither",
     "the workshop's tag nor a row in this machine's ledger. What counts is AWS's bill.",
+    # Source: AWS News Blog, "Accelerate AI development using Amazon SageMaker AI with serverless MLflow", as
+    # others quote it; the price list was not looked up.
+    "An MLflow App is not in it either: no additional cost, by AWS's words at its launch in December 2025.",
 )
 
 

@@ -118,8 +118,9 @@ def _subject(model: Any, params: Mapping[str, Any]) -> tuple[str, Any] | None:
     if f"{kind}Name" in params:
         return kind, str(params[f"{kind}Name"])
     members = getattr(model.input_shape, "required_members", [])
-    name = next((params[member] for member in members if member.endswith("Name") and member in params), "")
-    return kind, str(name)
+    # What has no name in a request is known by its ARN: DeleteMlflowApp.
+    given = [member for ending in ("Name", "Arn") for member in members if member.endswith(ending)]
+    return kind, str(next((params[member] for member in given if member in params), ""))
 
 
 def _takes_tags(model: Any) -> bool:

@@ -120,6 +120,7 @@ class Foreign:
             for one in s3.list_multipart_uploads(Bucket=bucket).get("Uploads", ())
         ]
         return found | {
+            "MlflowApp": [one["Name"] for one in sagemaker.list_mlflow_apps()["Summaries"]],
             "TrainingJob": jobs,
             "ScalableTarget": [one["ResourceId"] for one in targets],
             "ScalingPolicy": [one["PolicyName"] for one in policies],

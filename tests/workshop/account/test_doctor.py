@@ -21,12 +21,15 @@ from workshop.account import access, images
 from workshop.account.checks import Line
 from workshop.account.doctor import examine, preflight
 from workshop.account.quotas import Need, quota_line, quota_needs
+from workshop.account.runs import runs_line
 from workshop.account.usage import usages
 from workshop.aws import local as local_aws
 from workshop.aws.session import Aws, connect
 from workshop.errors import WorkshopError
 from workshop.notebooks.order import list_notebooks
 from workshop.settings import Settings, find_repo_dir, load_settings
+from workshop.tracking import connect_tracking
+from workshop.tracking.app import find_or_create_app, wait_until_ready
 
 ACCOUNT = "000000000000"
 TRUST = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "sagemaker.amazonaws.com"}}
@@ -135,14 +138,15 @@ def test_local_mode_needs_the_role_and_the_image_of_a_job_and_no_quota(debug: Se
 
 @pytest.mark.parametrize("path", list_notebooks(find_repo_dir() / "notebook"), ids=lambda path: path.stem)
 def test_every_notebook_looks_before_it_connects(path: Path) -> None:
-    """99-Cleanup connects to delete, and has to when everything else fails."""
+    """99-Cleanup connects to delete, and has to when everything else fails; an MLflow App costs nothing."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     look, connecting = f'preflight(settings, "{path.stem}")\n', "aws = connect(settings)"
     if path.stem != "99-Cleanup" and "connect(settings" in code:
         assert look + connecting in code
     spends = {row.notebook for row in usages(load_settings(environ={"WORKSHOP_MODE": "full"}))}
-    assert path.stem not in spends or look in code or "connect" not in code
+    connects = "connect" in code.replace("connect_tracking", "")
+    assert path.stem not in spends or look in code or not connects
 
 
 # the role
@@ -597,3 +601,62 @@ def test_one_endpoint_of_three_engines_has_images_of_one_cuda(debug: Settings) -
 def test_the_person_is_found_whatever_path_the_role_has(machine: Machine, debug: Settings) -> None:
     aws: Aws = machine(base_model=MODEL, role_arn=debug.role_arn)
     assert access._principal(aws, aws.client("iam")) == f"arn:aws:iam::{ACCOUNT}:role/workshop-sample"
+
+
+# runs
+
+
+def fault(running: RunningSandbox, operation: str, kind: str, **members: float) -> None:
+    body = json.dumps({"operation": operation, "fault": kind, **members}).encode()
+    request = urllib.request.Request(f"{running.url}/_sandbox/faults", body, method="PUT")
+    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request).close()
+
+
+@pytest.fixture
+def logging_aws(machine: Machine, debug: Settings) -> Aws:
+    return machine(base_model=MODEL, role_arn=debug.role_arn)
+
+
+def runs_of(aws: Aws) -> Line:
+    return runs_line(aws, aws.client("iam"))
+
+
+def test_where_runs_are_logged_is_told_and_not_asked_where_nobody_wants_it(
+    debug: Settings, logging_aws: Aws, running: RunningSandbox
+) -> None:
+    assert "runs" not in account_lines(with_settings(debug, use_mlflow="false"))
+    (line,) = account_lines(debug)["runs"]
+    assert (line.status, "not there yet" in line.found) == ("OK", True)
+    assert running.client("sagemaker").list_mlflow_apps()["Summaries"] == []
+    fault(running, "CreateMlflowApp", "SlowStart", delay_s=3600)  # deleted before it has a server
+    arn = find_or_create_app(logging_aws)
+    line = runs_of(logging_aws)
+    assert (line.status, "logged in the MLflow App korean-news-llama3-debug" in line.found) == ("OK", True)
+    running.client("sagemaker").delete_mlflow_app(Arn=arn)
+
+
+def test_an_app_that_failed_is_told_with_both_ways_on_and_its_end_is_in_the_ledger(
+    logging_aws: Aws, running: RunningSandbox
+) -> None:
+    fault(running, "CreateMlflowApp", "FailedHealthCheck")
+    arn = find_or_create_app(logging_aws)
+    with pytest.raises(WorkshopError, match="korean-news-llama3-debug is CreateFailed") as caught:
+        wait_until_ready(logging_aws, arn)
+    line = runs_of(logging_aws)
+    logging_aws.client("sagemaker").delete_mlflow_app(Arn=arn)
+    (row,) = [row for row in logging_aws.ledger.entries() if row.kind == "MlflowApp"]
+    assert (row.name, row.status) == ("korean-news-llama3-debug", "ended"), "its ARN stands in the request"
+    assert (line.status, line.found) == ("FAIL", "the MLflow App korean-news-llama3-debug is CreateFailed")
+    for text in (line.next_step, caught.value.next_step):
+        assert 'make cleanup CONFIRM="runs"' in text
+        assert "use_mlflow: false" in text
+
+
+def test_a_person_who_may_not_log_runs_is_told_before_anything_is_trained(
+    logging_aws: Aws, running: RunningSandbox
+) -> None:
+    fault(running, "ListMlflowApps", "AccessDenied", count=2)
+    for ask in (runs_of, connect_tracking):
+        with pytest.raises(WorkshopError, match="sagemaker:ListMlflowApps") as caught:
+            ask(logging_aws)
+        assert "use_mlflow: false" in caught.value.next_step

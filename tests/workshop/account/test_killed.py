@@ -68,6 +68,8 @@ ALONE = {
     "endpoint configuration": (CONFIG, "SageMaker.CreateEndpointConfig"),
     "endpoint": (CONFIG + "sagemaker.create_endpoint(EndpointName='NAME', EndpointConfigName='NAME')",
                  r"SageMaker\.CreateEndpoint "),
+    "MLflow App": ("sagemaker.create_mlflow_app(Name='NAME', ArtifactStoreUri=aws.uri('mlflow'),"
+                   " RoleArn=aws.role_arn)", "SageMaker.CreateMlflowApp"),
     "alarm": (ALARM, "PutMetricAlarm"),
     "object": ("s3.put_object(Bucket=aws.bucket, Key=f'{aws.prefix}/beside-the-folders', Body=b'1')",
                "PUT .*/beside-the-folders"),

@@ -24,6 +24,7 @@ from workshop.account.quotas import quota_lines
 from workshop.account.reminders import reminders
 from workshop.account.report import left_text, listing_text, outcome_text
 from workshop.aws.session import PREFIX, Aws, connect
+from workshop.tracking.app import app_name
 
 BUCKET = f"sagemaker-{permissions_record.REGION}-{permissions_record.ACCOUNT}"
 NAME = "news-under-policies"
@@ -68,6 +69,8 @@ def make_everything(aws: Aws) -> None:
         AlarmName=f"{NAME}-errors", Namespace="AWS/SageMaker", MetricName="Invocations", Statistic="Sum",
         Period=60, EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
     )  # fmt: skip
+    sagemaker.create_mlflow_app(Name=app_name(aws), ArtifactStoreUri=aws.uri("mlflow"), RoleArn=role)
+    s3.put_object(Bucket=aws.bucket, Key=f"{PREFIX}/mlflow/1/run/artifacts/scores.csv", Body=b"1")
     s3.put_object(Bucket=aws.bucket, Key=f"{PREFIX}/code/{NAME}/program.py", Body=PROGRAM)
     s3.create_multipart_upload(Bucket=aws.bucket, Key=f"{PREFIX}/base-model/large")
     job = job_request(NAME, aws.bucket, f"{PREFIX}/code/{NAME}", aws.uri("training"))

@@ -146,7 +146,6 @@ def test_nothing_of_another_server_of_a_persons_is_used_or_kept(
     """Its address, its token, and a run of it that would be gone on with."""
     secrets = MarkedSecrets(tmp_path)
     os.environ |= secrets.variables | {
-        "MLFLOW_TRACKING_TOKEN": secrets.variables["HF_TOKEN"],
         "MLFLOW_RUN_ID": "0" * 32,
         "MLFLOW_EXPERIMENT_NAME": "theirs",
     }
