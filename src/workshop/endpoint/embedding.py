@@ -19,11 +19,13 @@ from typing import Any
 
 from workshop.aws.resources import delete_if_there, described_or_none
 from workshop.aws.session import Aws
+from workshop.cost import estimate
 from workshop.endpoint.deletion import delete_endpoint
 from workshop.endpoint.deployed import NOT_SET, differences, made_of_something_else, model_differences
 from workshop.endpoint.endpoints import wait_until_in_service
 from workshop.endpoint.reuse import endpoint_is_missing
 from workshop.entries import EndpointState, now_utc
+from workshop.prices import ENDPOINT
 from workshop.serving.embeddings import embedding_environment, embedding_image
 from workshop.state import State
 
@@ -102,16 +104,22 @@ def bring_up_embedding(aws: Aws, plan: EmbeddingPlan) -> None:
         WorkshopError: It failed, or was not in service within endpoint_timeout_s.
     """
     sagemaker, names = aws.client("sagemaker"), plan.names
-    if embedding_model_is_missing(aws, plan):
+    is_missing = embedding_model_is_missing(aws, plan)
+    if is_missing:
         sagemaker.create_model(
             ModelName=names.model_name, PrimaryContainer=plan.container, ExecutionRoleArn=aws.role_arn
         )
-    if embedding_config_is_missing(aws, plan):
+    _tell(is_missing, f"model {names.model_name}: {plan.names.model_uri}")
+    is_missing = embedding_config_is_missing(aws, plan)
+    if is_missing:
         sagemaker.create_endpoint_config(
             EndpointConfigName=names.config_name, ProductionVariants=[plan.variant]
         )
-    if endpoint_is_missing(aws, names.endpoint_name):
+    _tell(is_missing, f"configuration {names.config_name}: {names.instance_type}")
+    is_missing = endpoint_is_missing(aws, names.endpoint_name)
+    if is_missing:
         sagemaker.create_endpoint(EndpointName=names.endpoint_name, EndpointConfigName=names.config_name)
+    _tell(is_missing, f"endpoint {names.endpoint_name}")
     wait_until_in_service(aws, names.endpoint_name, timeout_s=aws.settings.endpoint_timeout_s)
 
 
@@ -136,8 +144,12 @@ def delete_or_keep_embedding(aws: Aws, *, keep: bool) -> None:
         print("no embedding endpoint is left")
         return
     names, sagemaker = state.embedding, aws.client("sagemaker")
-    if keep:
-        print(f"KEPT: {names.endpoint_name} on {names.instance_type}, which costs until it is deleted")
+    is_there = described_or_none(sagemaker.describe_endpoint, EndpointName=names.endpoint_name) is not None
+    if keep and is_there:
+        price = {"hours": 1, "kind": ENDPOINT, "session": aws.boto_session}
+        print(f"KEPT: {names.endpoint_name}, the embedding model")
+        print(f"every hour: {estimate(aws.settings, names.instance_type, **price)}")
+        print(f"to delete it: keep=False in this cell, or WORKSHOP_MODE={aws.mode} make cleanup CONFIRM=mine")
         return
     delete_endpoint(aws, names.endpoint_name, timeout_s=aws.settings.endpoint_timeout_s)
     delete_if_there(sagemaker.delete_endpoint_config, EndpointConfigName=names.config_name)
@@ -145,6 +157,10 @@ def delete_or_keep_embedding(aws: Aws, *, keep: bool) -> None:
     state.remove("embedding")
     state.save()
     print(f"deleted {names.endpoint_name}: endpoint, configuration, model")
+
+
+def _tell(is_made: bool, what: str) -> None:
+    print(f"{'created' if is_made else 'found  '} {what}")
 
 
 def _refuse_something_else(aws: Aws, plan: EmbeddingPlan) -> None:

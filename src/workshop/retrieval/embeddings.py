@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,9 @@ Source: https://huggingface.co/intfloat/multilingual-e5-small, "Each input text 
 NUM_DIMENSIONS = 384
 _LENGTH_TOLERANCE = 1e-3
 _MAX_ATTEMPTS = 8
+_FIRST_WAIT_S = 0.25
+_BUSY = (429, 503)
+"""Statuses with which a container says that it has no room, or is not ready yet."""
 
 
 class Embedder:
@@ -53,7 +57,7 @@ class Embedder:
         self._endpoint_name, self._model = endpoint_name, aws.settings.embedding_model
         folder = self._model.replace("/", "--")
         self._cache_dir = cache_dir or aws.settings.home / "embeddings" / folder
-        # 429 and 5xx of the container come back as ModelError, which botocore does not repeat by itself.
+        # What AWS itself throttles botocore repeats.
         retries = Config(retries={"mode": "standard", "total_max_attempts": _MAX_ATTEMPTS})
         self._runtime = aws.boto_session.client("sagemaker-runtime", config=retries)
         self.num_requests = self.num_cached = 0
@@ -89,18 +93,38 @@ class Embedder:
         """
         import numpy as np
 
-        body = {"inputs": texts, "normalize": True, "truncate": True}
-        answer = self._runtime.invoke_endpoint(
-            EndpointName=self._endpoint_name, ContentType="application/json", Body=json.dumps(body)
-        )
-        self.num_requests += 1
-        vectors = np.array(json.loads(answer["Body"].read()), dtype=np.float32)
+        answer = self._invoke(json.dumps({"inputs": texts, "normalize": True, "truncate": True}))
+        try:
+            vectors = np.array(json.loads(answer), dtype=np.float32)
+        except (ValueError, TypeError):
+            raise self._wrong(f"no vectors but {answer[:100]!r}") from None
         if vectors.shape != (len(texts), NUM_DIMENSIONS):
             raise self._wrong(f"vectors of shape {vectors.shape} for {len(texts)} texts")
         lengths = np.linalg.norm(vectors, axis=1)
         if not np.allclose(lengths, 1, atol=_LENGTH_TOLERANCE):
             raise self._wrong(f"vectors of length {lengths.min():.3f} to {lengths.max():.3f}")
         return vectors
+
+    def _invoke(self, body: str) -> bytes:
+        """Send a body until the container takes it, and return its answer.
+
+        Raises:
+            WorkshopError: It refused, failed, or stayed busy.
+            ClientError: AWS did.
+        """
+        for attempt in range(_MAX_ATTEMPTS):
+            try:
+                answer = self._runtime.invoke_endpoint(
+                    EndpointName=self._endpoint_name, ContentType="application/json", Body=body
+                )
+                self.num_requests += 1
+                return answer["Body"].read()
+            except self._runtime.exceptions.ModelError as error:
+                status = error.response.get("OriginalStatusCode")
+                if status not in _BUSY or attempt == _MAX_ATTEMPTS - 1:
+                    raise self._refused(status, error.response.get("OriginalMessage", "")) from None
+                time.sleep(_FIRST_WAIT_S * 2**attempt)
+        raise AssertionError("the last attempt returns or raises")
 
     def _path(self, text: str) -> Path:
         digest = hashlib.sha256(f"{self._model}\n{text}".encode("utf-8", "surrogatepass")).hexdigest()
@@ -124,6 +148,13 @@ class Embedder:
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(file, vector)
         atomic_write(path, file.getvalue())
+
+    def _refused(self, status: int | None, message: str) -> WorkshopError:
+        return WorkshopError(
+            found=f"the container of the endpoint {self._endpoint_name} answered {status}: {message[:300]}",
+            expected="vectors: TEI takes up to 32 texts a request, and is given no more",
+            next_step="run the cell again; when it stays so, the endpoint's log in CloudWatch has the reason",
+        )
 
     def _wrong(self, found: str) -> WorkshopError:
         return WorkshopError(
