@@ -25,6 +25,7 @@ KINDS = {
     "02-2-Option-Rolling-Update": "server",
     "02-3-Option-Scale-to-Zero": "server",
     "01-Evaluate-From-The-Start": "server",
+    "02-RAG-Hybrid-Search": "server",
 }
 
 

@@ -1,4 +1,4 @@
-"""Figures drawn from what a run left: data set, training, scores, ladder, load, components, prompts.
+"""Figures drawn from what a run left: data, training, scores, ladder, search, load, components, prompts.
 
 Every function returns a figure that a notebook shows when it is the last value of a cell.
 """
@@ -8,6 +8,7 @@ from workshop.plots.dataset import category_bars, length_histograms
 from workshop.plots.ladder import quality_against_work, side_effect_bars
 from workshop.plots.load import load_curves
 from workshop.plots.prompts import run_spread
+from workshop.plots.retrieval import recall_by_wording, score_distributions
 from workshop.plots.scores import gain_intervals, score_intervals
 from workshop.plots.training import loss_curve, speed_and_memory
 
@@ -20,7 +21,9 @@ __all__ = [
     "loss_curve",
     "metrics_over_time",
     "quality_against_work",
+    "recall_by_wording",
     "run_spread",
+    "score_distributions",
     "score_intervals",
     "side_effect_bars",
     "speed_and_memory",

@@ -39,7 +39,7 @@ def score(questions: Sequence[Question], rankings: Sequence[Sequence[str]]) -> F
     )
 
 
-def _by_group(values: Sequence[float], questions: Sequence[Question], attribute: str) -> dict[str, Interval]:
+def by_group(values: Sequence[float], questions: Sequence[Question], attribute: str) -> dict[str, Interval]:
     """Return the mean and its interval for all questions and for each value of an attribute.
 
     Args:
@@ -61,7 +61,7 @@ def score_table(
 
     rows = {}
     for name, found in systems.items():
-        recall = _by_group(found.recall_at_5, questions, attribute)
+        recall = by_group(found.recall_at_5, questions, attribute)
         rows[name] = {f"recall@5 {group}": interval_text(interval) for group, interval in recall.items()} | {
             "MRR all": interval_text(mean_interval(found.reciprocal_ranks))
         }
@@ -83,9 +83,44 @@ def gains(
         questions: In the same order.
         attribute: "wording" or "asks_for".
     """
-    return _by_group([one - other for one, other in zip(left, right, strict=True)], questions, attribute)
+    return by_group([one - other for one, other in zip(left, right, strict=True)], questions, attribute)
+
+
+def gain_table(
+    values: Mapping[str, Sequence[float]],
+    base: str,
+    questions: Sequence[Question],
+    *,
+    attribute: str = "wording",
+) -> "pd.DataFrame":
+    """Return by how much each search is above the base, by group, and what that shows.
+
+    Args:
+        values: Search to one value a question.
+        base: The search that the others are compared with.
+        questions: In the same order.
+        attribute: "wording" or "asks_for".
+    """
+    import pandas as pd
+
+    rows = {
+        f"{search} - {base}": {
+            group: f"{interval_text(gain)} {verdict_text(gain)}"
+            for group, gain in gains(own, values[base], questions, attribute=attribute).items()
+        }
+        for search, own in values.items()
+        if search != base
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def interval_text(interval: Interval) -> str:
     """Return an interval as tables show it: .84 [.79, .89]."""
     return f"{interval.mean:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
+
+
+def verdict_text(gain: Interval) -> str:
+    """Say what an interval of gains shows: better, worse, or no difference seen."""
+    if not gain.excludes_zero:
+        return "no difference seen"
+    return "better" if gain.mean > 0 else "worse"

@@ -4,7 +4,15 @@ import pytest
 
 from workshop.evaluation.confidence import difference_interval, mean_interval
 from workshop.retrieval.corpus import Question
-from workshop.retrieval.scores import gains, interval_text, rank_of, score, score_table
+from workshop.retrieval.scores import (
+    gain_table,
+    gains,
+    interval_text,
+    rank_of,
+    score,
+    score_table,
+    verdict_text,
+)
 
 
 def question(right: str, wording: str = "direct") -> Question:
@@ -44,6 +52,15 @@ def test_gains_are_paired_by_question() -> None:
     assert found["all"] == difference_interval(left, right)
     assert found["keywords"] == difference_interval(left[2:], right[2:])
     assert list(found) == ["all", "direct", "keywords"]
+
+
+def test_a_gain_is_called_one_only_when_its_interval_leaves_out_zero() -> None:
+    values = {"good": [1.0, 1.0, 0.9, 1.0], "same": [0.5, 0.4, 0.6, 0.5], "base": [0.5] * 4}
+    table = gain_table(values, "base", QUESTIONS)
+    assert list(table.index) == ["good - base", "same - base"]
+    assert table.loc["good - base", "all"].endswith("better")
+    assert table.loc["same - base", "all"].endswith("no difference seen")
+    assert verdict_text(difference_interval(values["base"], values["good"])) == "worse"
 
 
 def test_rankings_of_other_questions_are_refused() -> None:
