@@ -86,6 +86,7 @@ def write_sdk_defaults(path: Path, *, bucket: str, prefix: str, role_arn: str) -
                 }
             },
             "TrainingJob": {"RoleArn": role_arn},
+            "ProcessingJob": {"RoleArn": role_arn},
         },
     }
     # Another notebook may be reading it.

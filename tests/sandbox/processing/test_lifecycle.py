@@ -19,7 +19,8 @@ for name in ("now", "later"):
 """
 STAYS = """
 import pathlib, os, signal, subprocess, sys, time
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if "IGNORES" in os.environ:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
 print(os.environ["TMPDIR"], os.getpid(), child.pid, flush=True)
 print("on", flush=True)
@@ -112,7 +113,11 @@ def test_an_error_of_the_call_leaves_no_job(jobs, kind: str) -> None:
 @pytest.mark.parametrize("is_killed", [False, True])
 def test_the_end_of_the_sandbox_ends_a_job_and_is_reported(jobs, is_killed: bool) -> None:
     key = f"ended-{is_killed}"
-    name = jobs.create(LEAVES + STAYS, outputs=[to_s3(key, "now", "Continuous"), to_s3(key, "later")])
+    name = jobs.create(
+        LEAVES + STAYS,
+        outputs=[to_s3(key, "now", "Continuous"), to_s3(key, "later")],
+        environment={"IGNORES": "SIGTERM"} if is_killed else {},
+    )
     jobs.wait_for_line(name, "on")
     tmp, *pids = jobs.lines(name)[0].split()
     processes = [psutil.Process(int(pid)) for pid in pids]

@@ -88,6 +88,7 @@ def test_the_sdk_reads_its_defaults_from_the_file(tmp_path: Path) -> None:
     assert modules["TelemetryOptOut"] is True
     assert modules["Session"] == {"DefaultS3Bucket": "a-bucket", "DefaultS3ObjectKeyPrefix": "a-prefix"}
     assert config["SageMaker"]["TrainingJob"]["RoleArn"] == modules["RemoteFunction"]["RoleArn"] == role
+    assert config["SageMaker"]["ProcessingJob"]["RoleArn"] == role
     assert not list(tmp_path.glob("*.tmp"))
 
 
