@@ -12,6 +12,14 @@ from typing import Any
 from sandbox.api.constraints import check_type, seconds, violations
 from sandbox.api.errors import AwsError, validation_error
 
+# What the model requires and AWS leaves out: a version of a group has no name of its own. Source: sagemaker
+# 3.27, whose ModelPackage.refresh takes the ARN then.
+_LEFT_OUT = {
+    "DescribeModelPackage": (
+        "Value null at 'modelPackageName' failed to satisfy constraint: Member must not be null"
+    )
+}
+
 
 @cache
 def service_model(service: str = "sagemaker") -> Any:
@@ -62,7 +70,7 @@ def check_answer(operation: str, answer: dict[str, Any], service: str = "sagemak
         return {}
     problems = [*_unknown_members(shape, answer, operation)]
     try:
-        problems += violations(shape, answer)
+        problems += [each for each in violations(shape, answer) if each != _LEFT_OUT.get(operation)]
     except AwsError as error:
         problems.append(error.message)
     assert not problems, f"{operation}: {'; '.join(problems)}"

@@ -25,6 +25,7 @@ from sandbox.model_registry.specification import (
 
 MAX_METADATA = 50
 VERSIONED, UNVERSIONED, BOTH = "Versioned", "Unversioned", "Both"
+_NAME = "_name_or_group"
 _ORDER = "_order"  # by number where names have one
 _TOKEN = "_client_token"
 _REPLACED = (
@@ -109,7 +110,7 @@ def list_model_packages(call: Call) -> dict[str, Any]:
         call,
         records,
         answer_key="ModelPackageSummaryList",
-        name_key="ModelPackageName",
+        name_key=_NAME,
         order_key=_ORDER,
         summary=lambda record: {name: record.get(name) for name in members},
         equals={"ModelApprovalStatus": "ModelApprovalStatus"},
@@ -147,11 +148,11 @@ def _as_version(call: Call) -> dict[str, Any]:
     group = group_named(call, call.request["ModelPackageGroupName"])
     name, version = group["ModelPackageGroupName"], group[LAST_VERSION] + 1
     return {
-        "ModelPackageName": name,
         "ModelPackageGroupName": name,
         "ModelPackageVersion": version,
         "ModelPackageArn": call.arn(PACKAGE, f"{name}/{version}"),
         "ModelApprovalStatus": call.request.get("ModelApprovalStatus", "PendingManualApproval"),
+        _NAME: name,
         _ORDER: f"{name}/{version:09d}",
     }
 
@@ -170,6 +171,7 @@ def _as_unversioned(call: Call) -> dict[str, Any]:
     return {
         "ModelPackageName": name,
         "ModelPackageArn": call.arn(PACKAGE, name),
+        _NAME: name,
         _ORDER: name,
         "_tags": tags_of(call),
     }

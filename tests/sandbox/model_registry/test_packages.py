@@ -53,7 +53,7 @@ def test_all_that_a_version_is_given_is_described_as_it_was_given(client: Any, g
     more = {name: value for name, value in described.items() if name not in (*given, "ResponseMetadata")}
     assert more.pop("CreationTime") == more.pop("LastModifiedTime")
     assert more == {
-        "ModelPackageName": group, "ModelPackageGroupName": group, "ModelPackageVersion": 1,
+        "ModelPackageGroupName": group, "ModelPackageVersion": 1,
         "ModelPackageArn": f"{ARN}:model-package/news/1", "ModelPackageStatus": "Completed", "CreatedBy": {},
         "ModelPackageStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []},
         "CertifyForMarketplace": False,
