@@ -149,6 +149,10 @@ class _Deletion:
                 delete_if_there(delete[found.kind], **{f"{found.kind}Name": name})
             case "MlflowApp":
                 delete_if_there(sagemaker.delete_mlflow_app, Arn=found.details["arn"])
+            case "ModelPackage":
+                delete_if_there(sagemaker.delete_model_package, ModelPackageName=found.details["arn"])
+            case "ModelPackageGroup":
+                delete_if_there(sagemaker.delete_model_package_group, ModelPackageGroupName=name)
             case "S3":
                 if runs := self._running():
                     return f"{runs[0]} still runs, and may read or write there"

@@ -16,13 +16,17 @@ from workshop.account.found import Found, Listing, Problem, noted, now
 from workshop.account.logs import find_logs
 from workshop.account.ownership import MODE_TAG, TAG, Ownership
 from workshop.account.storage import find_storage
+from workshop.account.versions import find_versions
 from workshop.aws.resources import described_or_none, is_missing
 from workshop.aws.session import PREFIX, Aws
 from workshop.endpoint.components import copies_of, instances_of, is_adapter
 from workshop.prices import ENDPOINT, TRAINING_JOB, price_of
 from workshop.tracking.app import GONE
 
-KINDS = ("TrainingJob", "InferenceComponent", "Endpoint", "EndpointConfig", "Model", "MlflowApp")
+KINDS = (
+    *("TrainingJob", "InferenceComponent", "Endpoint", "EndpointConfig", "Model"),
+    *("ModelPackageGroup", "MlflowApp"),
+)
 _RUNNING, _ENDED = ("InProgress", "Stopping"), ("Completed", "Failed", "Stopped")
 JOBS_OF_DAYS = 30
 """So far back `find_paid` looks for jobs that have ended: each is a question for its tags."""
@@ -46,6 +50,8 @@ def find(aws: Aws) -> Listing:
         *by_kind["Endpoint"],
         *by_kind["EndpointConfig"],
         *by_kind["Model"],
+        *find_versions(aws, by_kind["ModelPackageGroup"], problems),
+        *by_kind["ModelPackageGroup"],
         *by_kind["MlflowApp"],
         *find_storage(aws, ownership, problems),
         *find_logs(aws, ownership, owners, problems),
@@ -110,16 +116,16 @@ def _items(aws: Aws, kind: str, ended_since: datetime | None) -> Iterator[dict[s
             for page in pages:
                 yield from page["TrainingJobSummaries"]
         return
-    operation = {
-        "InferenceComponent": "list_inference_components",
-        "Endpoint": "list_endpoints",
-        "EndpointConfig": "list_endpoint_configs",
-        "Model": "list_models",
-        "MlflowApp": "list_mlflow_apps",
+    operation, member = {
+        "InferenceComponent": ("list_inference_components", "InferenceComponents"),
+        "Endpoint": ("list_endpoints", "Endpoints"),
+        "EndpointConfig": ("list_endpoint_configs", "EndpointConfigs"),
+        "Model": ("list_models", "Models"),
+        "ModelPackageGroup": ("list_model_package_groups", "ModelPackageGroupSummaryList"),
+        "MlflowApp": ("list_mlflow_apps", "Summaries"),
     }[kind]
     for page in sagemaker.get_paginator(operation).paginate():
-        items = page["Summaries"] if kind == "MlflowApp" else page[f"{kind}s"]
-        yield from (item for item in items if item.get("Status") not in GONE)
+        yield from (item for item in page[member] if item.get("Status") not in GONE)
 
 
 def _tags(aws: Aws, arn: str, problems: list[Problem]) -> dict[str, str] | None:

@@ -115,6 +115,8 @@ def _subject(model: Any, params: Mapping[str, Any]) -> tuple[str, Any] | None:
     if verb is None:
         return None
     kind = model.name.removeprefix(verb)
+    if kind == "ModelPackage" and "ModelPackageGroupName" in params:
+        return None  # a version goes with its group, whose tags it has: AWS refuses others
     if f"{kind}Name" in params:
         return kind, str(params[f"{kind}Name"])
     members = getattr(model.input_shape, "required_members", [])

@@ -39,8 +39,8 @@ def test_the_sdks_classes_register_approve_make_a_model_and_delete(aws: Any) -> 
 
     group = ModelPackageGroup.create(model_package_group_name=GROUP, session=aws)
     group.wait_for_status("Completed", poll=1, timeout=60)
-    # Version 3.27 has two classes of this name, of which this one knows no environment: use boto3 for that. It
-    # registers, and then looks for a name in an answer that has none on AWS either.
+    # Version 3.27 has two classes of this name, of which this one knows no environment: use boto3 for that.
+    # It registers, and then looks for a name in an answer that has none on AWS either.
     container = {"image": IMAGE}
     with pytest.raises(KeyError, match="ModelPackageName"):
         ModelPackage.create(

@@ -69,6 +69,8 @@ class Foreign:
             ModelName="news-theirs", PrimaryContainer={"Image": IMAGE}, ExecutionRoleArn=ROLE,
             Tags=[{"Key": "workshop", "Value": "another"}],
         )  # fmt: skip
+        sagemaker.create_model_package_group(ModelPackageGroupName="news-theirs")
+        sagemaker.create_model_package(ModelPackageGroupName="news-theirs")
         sagemaker.create_endpoint_config(
             EndpointConfigName="news-theirs", ProductionVariants=[endpoint_variant()], ExecutionRoleArn=ROLE
         )
@@ -91,11 +93,13 @@ class Foreign:
             "EndpointConfig": ("list_endpoint_configs", "EndpointConfigs"),
             "Model": ("list_models", "Models"),
             "InferenceComponent": ("list_inference_components", "InferenceComponents"),
+            "ModelPackageGroup": ("list_model_package_groups", "ModelPackageGroupSummaryList"),
         }
         found = {
             kind: [one[f"{kind}Name"] for one in getattr(sagemaker, operation)(MaxResults=100)[member]]
             for kind, (operation, member) in lists.items()
         }
+        versions = sagemaker.list_model_packages(ModelPackageType="Versioned", MaxResults=100)
         jobs = [
             one["TrainingJobName"]
             for status in ("InProgress", "Stopping")
@@ -121,6 +125,7 @@ class Foreign:
         ]
         return found | {
             "MlflowApp": [one["Name"] for one in sagemaker.list_mlflow_apps()["Summaries"]],
+            "ModelPackage": [one["ModelPackageArn"] for one in versions["ModelPackageSummaryList"]],
             "TrainingJob": jobs,
             "ScalableTarget": [one["ResourceId"] for one in targets],
             "ScalingPolicy": [one["PolicyName"] for one in policies],

@@ -51,6 +51,7 @@ CONFIG = f"""
 sagemaker.create_endpoint_config(
     EndpointConfigName="NAME", ProductionVariants=[{endpoint_variant()!r}], ExecutionRoleArn=aws.role_arn)
 """
+GROUP = "sagemaker.create_model_package_group(ModelPackageGroupName='NAME')\n"
 JOB = job_request("NAME", BUCKET, "code", f"s3://{OURS}/{PREFIX}/training/")
 LARGE = """
 import pathlib
@@ -70,6 +71,8 @@ ALONE = {
                  r"SageMaker\.CreateEndpoint "),
     "MLflow App": ("sagemaker.create_mlflow_app(Name='NAME', ArtifactStoreUri=aws.uri('mlflow'),"
                    " RoleArn=aws.role_arn)", "SageMaker.CreateMlflowApp"),
+    "version of a model": (GROUP + "sagemaker.create_model_package(ModelPackageGroupName='NAME')",
+                           r"SageMaker\.CreateModelPackage "),
     "alarm": (ALARM, "PutMetricAlarm"),
     "object": ("s3.put_object(Bucket=aws.bucket, Key=f'{aws.prefix}/beside-the-folders', Body=b'1')",
                "PUT .*/beside-the-folders"),

@@ -48,6 +48,8 @@ def make_everything(aws: Aws) -> None:
         Specification={"ModelName": NAME, "ComputeResourceRequirements": COMPUTE},
         RuntimeConfig={"CopyCount": 1},
     )
+    sagemaker.create_model_package_group(ModelPackageGroupName=NAME)
+    sagemaker.create_model_package(ModelPackageGroupName=NAME)
     target = {
         "ServiceNamespace": "sagemaker",
         "ResourceId": f"inference-component/{NAME}-tuned",
@@ -133,6 +135,7 @@ def test_a_list_that_is_refused_is_named_and_the_rest_is_found(
     policed_aws.client("sagemaker").create_model(
         ModelName=NAME, PrimaryContainer={"Image": IMAGE}, ExecutionRoleArn=policed_aws.role_arn
     )
+    policed_aws.client("sagemaker").create_model_package_group(ModelPackageGroupName=NAME)
     try:
         permissions_record.enforce(policed, person=without(PERSON, action))
         listing = find(policed_aws)
@@ -144,6 +147,7 @@ def test_a_list_that_is_refused_is_named_and_the_rest_is_found(
     finally:
         permissions_record.enforce(policed)
         policed_aws.client("sagemaker").delete_model(ModelName=NAME)
+        policed_aws.client("sagemaker").delete_model_package_group(ModelPackageGroupName=NAME)
 
 
 @pytest.mark.parametrize(

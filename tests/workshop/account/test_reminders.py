@@ -18,11 +18,11 @@ def noted(ledger: Ledger, kind: str, name: str) -> None:
 
 def test_kinds_that_it_does_not_know_are_named_and_links_are_not(machine: Machine) -> None:
     aws = machine()
-    noted(aws.ledger, "ModelPackageGroup", "news-models")
+    noted(aws.ledger, "FeatureGroup", "news-models")
     noted(aws.ledger, "PresignedDomainUrl", "domain")
     noted(aws.ledger, "Model", "news-1")
     text = "\n".join(reminders(aws))
-    assert "ModelPackageGroup news-models" in text
+    assert "FeatureGroup news-models" in text
     assert "Presigned" not in text
     assert "news-1" not in text
 
