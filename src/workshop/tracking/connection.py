@@ -167,5 +167,5 @@ def _three_lines(error: Exception) -> list[str]:
     return WorkshopError(
         found=f"MLflow: {first_line[:500]}",
         expected="an answer of the App; what was trained and scored is there all the same",
-        next_step=f"run the cell again (in sample mode `make stop` first), or {WITHOUT}",
+        next_step=f"run the notebook again from its first cell, which repeats no training, or {WITHOUT}",
     )._render_traceback_()

@@ -126,6 +126,8 @@ def test_the_app_is_made_once_tagged_and_in_the_ledger(sample_aws: Aws) -> None:
     assert {tag["Key"]: tag["Value"] for tag in tags} == sample_aws.tags
     (row,) = [row for row in sample_aws.ledger.entries() if row.kind == "MlflowApp"]
     assert (row.name, row.arn, row.status) == (found["Name"], found["Arn"], "created")
+    asked = [json.loads(line) for line in sample_aws.ledger.path.read_text().splitlines()]
+    assert [row["event"] for row in asked if row.get("kind") == "MlflowApp"] == ["pending"]
 
 
 def test_the_link_opens_the_runs_page_once(sample_aws: Aws, dataset: DatasetState, tmp_path: Path) -> None:
