@@ -56,8 +56,8 @@ class E5Encoder:
         self.num_dimensions, self.max_tokens = model.hidden_size, model.max_positions
         self._num_heads, self._epsilon = model.num_heads, model.epsilon
         self._begin, self._end = model.begin_id, model.end_id
-        self._texts = [text for text, _ in model.pieces]
-        self._unigram = Unigram(model.pieces, model.characters, model.unknown_id)
+        self._texts = model.texts
+        self._unigram = Unigram(model.texts, model.scores, model.characters, model.unknown_id)
         self._words = model.blocks("emb.word", model.hidden_size)  # 54 MB, of which a text reads its rows
         places = model.vector("emb.pos").reshape(-1, model.hidden_size)
         kind = model.vector("emb.type").reshape(-1, model.hidden_size)[0]

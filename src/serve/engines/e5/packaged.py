@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,7 @@ class PackagedE5:
     Attributes:
         hidden_size, num_layers, num_heads, intermediate_size, num_embeddings, max_positions: Of the model.
         epsilon: Of its layer normalizations.
-        pieces: Text and logarithm of the probability of each token of the tokenizer, by id.
+        texts, scores: Of each token of the tokenizer by its id, and the logarithm of its probability.
         begin_id, end_id, unknown_id: Of the tokenizer.
         characters: Code point -> what the tokenizer reads in its place.
 
@@ -81,12 +82,9 @@ class PackagedE5:
             raise _unreadable(path, f"its blocks have {block} weights")
         num_pieces, self.begin_id, self.end_id, _, self.unknown_id, num_bytes = self._next("<5iQ")
         ends = self._array("<u4", num_pieces + 1).tolist()
-        scores = self._array("<f4", num_pieces).tolist()
+        self.scores = self._array("<f4", num_pieces).tolist()
         texts = self._array("u1", num_bytes).tobytes()
-        self.pieces = [
-            (texts[start:end].decode("utf-8"), score)
-            for start, end, score in zip(ends[:-1], ends[1:], scores, strict=True)
-        ]
+        self.texts = [texts[start:end].decode("utf-8") for start, end in pairwise(ends)]
         num_characters, _ = self._next("<iI")
         self.characters = {}
         for _ in range(num_characters):

@@ -21,16 +21,17 @@ class Unigram:
     """Turn texts into ids, without the ids of begin and end.
 
     Args:
-        pieces: Text and logarithm of the probability, by id.
+        texts: Of the pieces, by id.
+        scores: Logarithm of the probability of each.
         characters: Code point -> what is read in its place.
         unknown_id: Of characters that are in no piece.
     """
 
     def __init__(
-        self, pieces: Sequence[tuple[str, float]], characters: Mapping[int, str], unknown_id: int
+        self, texts: Sequence[str], scores: Sequence[float], characters: Mapping[int, str], unknown_id: int
     ) -> None:
-        self._ids = {text: id_ for id_, (text, _) in enumerate(pieces) if text and id_ != unknown_id}
-        self._scores = [score for _, score in pieces]
+        self._ids = {text: id_ for id_, text in enumerate(texts) if text and id_ != unknown_id}
+        self._scores = scores
         self._characters = characters
         self._unknown_id = unknown_id
         self._unknown_score = min(self._scores) - _UNKNOWN_PENALTY
