@@ -26,6 +26,7 @@ KINDS = {
     "02-3-Option-Scale-to-Zero": "server",
     "01-Evaluate-From-The-Start": "server",
     "02-RAG-Hybrid-Search": "server",
+    "03-Prompt-RAG-FineTune": "server",
 }
 
 

@@ -111,12 +111,13 @@ def num_answers_per_s(rows: Sequence[Row]) -> float:
     return fmean(row.details.get("num_users", 1) for row in rows) / fmean(row.latency_s for row in rows)
 
 
-def usd_per_1000_answers(usd_per_hour: float, answers_per_s: float) -> float:
+def usd_per_1000_answers(usd_per_hour: float | None, answers_per_s: float) -> float:
     """Return what 1,000 answers cost on machines that are paid by the hour and answer all the time.
 
     With fewer questions than they could answer, `answers_per_s` is that of the questions: the hour costs the
-    same.
+    same. NaN where the price is not known.
     """
+    usd_per_hour = float("nan") if usd_per_hour is None else usd_per_hour
     return 1000 * usd_per_hour / (3600 * answers_per_s)
 
 

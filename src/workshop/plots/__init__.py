@@ -5,7 +5,7 @@ Every function returns a figure that a notebook shows when it is the last value 
 
 from workshop.plots.components import copies_over_time, metrics_over_time, update_timeline
 from workshop.plots.dataset import category_bars, length_histograms
-from workshop.plots.ladder import quality_against_work, side_effect_bars
+from workshop.plots.ladder import quality_beside_work, side_effect_bars
 from workshop.plots.load import load_curves
 from workshop.plots.prompts import run_spread
 from workshop.plots.retrieval import recall_by_wording, score_distributions
@@ -20,7 +20,7 @@ __all__ = [
     "load_curves",
     "loss_curve",
     "metrics_over_time",
-    "quality_against_work",
+    "quality_beside_work",
     "recall_by_wording",
     "run_spread",
     "score_distributions",

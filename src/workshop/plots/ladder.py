@@ -6,42 +6,49 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workshop.evaluation.confidence import mean_interval
-from workshop.plots.style import COLOURS, GREY, MARKERS, NotebookFigure, new_figure, styled
+from workshop.plots.style import COLOURS, GREY, NotebookFigure, new_figure, styled
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from pandas import DataFrame
 
 _HATCHES = ("", "//")
 
 
 @styled
-def quality_against_work(scores: "DataFrame", work: "DataFrame", metric: str = "right") -> NotebookFigure:
-    """Draw how right each rung is against the tokens that it reads for an answer, with the parts to keep up.
+def quality_beside_work(scores: "DataFrame", work: "DataFrame", metric: str = "right") -> NotebookFigure:
+    """Draw how right each rung is, and beside it the tokens that it reads for an answer and its parts.
 
     Args:
         scores: What `workshop.evaluation.table.score_table` returned.
         work: What `workshop.evaluation.ladder.work_table` returned, of the same rungs.
     """
-    figure = new_figure(11, 6)
-    axes = figure.subplots()
-    for index, rung in enumerate(work.index):
-        mean, low, high = (100 * scores.loc[rung, (metric, part)] for part in ("mean", "low", "high"))
-        num_tokens, num_parts = work.loc[rung, "tokens read"], int(work.loc[rung, "parts"])
-        axes.errorbar(
-            [num_tokens], [mean], yerr=[[mean - low], [high - mean]], linewidth=2.2, capsize=4,
-            fmt=MARKERS[index % len(MARKERS)], color=COLOURS[index % len(COLOURS)],
-            markersize=6 + 2 * num_parts,
-            label=f"{rung} · {num_parts} part{'s' if num_parts > 1 else ''}",
-        )  # fmt: skip
-    axes.set_xscale("log")
-    axes.set_ylim(-4, 108)
-    axes.set_yticks(range(0, 101, 20))
-    axes.set(
-        title="What an answer takes, and how often it is right",
-        xlabel="tokens read for an answer (logarithmic); the larger the mark, the more parts to keep",
-        ylabel=f"{metric}, percent, with 95 % interval",
+    rungs = list(work.index)
+    figure = new_figure(12, 1.6 + 0.4 * len(rungs))
+    quality, cost, effort = figure.subplots(1, 3, sharey=True, width_ratios=(3, 1.6, 1.2))
+    means, lows, highs = (
+        np.array([100 * scores.loc[rung, (metric, part)] for rung in rungs])
+        for part in ("mean", "low", "high")
     )
-    figure.legend(loc="outside lower center", ncols=3)
+    positions = -np.arange(len(rungs))
+    quality.errorbar(
+        means, positions, xerr=(means - lows, highs - means), fmt="o", color=COLOURS[0], markersize=9,
+        capsize=4, linewidth=2.2,
+    )  # fmt: skip
+    _annotate(quality, highs, positions, [f"{mean:.0f}" for mean in means])
+    for axes, column, colour in ((cost, "tokens read", COLOURS[1]), (effort, "parts", COLOURS[2])):
+        values = work[column].to_numpy()
+        axes.barh(positions, values, height=0.6, color=colour)
+        _annotate(axes, values, positions, [f"{value:,.0f}" for value in values])
+        axes.margins(x=0.25)
+    quality.set(title="How often an answer is right", xlabel=f"{metric}, percent, 95 % interval")
+    quality.set_xlim(-3, 112)
+    quality.set_xticks(range(0, 101, 20))
+    quality.set_yticks(positions, rungs)
+    cost.set(title="What it reads", xlabel="tokens an answer")
+    effort.set(title="What is kept", xlabel="parts")
+    for axes in (quality, cost, effort):
+        axes.grid(axis="y", visible=False)
     return figure
 
 
@@ -79,3 +86,10 @@ def side_effect_bars(
     axes.set(title=title, ylabel="percent, with 95 % interval")
     figure.legend(loc="outside lower center", ncols=len(models))
     return figure
+
+
+def _annotate(axes: "Axes", ends: np.ndarray, positions: np.ndarray, texts: Sequence[str]) -> None:
+    for end, position, text in zip(ends, positions, texts, strict=True):
+        axes.annotate(
+            text, (end, position), xytext=(7, 0), textcoords="offset points", va="center", fontsize=11
+        )

@@ -106,6 +106,7 @@ def test_work_is_the_sum_of_its_parts() -> None:
 
 def test_a_price_that_is_not_known_is_not_free() -> None:
     built = Rung(name="RAG", rows=[row("a")], contexts=[[]], parts=("model endpoint",))
+    assert math.isnan(usd_per_1000_answers(None, 4))
     assert math.isnan(work_table([built], len, {"model endpoint": None}).loc["RAG", "USD per 1,000"])
 
 

@@ -26,21 +26,20 @@ def drawn(figure: NotebookFigure) -> None:
         assert image.width > 800
 
 
-def test_every_rung_stands_at_its_tokens_and_its_share_of_right_answers() -> None:
+def test_every_rung_has_its_share_of_right_answers_its_tokens_and_its_parts() -> None:
     scores = score_table({"closed book": {"right": CLOSED}, "검색 RAG": {"right": FOUND}})
     work = DataFrame(
         {"tokens read": [20.0, 250.0], "parts": [1, 3]}, index=["closed book", "검색 RAG"]
     ).rename_axis("rung")
-    figure = plots.quality_against_work(scores, work)
+    figure = plots.quality_beside_work(scores, work)
     drawn(figure)
-    (axes,) = figure.axes
-    marks = [container.lines[0] for container in axes.containers]
-    assert [(*mark.get_xdata(), *mark.get_ydata()) for mark in marks] == [(20.0, 0.0), (250.0, 75.0)]
-    assert marks[0].get_markersize() < marks[1].get_markersize()
-    (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["closed book · 1 part", "검색 RAG · 3 parts"]
-    low, high = (bar.get_ydata()[0] for bar in axes.containers[1].lines[1])
+    quality, cost, effort = figure.axes
+    assert list(quality.containers[0].lines[0].get_xdata()) == [0, 75]
+    assert [label.get_text() for label in quality.get_yticklabels()] == ["closed book", "검색 RAG"]
+    low, high = quality.containers[0].lines[2][0].get_segments()[1][:, 0]
     assert (low, high) == pytest.approx((100 * mean_interval(FOUND).low, 100 * mean_interval(FOUND).high))
+    assert [bar.get_width() for bar in cost.patches] == [20, 250]
+    assert [bar.get_width() for bar in effort.patches] == [1, 3]
 
 
 def test_each_task_has_a_bar_for_each_model() -> None:
