@@ -54,6 +54,15 @@ def is_training(image: str) -> bool:
     return image.rpartition("/")[2].partition("@")[0].partition(":")[0].endswith(_TRAINING)
 
 
+def is_given(image: str) -> bool:
+    """Tell whether the file that SANDBOX_IMAGES names has a program for an image.
+
+    Raises:
+        ImagesError: The file cannot be used.
+    """
+    return any(fnmatchcase(image, pattern) for pattern in _given())
+
+
 def serve_command(*arguments: str) -> list[str]:
     """Return the command of `serve`, which emulates the images of serving engines."""
     return _filled((*SERVE, *arguments))

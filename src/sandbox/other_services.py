@@ -45,7 +45,7 @@ class OtherServices:
     """
 
     def __init__(self, home: Path) -> None:
-        self._mirror = S3Mirror(home / "s3")
+        self._home, self._mirror = home, S3Mirror(home / "s3")
         self._ready = threading.Event()
         self._application: Callable[..., Iterable[bytes]] | None = None
         self._failure: BaseException | None = None
@@ -111,7 +111,7 @@ class OtherServices:
             from sandbox.scaling import cloudwatch
 
             cloudwatch.install()
-            registries.install()
+            registries.install(self._home)
             simulation.install()
             from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 

@@ -1,32 +1,165 @@
-"""Images in registries of other accounts, such as AWS's own: whether they are there, and no layer of them.
+"""Images in ECR: those of one's own repositories as they were pushed, those of AWS that are emulated.
 
-moto knows the repositories that somebody made here. What a job or an endpoint names lies in a registry of
-AWS: of it those images are there that the sandbox emulates, with every tag.
+moto has the repositories that somebody made here; what it does not check or forgets is added: that layers are
+there and are what their digests say, an image's digest and size, images that have lost their last tag, and a
+copy on disk (storage/ecr_mirror.py). What a job or an endpoint names mostly lies in a registry of AWS: of it
+those images are there that the sandbox emulates, with every tag and no layer.
+
+Source: Amazon ECR API reference; OCI image specification, "Image Manifest" and "Content Descriptors".
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
-from moto.ecr import urls
-from moto.ecr.exceptions import RepositoryNotFoundException
+from moto.ecr import models, urls
+from moto.ecr.exceptions import InvalidParameterException, RepositoryNotFoundException
 from moto.ecr.responses import ECRResponse
 
-from sandbox.images import command_for, is_training
+from sandbox.api.registry import ACCOUNT_ID
+from sandbox.images import command_for
+from sandbox.storage.ecr_mirror import EcrMirror
 
 _MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
+# Jobs run their own script whatever their image is.
+_TRAINING = "-training"
+_TOKEN_LIFETIME = timedelta(hours=12)
+_mirror: EcrMirror
 
 
-def install() -> None:
-    """Let moto answer ECR with this module; before its application is made."""
+class LayersNotFoundError(ServiceException):
+    code = "LayersNotFoundException"
+
+
+class InvalidLayerError(ServiceException):
+    code = "InvalidLayerException"
+
+
+class LayerAlreadyExistsError(ServiceException):
+    code = "LayerAlreadyExistsException"
+
+
+class EmptyUploadError(ServiceException):
+    code = "EmptyUploadException"
+
+
+class ImageDigestDoesNotMatchError(ServiceException):
+    code = "ImageDigestDoesNotMatchException"
+
+
+def install(home: Path) -> None:
+    """Let moto answer ECR with this module, and give it the repositories of a home; before its start."""
+    global _mirror
+    _mirror = EcrMirror(home / "ecr")
     urls.url_paths["{0}/$"] = Ecr.dispatch
+    models.Image.get_image_size_in_bytes = _size
+    _mirror.restore(_restore)
+
+
+def _restore(region: str, kept: dict[str, Any]) -> None:
+    backend = models.ecr_backends[ACCOUNT_ID][region]
+    images = []
+    for each in kept["images"]:
+        image = models.Image(ACCOUNT_ID, None, each["manifest"], kept["name"], each["type"], each["digest"])
+        image.image_pushed_at = each["pushed_at"]
+        for tag in each["tags"]:
+            image.update_tag(tag)
+        images.append(image)
+    created_at, layers = datetime.fromtimestamp(kept["created_at"], UTC), dict(kept["layers"])
+    repository = backend.create_repository(kept["name"], None, None, None, kept["mutability"], kept["tags"])
+    repository.created_at, repository.layers, repository.images = created_at, layers, images
+
+
+def find(region: str, name: str, *, tag: str | None, digest: str | None) -> tuple[str, dict[str, Any]] | None:
+    """Return digest and manifest of an image of one's own; without a digest and a tag the tag is latest."""
+    try:
+        repository = models.ecr_backends[ACCOUNT_ID][region].repositories.get(name)
+    except KeyError:  # no region of AWS's
+        return None
+    for image in repository.images if repository else ():
+        its_digest = image.get_image_digest()
+        if its_digest == digest if digest else (tag or "latest") in image.image_tags:
+            return its_digest, json.loads(image.image_manifest)
+    return None
+
+
+def blob(digest: str) -> bytes | None:
+    """Return the bytes of a layer or a configuration that was pushed, None when there is none."""
+    return _mirror.blob(digest)
 
 
 class Ecr(ECRResponse):
-    """The one operation that differs from moto's."""
+    """The operations that differ from moto's."""
+
+    def create_repository(self) -> ActionResult:
+        return self._kept(super().create_repository())
+
+    def tag_resource(self) -> ActionResult:
+        return self._kept(super().tag_resource())
+
+    def untag_resource(self) -> ActionResult:
+        return self._kept(super().untag_resource())
+
+    def batch_delete_image(self) -> ActionResult:
+        return self._kept(super().batch_delete_image())
+
+    def delete_repository(self) -> ActionResult:
+        result = super().delete_repository()
+        _mirror.remove(self.region, self._get_param("repositoryName"))
+        return result
+
+    def complete_layer_upload(self) -> ActionResult:
+        """Take a layer in, if it is what its digest says and not there yet."""
+        name, upload_id = self._get_param("repositoryName"), self._get_param("uploadId")
+        repository = self.ecr_backend._get_repository(name, self._get_param("registryId"))
+        upload = repository.uploads.get(upload_id)
+        content = bytes(upload.layer_parts) if upload else b""
+        digest = _digest(content)
+        if upload and not content:
+            raise EmptyUploadError("The specified layer upload does not contain any layer parts.")
+        if upload and self._get_param("layerDigests") != [digest]:
+            raise InvalidLayerError(
+                "The layer digest calculation performed by Amazon ECR upon receipt of the image layer does"
+                " not match the digest specified."
+            )
+        if digest in repository.layers:
+            raise LayerAlreadyExistsError("The image layer already exists in the associated repository.")
+        if upload:
+            _mirror.add_blob(digest, content)
+        return self._kept(super().complete_layer_upload())
+
+    def put_image(self) -> ActionResult:
+        """Take an image in, if all of its layers are there; its digest is that of its manifest."""
+        name, manifest = self._get_param("repositoryName"), self._get_param("imageManifest")
+        repository = self.ecr_backend._get_repository(name, self._get_param("registryId"))
+        digest, wanted = _digest(manifest.encode()), self._get_param("imageDigest")
+        if wanted not in (None, digest):
+            raise ImageDigestDoesNotMatchError(
+                "The specified image digest does not match the digest that Amazon ECR calculated for the"
+                " image."
+            )
+        if not set(_layers(manifest)) <= repository.layers.keys():
+            raise LayersNotFoundError(
+                "The specified layers could not be found, or the specified layer is not valid for this"
+                " repository."
+            )
+        tag, media_type = self._get_param("imageTag"), self._get_param("imageManifestMediaType")
+        if repository.image_tag_mutability == "MUTABLE":
+            _take_tag(repository, tag, digest)
+        image = self.ecr_backend.put_image(name, manifest, tag, media_type, digest)
+        return self._kept(ActionResult({"image": image}))
+
+    def get_authorization_token(self) -> ActionResult:
+        result = super().get_authorization_token()
+        for each in result.result["authorizationData"]:
+            each["expiresAt"] = datetime.now(UTC) + _TOKEN_LIFETIME
+        return result
 
     def batch_get_image(self) -> ActionResult:
         """Return the manifests of images; of another account's registry those that are emulated."""
@@ -35,18 +168,75 @@ class Ecr(ECRResponse):
             return super().batch_get_image()
         address = f"{registry}.dkr.ecr.{self.region}.amazonaws.com/{name}"
         tags = [each.get("imageTag", "") for each in self._get_param("imageIds")]
-        if not is_training(name) and not any(command_for(f"{address}:{tag}") for tag in tags):
+        if not name.endswith(_TRAINING) and not any(command_for(f"{address}:{tag}") for tag in tags):
             raise RepositoryNotFoundException(name, registry)
-        return ActionResult({"images": [_image(registry, name, tag) for tag in tags], "failures": []})
+        return ActionResult({"images": [_emulated(registry, name, tag) for tag in tags], "failures": []})
+
+    def _kept(self, result: ActionResult) -> ActionResult:
+        """Write the repository that a request changed, and return its answer."""
+        name = self._get_param("repositoryName") or self._get_param("resourceArn").partition("/")[2]
+        repository = self.ecr_backend.repositories[name]
+        _mirror.keep(
+            self.region,
+            {
+                "name": name,
+                "mutability": repository.image_tag_mutability,
+                "created_at": repository.created_at.timestamp(),
+                "tags": self.ecr_backend.tagger.list_tags_for_resource(repository.arn)["tags"],
+                "layers": repository.layers,
+                "images": [
+                    {
+                        "manifest": image.image_manifest,
+                        "type": image.image_manifest_media_type,
+                        "digest": image.get_image_digest(),
+                        "tags": image.image_tags,
+                        "pushed_at": image.image_pushed_at,
+                    }
+                    for image in repository.images
+                ],
+            },
+        )
+        return result
 
 
-def _image(registry: str, name: str, tag: str) -> dict[str, Any]:
+def _layers(manifest: str) -> list[str]:
+    """Return the digests of what an image is made of.
+
+    Raises:
+        InvalidParameterException: The manifest is not one of a single image.
+    """
+    try:
+        read = json.loads(manifest)
+        return [each["digest"] for each in (read["config"], *read["layers"])]
+    except (ValueError, KeyError, TypeError):
+        raise InvalidParameterException(
+            "Invalid parameter at 'ImageManifest' failed to satisfy constraint: 'Invalid image manifest'"
+        ) from None
+
+
+def _take_tag(repository: models.Repository, tag: str | None, digest: str) -> None:
+    """Take a tag away from the image that has it, which stays without one; moto would delete it."""
+    for image in repository.images:
+        if tag in image.image_tags and image.get_image_digest() != digest:
+            image.remove_tag(tag)
+            image.image_tag = image.image_tags[-1] if image.image_tags else None
+
+
+def _size(image: models.Image) -> int:
+    read = json.loads(image.image_manifest)
+    return sum(each["size"] for each in (read["config"], *read["layers"]))
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def _emulated(registry: str, name: str, tag: str) -> dict[str, Any]:
     manifest = json.dumps({"schemaVersion": 2, "mediaType": _MANIFEST_TYPE, "layers": []})
-    digest = hashlib.sha256(manifest.encode()).hexdigest()
     return {
         "registryId": registry,
         "repositoryName": name,
-        "imageId": {"imageTag": tag, "imageDigest": f"sha256:{digest}"},
+        "imageId": {"imageTag": tag, "imageDigest": _digest(manifest.encode())},
         "imageManifest": manifest,
         "imageManifestMediaType": _MANIFEST_TYPE,
     }

@@ -262,7 +262,8 @@ def _summary_of(given: dict[str, Any], spec: ComponentSpec) -> dict[str, Any]:
     if "Container" not in given:
         return given
     container = {name: value for name, value in given["Container"].items() if name != "Image"}
-    deployed = {"SpecifiedImage": spec.image, "ResolvedImage": spec.image, "ResolutionTime": time.time()}
+    images = {"SpecifiedImage": spec.image, "ResolvedImage": spec.resolved_image}
+    deployed = {**images, "ResolutionTime": time.time()}
     return {**given, "Container": {**container, "DeployedImage": deployed}}
 
 

@@ -225,7 +225,8 @@ def _pending_summary(update: PendingUpdate | None) -> dict[str, Any] | None:
 
 def _of_configuration(variant: Variant, resolved_s: float) -> dict[str, Any]:
     image = variant.image if variant.container is not None else None
-    deployed = {"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": resolved_s}
+    resolved = variant.resolved_image if image else None
+    deployed = {"SpecifiedImage": image, "ResolvedImage": resolved, "ResolutionTime": resolved_s}
     return {
         "VariantName": variant.name,
         "DeployedImages": [deployed] if image else None,

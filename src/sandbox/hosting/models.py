@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from sandbox import own_images
 from sandbox.api.errors import validation_error
 from sandbox.api.listing import list_records
 from sandbox.api.registry import Call, operation, require
@@ -23,6 +24,8 @@ def create_model(call: Call) -> dict[str, Any]:
     containers = _containers(request)
     resolved = [each for container in containers for each in _resolved(call, container)]
     _check_together(resolved)
+    for each in resolved:
+        _check_image(each["Image"])
     if "ExecutionRoleArn" not in request:
         raise validation_error("ExecutionRoleArn is required to create a model with a container.")
     name = request["ModelName"]
@@ -90,6 +93,18 @@ def _resolved(call: Call, container: dict[str, Any]) -> list[dict[str, Any]]:
         raise validation_error("InferenceSpecificationName goes only with a ModelPackageName.")
     check_source(container)
     return [container]
+
+
+def _check_image(image: str) -> None:
+    """Make sure that an image of one's own registry is there.
+
+    Raises:
+        AwsError: It is not; in AWS's words (aws-samples/easy-amazon-sagemaker-deployments#4).
+    """
+    try:
+        own_images.look_up(image)
+    except own_images.ImageNotFoundError:
+        raise validation_error(f"Requested image {image} not found.") from None
 
 
 def _check_together(containers: list[dict[str, Any]]) -> None:

@@ -20,6 +20,7 @@ from sandbox.hosting.errors import DeploymentFailedError
 from sandbox.hosting.instance import Instance, stop_together
 from sandbox.hosting.server_process import prepare_fork
 from sandbox.hosting.specs import ContainerSpec
+from sandbox.own_images import BASE_NAME
 
 if TYPE_CHECKING:
     from sandbox.context import Context
@@ -162,7 +163,7 @@ class Pool:
         Raises:
             DeploymentFailedError: One cannot be started, or the pool is to end.
         """
-        command = _program_of(spec.image)
+        command = _program_of(spec)
         if num:
             prepare_fork(command, spec.environment)  # libraries are imported while the files are brought
         for _ in range(num):
@@ -246,19 +247,20 @@ def launch(
     return [copies for _, _, copies in launched]
 
 
-def _program_of(image: str) -> list[str]:
+def _program_of(spec: ContainerSpec) -> list[str]:
     """Return the command that runs in place of an image's container.
 
     Raises:
         DeploymentFailedError: There is none.
     """
     try:
-        command = images.command_for(image)
+        command = images.command_for(spec.program_image) if spec.program_image else None
     except images.ImagesError as error:
         raise DeploymentFailedError(str(error)) from None
     if command is None:
         raise DeploymentFailedError(
-            f"The image '{image}' does not exist. (The sandbox has no program that emulates it: name one in"
-            f" the file of {images.VARIABLE}, see src/sandbox/README.md.)"
+            f"The image '{spec.image}' does not exist. (The sandbox has no program that emulates it: name one"
+            f" in the file of {images.VARIABLE}, or say as the label {BASE_NAME} of an image of your own what"
+            " it is built on, see src/sandbox/README.md.)"
         )
     return command

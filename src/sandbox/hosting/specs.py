@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox import own_images
 from sandbox.api.errors import AwsError, validation_error
 from sandbox.api.registry import Call
 from sandbox.hosting import models
@@ -23,6 +24,8 @@ from sandbox.hosting.model_source import containers_of
 STARTUP_TIMEOUT_S = 480
 # botocore's model says 100; the API reference says "We support up to 16 entries in the map".
 MAX_ENVIRONMENT_ENTRIES = 16
+# Members of a container definition of ours: what stands for its image, looked up when it is deployed.
+_RESOLVED, _PROGRAM = "_resolved_image", "_program_image"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,16 @@ class ContainerSpec:
     @property
     def image(self) -> str:
         return self.container.get("Image", "")
+
+    @property
+    def resolved_image(self) -> str:
+        """The image by its digest, where it is one of an own repository."""
+        return self.container.get(_RESOLVED, self.image)
+
+    @property
+    def program_image(self) -> str | None:
+        """The image whose program runs; None when there is none of this name."""
+        return self.container.get(_PROGRAM, self.image)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -120,7 +133,17 @@ def container_of_model(call: Call, name: str) -> dict[str, Any]:
     if len(containers) > 1:
         raise not_implemented("models with several Containers (inference pipelines)")
     (container,) = containers
-    return container
+    return _with_image(container)
+
+
+def _with_image(container: dict[str, Any]) -> dict[str, Any]:
+    """Return a container definition with what stands for its image from now on, wherever its tag goes."""
+    try:
+        image = own_images.look_up(container["Image"])
+    except own_images.ImageNotFoundError:
+        return {**container, _PROGRAM: None}
+    environment = {**image.environment, **container.get("Environment", {})}
+    return {**container, "Environment": environment, _RESOLVED: image.resolved, _PROGRAM: image.program}
 
 
 def _variant(call: Call, variant: dict[str, Any]) -> Variant:
@@ -195,7 +218,8 @@ def _container(given: dict[str, Any]) -> dict[str, Any]:
             f" {MAX_ENVIRONMENT_ENTRIES}",
         )
     container = {"Image": given["Image"], "Environment": environment}
-    return {**container, **({"ModelDataUrl": given["ArtifactUrl"]} if "ArtifactUrl" in given else {})}
+    url = {"ModelDataUrl": given["ArtifactUrl"]} if "ArtifactUrl" in given else {}
+    return _with_image({**container, **url})
 
 
 def _needs(given: dict[str, Any]) -> Resources:

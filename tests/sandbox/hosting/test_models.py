@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 ROLE = "arn:aws:iam::000000000000:role/service"
-IMAGE = {"Image": "000000000000.dkr.ecr.us-east-1.amazonaws.com/tgi:3"}
+IMAGE = {"Image": "111111111111.dkr.ecr.us-east-1.amazonaws.com/tgi:3"}
 # What the SageMaker SDK makes of the answers: its classes refuse what does not fit.
 READ_WITH_SDK = """
 import sys, boto3

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.sandbox.conftest import RunningSandbox
+from tests.sandbox.hosting.conftest import Hosting
 from tests.sandbox.hosting.conftest import image_table as image_table
 
 
@@ -17,3 +18,9 @@ def sandbox(image_table: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield running
     finally:
         running.close()
+
+
+@pytest.fixture(scope="session")
+def hosting(sandbox: RunningSandbox) -> Hosting:
+    """Endpoints of that sandbox, each with a name of its own."""
+    return Hosting(sandbox)

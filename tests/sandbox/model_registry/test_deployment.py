@@ -16,13 +16,12 @@ from tests.sandbox.model_registry.test_groups import refused
 GROUP = "deployed"
 
 
-@pytest.fixture(scope="module")
-def hosting(sandbox: Any) -> Iterator[Hosting]:
-    """Endpoints, and a group that is gone afterwards."""
-    hosting = Hosting(sandbox)
-    hosting.sagemaker.create_model_package_group(ModelPackageGroupName=GROUP)
-    yield hosting
-    delete_group(hosting.sagemaker, GROUP)
+@pytest.fixture(scope="module", autouse=True)
+def group(sandbox: Any) -> Iterator[None]:
+    """A group that is gone afterwards."""
+    sandbox.client("sagemaker").create_model_package_group(ModelPackageGroupName=GROUP)
+    yield
+    delete_group(sandbox.client("sagemaker"), GROUP)
 
 
 def register(hosting: Hosting, status: str = "Approved", **container: Any) -> str:
