@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workshop.account.confirmation import LOG_RETENTION, LOGS, MINE, TAGGED
-from workshop.account.finding import find_running
+from workshop.account.finding import JOBS, find_running
 from workshop.account.found import Found, Listing, Problem, noted
 from workshop.account.logs import RETENTION_DAYS, delete_logs, keep_for_a_time
 from workshop.account.storage import delete_bucket, delete_group
@@ -32,7 +32,7 @@ _SERVICES = {
     "LogStreams": "logs",
 }
 _HERE = ("ledger", "state")
-_RUNS = ("TrainingJob", "InferenceComponent", "Endpoint")
+_RUNS = (*JOBS, "InferenceComponent", "Endpoint")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +117,7 @@ class _Deletion:
         return problems[0].reason
 
     def _done(self, found: Found) -> str:
-        if found.kind == "TrainingJob":
+        if found.kind in JOBS:
             return "stopped"
         return f"kept {RETENTION_DAYS} days" if self._is_kept(found) else "deleted"
 
@@ -133,8 +133,8 @@ class _Deletion:
             case "Alarm":
                 # Those of a policy went with its target; of several in one call a missing one spoils all.
                 delete_if_there(aws.client("cloudwatch").delete_alarms, AlarmNames=[name])
-            case "TrainingJob":
-                return self._stop_job(name)
+            case "TrainingJob" | "ProcessingJob":
+                return self._stop_job(found)
             case "InferenceComponent":
                 ask_to_delete_component(aws, name, timeout_s=left_s())
             case "Endpoint":
@@ -166,8 +166,8 @@ class _Deletion:
     def _wait(self, found: Found, left_s: Callable[[], float]) -> str | None:
         aws, name = self._aws, found.name
         match found.kind:
-            case "TrainingJob":
-                _wait_until_job_ended(aws, name, left_s())
+            case "TrainingJob" | "ProcessingJob":
+                _wait_until_job_ended(aws, found, left_s())
             case "InferenceComponent":
                 wait_until_component_is_gone(aws, name, timeout_s=left_s())
             case "Endpoint":
@@ -176,12 +176,13 @@ class _Deletion:
                 _wait_until_app_is_gone(aws, found, left_s())
         return None
 
-    def _stop_job(self, name: str) -> str | None:
+    def _stop_job(self, job: Found) -> str | None:
         from botocore.exceptions import ClientError
 
         sagemaker = self._aws.client("sagemaker")
+        stop = {"TrainingJob": sagemaker.stop_training_job, "ProcessingJob": sagemaker.stop_processing_job}
         try:
-            sagemaker.stop_training_job(TrainingJobName=name)
+            stop[job.kind](**{f"{job.kind}Name": job.name})
         except ClientError as error:
             # It ended a moment ago, or is stopping already: what counts is what Describe says.
             if error.response["Error"].get("Code") != "ValidationException":
@@ -231,19 +232,23 @@ def _components_on(sagemaker: Any, endpoint: str) -> list[str]:
     return [item["InferenceComponentName"] for page in pages for item in page["InferenceComponents"]]
 
 
-def _wait_until_job_ended(aws: Aws, name: str, timeout_s: float) -> None:
-    describe = aws.client("sagemaker").describe_training_job
+def _wait_until_job_ended(aws: Aws, job: Found, timeout_s: float) -> None:
+    sagemaker, status = aws.client("sagemaker"), f"{job.kind}Status"
+    describe = {
+        "TrainingJob": sagemaker.describe_training_job,
+        "ProcessingJob": sagemaker.describe_processing_job,
+    }[job.kind]
     Wait(
-        title=name,
+        title=job.name,
         timeout_s=timeout_s,
         interval_s=aws.settings.poll_interval_s,
         setting="endpoint_timeout_s",
         expected="the end of the job",
         next_step="run the cleanup again; a job has 120 s to save, then its results are uploaded",
     ).until(
-        lambda: described_or_none(describe, TrainingJobName=name),
-        is_done=lambda job: job is None or job["TrainingJobStatus"] not in ("InProgress", "Stopping"),
-        text=lambda job: "gone" if job is None else job["TrainingJobStatus"],
+        lambda: described_or_none(describe, **{f"{job.kind}Name": job.name}),
+        is_done=lambda one: one is None or one[status] not in ("InProgress", "Stopping"),
+        text=lambda one: "gone" if one is None else one[status],
     )
 
 

@@ -23,11 +23,23 @@ from workshop.endpoint.components import copies_of, instances_of, is_adapter
 from workshop.prices import ENDPOINT, TRAINING_JOB, price_of
 from workshop.tracking.app import GONE
 
+JOBS = ("TrainingJob", "ProcessingJob")
 KINDS = (
-    *("TrainingJob", "InferenceComponent", "Endpoint", "EndpointConfig", "Model"),
+    *(*JOBS, "InferenceComponent", "Endpoint", "EndpointConfig", "Model"),
     *("ModelPackageGroup", "MlflowApp"),
 )
 _RUNNING, _ENDED = ("InProgress", "Stopping"), ("Completed", "Failed", "Stopped")
+# Kind -> the operation that lists it, and the member of its answer.
+_LISTS = {
+    "TrainingJob": ("list_training_jobs", "TrainingJobSummaries"),
+    "ProcessingJob": ("list_processing_jobs", "ProcessingJobSummaries"),
+    "InferenceComponent": ("list_inference_components", "InferenceComponents"),
+    "Endpoint": ("list_endpoints", "Endpoints"),
+    "EndpointConfig": ("list_endpoint_configs", "EndpointConfigs"),
+    "Model": ("list_models", "Models"),
+    "ModelPackageGroup": ("list_model_package_groups", "ModelPackageGroupSummaryList"),
+    "MlflowApp": ("list_mlflow_apps", "Summaries"),
+}
 JOBS_OF_DAYS = 30
 """So far back `find_paid` looks for jobs that have ended: each is a question for its tags."""
 
@@ -44,7 +56,7 @@ def find(aws: Aws) -> Listing:
     found = [
         *_targets(aws, ownership, owners, problems),
         *_alarms(aws, ownership, owners, problems),
-        *by_kind["TrainingJob"],
+        *(job for kind in JOBS for job in by_kind[kind]),
         # adapters before their bases
         *sorted(by_kind["InferenceComponent"], key=lambda one: not one.details["is_adapter"]),
         *by_kind["Endpoint"],
@@ -54,7 +66,7 @@ def find(aws: Aws) -> Listing:
         *by_kind["ModelPackageGroup"],
         *by_kind["MlflowApp"],
         *find_storage(aws, ownership, problems),
-        *find_logs(aws, ownership, owners, problems),
+        *find_logs(aws, ownership, [*owners, *by_kind["ProcessingJob"]], problems),
     ]
     return Listing(found=found, problems=problems, at=now())
 
@@ -62,7 +74,7 @@ def find(aws: Aws) -> Listing:
 def find_running(aws: Aws) -> list[str]:
     """Return the names of the workshop's jobs, components and endpoints that are there, of every mode."""
     ownership, problems = Ownership(aws), []
-    kinds = ("TrainingJob", "InferenceComponent", "Endpoint")
+    kinds = (*JOBS, "InferenceComponent", "Endpoint")
     return [one.name for kind in kinds for one in _find_kind(aws, ownership, kind, problems)]
 
 
@@ -107,24 +119,16 @@ def _find_kind(
 
 
 def _items(aws: Aws, kind: str, ended_since: datetime | None) -> Iterator[dict[str, Any]]:
-    """Yield AWS's summaries of a kind; of training jobs those that run, or those since a time that do not."""
-    sagemaker = aws.client("sagemaker")
-    if kind == "TrainingJob":
+    """Yield AWS's summaries of a kind; of jobs those that run, or those since a time that do not."""
+    operation, member = _LISTS[kind]
+    paginator = aws.client("sagemaker").get_paginator(operation)
+    if kind in JOBS:
         after = {} if ended_since is None else {"CreationTimeAfter": ended_since}
         for status in _RUNNING if ended_since is None else _ENDED:
-            pages = sagemaker.get_paginator("list_training_jobs").paginate(StatusEquals=status, **after)
-            for page in pages:
-                yield from page["TrainingJobSummaries"]
+            for page in paginator.paginate(StatusEquals=status, **after):
+                yield from page[member]
         return
-    operation, member = {
-        "InferenceComponent": ("list_inference_components", "InferenceComponents"),
-        "Endpoint": ("list_endpoints", "Endpoints"),
-        "EndpointConfig": ("list_endpoint_configs", "EndpointConfigs"),
-        "Model": ("list_models", "Models"),
-        "ModelPackageGroup": ("list_model_package_groups", "ModelPackageGroupSummaryList"),
-        "MlflowApp": ("list_mlflow_apps", "Summaries"),
-    }[kind]
-    for page in sagemaker.get_paginator(operation).paginate():
+    for page in paginator.paginate():
         yield from (item for item in page[member] if item.get("Status") not in GONE)
 
 
@@ -160,6 +164,15 @@ def _job(aws: Aws, name: str, made_at: datetime) -> dict[str, Any]:
     return {"what": f"{what}, {billed_s:,} s billed", "usd_per_hour": 0.0, "usd_so_far": usd}
 
 
+def _processing_job(aws: Aws, name: str, made_at: datetime) -> dict[str, Any]:
+    """Return what is told of a job that processes; what its machines cost is not known here."""
+    described = aws.client("sagemaker").describe_processing_job(ProcessingJobName=name)
+    cluster = described["ProcessingResources"]["ClusterConfig"]
+    machines = [(cluster.get("InstanceType", ""), cluster.get("InstanceCount", 1))]
+    what = f"{described['ProcessingJobStatus']}, {_machines_text(machines)}"
+    return {"what": what, "usd_per_hour": None, "usd_so_far": None}
+
+
 def _endpoint(aws: Aws, name: str, made_at: datetime) -> dict[str, Any]:
     sagemaker = aws.client("sagemaker")
     described = sagemaker.describe_endpoint(EndpointName=name)
@@ -192,7 +205,12 @@ def _app(item: dict[str, Any]) -> dict[str, Any]:
     return {"what": f"{item['Status']}, MLflow, no charge", "word": RUNS, "details": details}
 
 
-_MORE = {"TrainingJob": _job, "Endpoint": _endpoint, "InferenceComponent": _component}
+_MORE = {
+    "TrainingJob": _job,
+    "ProcessingJob": _processing_job,
+    "Endpoint": _endpoint,
+    "InferenceComponent": _component,
+}
 
 
 def _machines_text(machines: list[tuple[str, int]]) -> str:

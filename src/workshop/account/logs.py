@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from workshop.account.confirmation import LOGS
@@ -14,8 +14,8 @@ from workshop.aws.transfer import size_text
 from workshop.endpoint.components import LOG_GROUP as COMPONENTS
 from workshop.endpoint.endpoints import LOG_GROUP as ENDPOINTS
 
-JOBS = "/aws/sagemaker/TrainingJobs"
-"""One log group for all jobs of an account: of it only the streams of the workshop's jobs are deleted."""
+JOBS, PROCESSING_JOBS = "/aws/sagemaker/TrainingJobs", "/aws/sagemaker/ProcessingJobs"
+"""One log group for all jobs of a kind: of it only the streams of the workshop's jobs are deleted."""
 
 RETENTION_DAYS = 14
 _PARENTS = {ENDPOINTS: "Endpoint", COMPONENTS: "InferenceComponent"}
@@ -44,7 +44,15 @@ def find_logs(
                     elif name in earlier and not is_there(describe[kind], **{f"{kind}Name": name}):
                         yield _log_group(aws, group, ("ledger",))
     with noted(problems, "the logs of jobs", "logs"):
-        yield from _job_logs(aws, ownership, problems)
+        jobs = {name: "ledger" for name in ownership.made_here("TrainingJob")}
+        with noted(problems, "the search for jobs that have ended"):
+            jobs = dict.fromkeys(_tagged_jobs(aws), "tag") | jobs
+        yield from _job_logs(aws, JOBS, jobs)
+    with noted(problems, "the logs of processing jobs", "logs"):
+        # AWS's Search knows none: those that have ended are known by the ledger alone.
+        running = {one.name: one.sources[0] for one in owners if one.kind == "ProcessingJob"}
+        jobs = running | {name: "ledger" for name in ownership.made_here("ProcessingJob")}
+        yield from _job_logs(aws, PROCESSING_JOBS, jobs)
 
 
 def delete_logs(aws: Aws, found: Found) -> None:
@@ -75,16 +83,14 @@ def _log_group(aws: Aws, group: dict[str, Any], sources: tuple[str, ...]) -> Fou
     )
 
 
-def _job_logs(aws: Aws, ownership: Ownership, problems: list[Problem]) -> Iterator[Found]:
+def _job_logs(aws: Aws, group: str, jobs: Mapping[str, str]) -> Iterator[Found]:
+    """Yield the streams that jobs have in a log group; jobs is name -> what says that it is ours."""
     from botocore.exceptions import ClientError
 
-    jobs = {name: "ledger" for name in ownership.made_here("TrainingJob")}
-    with noted(problems, "the search for jobs that have ended"):
-        jobs = dict.fromkeys(_tagged_jobs(aws), "tag") | jobs
     streams, pages = [], aws.client("logs").get_paginator("describe_log_streams")
     for job in jobs:
         try:
-            for page in pages.paginate(logGroupName=JOBS, logStreamNamePrefix=f"{job}/"):
+            for page in pages.paginate(logGroupName=group, logStreamNamePrefix=f"{job}/"):
                 streams += [stream["logStreamName"] for stream in page["logStreams"]]
         except ClientError as error:
             if not is_missing(error):
@@ -93,7 +99,7 @@ def _job_logs(aws: Aws, ownership: Ownership, problems: list[Problem]) -> Iterat
     if streams:
         yield Found(
             kind="LogStreams",
-            name=JOBS,
+            name=group,
             sources=tuple(sorted(set(jobs.values()))),
             mode=aws.mode,
             what=f"{len(streams)} streams of the workshop's jobs",

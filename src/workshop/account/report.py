@@ -90,7 +90,7 @@ def _row(one: Found, settings: Settings, at: datetime) -> tuple[str, ...]:
 
 
 def _total(settings: Settings, found: Sequence[Found]) -> list[str]:
-    machines = [one for one in found if one.kind in ("Endpoint", "TrainingJob")]
+    machines = [one for one in found if one.kind in ("Endpoint", "TrainingJob", "ProcessingJob")]
     per_hour = sum(one.usd_per_hour or 0 for one in machines)
     unknown = [one.name for one in machines if one.usd_per_hour is None]
     text = f"machines: {per_hour:.2f} USD an hour now"

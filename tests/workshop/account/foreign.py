@@ -8,7 +8,7 @@ from tests.sandbox.conftest import RunningSandbox
 
 from workshop.aws.session import PREFIX
 
-JOBS = "/aws/sagemaker/TrainingJobs"
+JOBS, PROCESSING_JOBS = "/aws/sagemaker/TrainingJobs", "/aws/sagemaker/ProcessingJobs"
 BUCKET, OURS = "somebody-elses", "news-of-this-account"
 PROGRAM = b"import time\nprint('runs', flush=True)\ntime.sleep(3600)\n"
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/huggingface-pytorch-tgi-inference:2.7.0-tgi3.3.6-gpu-py311-cu124-ubuntu22.04"  # noqa: E501
@@ -34,6 +34,26 @@ def job_request(name: str, bucket: str, key: str, output: str) -> dict[str, Any]
         "OutputDataConfig": {"S3OutputPath": output},
         "ResourceConfig": {"InstanceType": "ml.g5.4xlarge", "InstanceCount": 1, "VolumeSizeInGB": 30},
         "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+    }
+
+
+def processing_request(name: str, bucket: str, key: str, output: str) -> dict[str, Any]:
+    """Return a request for a processing job that runs until it is stopped."""
+    place = "/opt/ml/processing"
+    source = {"S3Uri": f"s3://{bucket}/{key}/", "LocalPath": f"{place}/code", "S3DataType": "S3Prefix"}
+    target = {"S3Uri": output, "LocalPath": f"{place}/out", "S3UploadMode": "EndOfJob"}
+    return {
+        "ProcessingJobName": name,
+        "ProcessingInputs": [{"InputName": "code", "S3Input": source}],
+        "ProcessingOutputConfig": {"Outputs": [{"OutputName": "out", "S3Output": target}]},
+        "AppSpecification": {
+            "ImageUri": "pytorch-training:2",
+            "ContainerEntrypoint": ["python3", f"{place}/code/program.py"],
+        },
+        "RoleArn": ROLE,
+        "ProcessingResources": {
+            "ClusterConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 30}
+        },
     }
 
 
@@ -76,13 +96,15 @@ class Foreign:
         )
         sagemaker.create_endpoint(EndpointName="news-theirs", EndpointConfigName="news-theirs")
         sagemaker.create_training_job(**job_request("news-theirs", BUCKET, "code", f"s3://{BUCKET}/out/"))
+        theirs = processing_request("news-theirs", BUCKET, "code", f"s3://{BUCKET}/out/")
+        sagemaker.create_processing_job(**theirs)
         self.client("cloudwatch").put_metric_alarm(
             AlarmName="news-theirs", Namespace="AWS/SageMaker", MetricName="Invocations", Statistic="Sum",
             Period=60, EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
         )  # fmt: skip
         logs.create_log_group(logGroupName="/aws/sagemaker/Endpoints/news-theirs")
         logs.create_log_group(logGroupName="/aws/sagemaker/Endpoints/news-tgi-of-another-day")
-        while not self._streams():  # its job's own
+        while not (self._streams(JOBS) and self._streams(PROCESSING_JOBS)):  # its jobs' own
             pass
 
     def everything(self) -> dict[str, list[str]]:
@@ -100,13 +122,19 @@ class Foreign:
             for kind, (operation, member) in lists.items()
         }
         versions = sagemaker.list_model_packages(ModelPackageType="Versioned", MaxResults=100)
-        jobs = [
-            one["TrainingJobName"]
-            for status in ("InProgress", "Stopping")
-            for one in sagemaker.list_training_jobs(StatusEquals=status, MaxResults=100)[
-                "TrainingJobSummaries"
+        jobs = {
+            kind: [
+                one[f"{kind}Name"]
+                for status in ("InProgress", "Stopping")
+                for one in getattr(sagemaker, operation)(StatusEquals=status, MaxResults=100)[
+                    f"{kind}Summaries"
+                ]
             ]
-        ]
+            for kind, operation in (
+                ("TrainingJob", "list_training_jobs"),
+                ("ProcessingJob", "list_processing_jobs"),
+            )
+        }
         scaling = self.client("application-autoscaling")
         targets = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
         policies = scaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
@@ -126,21 +154,21 @@ class Foreign:
         return found | {
             "MlflowApp": [one["Name"] for one in sagemaker.list_mlflow_apps()["Summaries"]],
             "ModelPackage": [one["ModelPackageArn"] for one in versions["ModelPackageSummaryList"]],
-            "TrainingJob": jobs,
+            **jobs,
             "ScalableTarget": [one["ResourceId"] for one in targets],
             "ScalingPolicy": [one["PolicyName"] for one in policies],
             "Alarm": [one["AlarmName"] for one in alarms],
             "LogGroup": [one["logGroupName"] for one in groups],
-            "LogStream": self._streams(),
+            "LogStream": self._streams(JOBS) + self._streams(PROCESSING_JOBS),
             "Bucket": buckets,
             "object": objects,
             "upload": uploads,
         }
 
-    def _streams(self) -> list[str]:
+    def _streams(self, group: str) -> list[str]:
         logs = self.client("logs")
         try:
-            streams = logs.describe_log_streams(logGroupName=JOBS)["logStreams"]
+            streams = logs.describe_log_streams(logGroupName=group)["logStreams"]
         except logs.exceptions.ResourceNotFoundException:
             return []
         return [one["logStreamName"] for one in streams]

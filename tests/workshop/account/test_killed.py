@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 from tests.workshop.account.conftest import Machine
-from tests.workshop.account.foreign import BUCKET, IMAGE, OURS, Foreign, endpoint_variant, job_request
+from tests.workshop.account.foreign import (
+    BUCKET,
+    IMAGE,
+    OURS,
+    Foreign,
+    endpoint_variant,
+    job_request,
+    processing_request,
+)
 from tests.workshop.account.killed import run_until_request
 from tests.workshop.components_on_sandbox import (
     COMPUTE,
@@ -52,6 +60,7 @@ sagemaker.create_endpoint_config(
     EndpointConfigName="NAME", ProductionVariants=[{endpoint_variant()!r}], ExecutionRoleArn=aws.role_arn)
 """
 GROUP = "sagemaker.create_model_package_group(ModelPackageGroupName='NAME')\n"
+PROCESSING = processing_request("NAME", BUCKET, "code", f"s3://{OURS}/{PREFIX}/evaluation/")
 JOB = job_request("NAME", BUCKET, "code", f"s3://{OURS}/{PREFIX}/training/")
 LARGE = """
 import pathlib
@@ -64,6 +73,8 @@ s3.upload_file(str(path), aws.bucket, f"{aws.prefix}/base-model/m/model.safetens
 ALONE = {
     "training job": (f"sagemaker.create_training_job(**{JOB!r})",
                      "SageMaker.CreateTrainingJob"),
+    "processing job": (f"sagemaker.create_processing_job(**{PROCESSING!r})",
+                       "SageMaker.CreateProcessingJob"),
     "model": (f"sagemaker.create_model(ModelName='NAME', PrimaryContainer={{'Image': {IMAGE!r}}},"
               " ExecutionRoleArn=aws.role_arn)", "SageMaker.CreateModel"),
     "endpoint configuration": (CONFIG, "SageMaker.CreateEndpointConfig"),

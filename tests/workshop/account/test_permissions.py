@@ -13,7 +13,7 @@ import pytest
 from tests import permissions_record
 from tests.permissions_record import PERSON, actions, policy, without
 from tests.sandbox.conftest import RunningSandbox
-from tests.workshop.account.foreign import IMAGE, endpoint_variant, job_request
+from tests.workshop.account.foreign import IMAGE, endpoint_variant, job_request, processing_request
 from tests.workshop.components_on_sandbox import COMPUTE
 
 from workshop.account import permissions
@@ -77,6 +77,8 @@ def make_everything(aws: Aws) -> None:
     s3.create_multipart_upload(Bucket=aws.bucket, Key=f"{PREFIX}/base-model/large")
     job = job_request(NAME, aws.bucket, f"{PREFIX}/code/{NAME}", aws.uri("training"))
     sagemaker.create_training_job(**{**job, "RoleArn": role})
+    job = processing_request(NAME, aws.bucket, f"{PREFIX}/code/{NAME}", aws.uri("training"))
+    sagemaker.create_processing_job(**{**job, "RoleArn": role})
     group = {"logGroupName": f"/aws/sagemaker/Endpoints/{NAME}"}
     # As SageMaker does on the role's behalf.
     logs = _of_the_role(aws, "logs")
