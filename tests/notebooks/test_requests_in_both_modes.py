@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ from workshop.state import State
 
 REPO = Path(__file__).parents[2]
 TRAINING, SERVING = "01-naver-news-fsdp-QLoRA", "02-naver-news-llama3-inference"
+LLMOPS = "03-llmops"
 FOLDERS = {
     "03-SageMaker-Training": TRAINING,
     "03-1-Option-SageMaker-Training": TRAINING,
@@ -32,6 +34,7 @@ FOLDERS = {
     "02-1-Option-Adapter-AB": SERVING,
     "02-2-Option-Rolling-Update": SERVING,
     "02-3-Option-Scale-to-Zero": SERVING,
+    "02-RAG-Hybrid-Search": LLMOPS,
     "99-Cleanup": "",
 }
 NAMES = tuple(FOLDERS)
@@ -40,6 +43,7 @@ RECORDED = Path(__file__).with_name("recorded_notebook.py")
 SHORT = {
     "WORKSHOP_BASE_MODEL": "src/sample/base/model",  # in place of 16 GB from the hub
     "WORKSHOP_NUM_ENDPOINT_ARTICLES": "2",
+    "WORKSHOP_NUM_CORPUS_ARTICLES": "80",
     "WORKSHOP_POLL_INTERVAL_S": "0.2",
     "WORKSHOP_SANDBOX_CLOCK_SPEED": "600",
 }
@@ -110,6 +114,8 @@ def record_both(folder: Path) -> dict[str, dict[str, Requests]]:
         full = record("full", folder / "full", running.url, **ON_AWS)
     finally:
         running.close()
+    # The same texts have the same vectors: to compute them again would take a quarter of a minute.
+    shutil.copytree(folder / "full" / "full" / "embeddings", folder / "sample" / "sample" / "embeddings")
     # The notebook finds this one where sample mode keeps it, as if an earlier notebook had started it.
     running = RunningSandbox(folder / "sample" / "sample" / "sandbox")
     try:

@@ -54,6 +54,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("03-SageMaker-Training", ["CreateMlflowApp", "CreateTrainingJob"]),
         ("03-1-Option-SageMaker-Training", ["CreateTrainingJob"]),
         ("04-SageMaker-Inference", ["CreateEndpoint", "CreateEndpointConfig", "CreateModel"]),
+        ("02-RAG-Hybrid-Search", ["CreateEndpoint", "CreateEndpointConfig", "CreateModel"]),
     ],
 )
 def test_a_notebook_makes_each_thing_once(home: Path, name: str, operations: list[str]) -> None:
@@ -89,7 +90,7 @@ def test_a_notebook_about_components_makes_one_endpoint(
     }
 
 
-@pytest.mark.parametrize("entry", ["endpoint", "components"])
+@pytest.mark.parametrize("entry", ["endpoint", "components", "embedding"])
 def test_what_was_made_is_deleted_in_the_end(home: Path, entry: str) -> None:
     environ = {"WORKSHOP_MODE": "sample", "WORKSHOP_HOME": str(home), **SHORT}
     assert not State.load(load_settings(environ=environ)).has(entry)

@@ -11,7 +11,12 @@ from workshop.tracking.app import READY, WITHOUT, app_name, find_app
 if TYPE_CHECKING:
     from workshop.aws.session import Aws
 
-LOGGING_NOTEBOOKS = ("03-SageMaker-Training", "03-1-Option-SageMaker-Training", "04-SageMaker-Inference")
+LOGGING_NOTEBOOKS = (
+    "03-SageMaker-Training",
+    "03-1-Option-SageMaker-Training",
+    "04-SageMaker-Inference",
+    "02-RAG-Hybrid-Search",
+)
 """They log what they train or measure, after a preflight."""
 
 ACTIONS = ("sagemaker:CreateMlflowApp", "sagemaker:DescribeMlflowApp", "sagemaker:CallMlflowAppApi")
