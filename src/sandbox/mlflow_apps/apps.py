@@ -11,6 +11,7 @@ answer to whoever sends such an app a request.
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import shutil
 import string
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 KIND = "mlflow-app"
 READY = ("Created", "Updated", "UpdateFailed")
+_ARN = re.compile(rf"arn:aws:sagemaker:(?P<region>[^:]+):{ACCOUNT_ID}:{KIND}/(?P<identity>[^/]+)")
 _ID_CHARACTERS = string.ascii_uppercase + string.digits
 _SUMMARY = ("Arn", "Name", "Status", "CreationTime", "LastModifiedTime", "MlflowVersion")
 _DEFAULT, _NOT_DEFAULT = "ENABLED", "DISABLED"
@@ -144,9 +146,8 @@ def require_app(call: Call) -> dict[str, Any]:
 
 def find(context: Context, arn: str) -> dict[str, Any] | None:
     """Return the record of an app by its ARN, or None."""
-    *_, region, account, resource = ["", "", *arn.split(":", 5)][-6:]
-    kind, _, identity = resource.partition("/")
-    return context.resources.get(KIND, region, identity) if (kind, account) == (KIND, ACCOUNT_ID) else None
+    named = _ARN.fullmatch(arn)
+    return context.resources.get(KIND, named["region"], named["identity"]) if named else None
 
 
 def arn_of(region: str, identity: str) -> str:

@@ -68,7 +68,7 @@ def _of_browser(context: Context, environ: dict[str, Any], start_response: Start
     record = next((each for each in context.resources.all(KIND) if each["_name"] == identity), None)
     if record is None:
         raise _not_there(identity)
-    if not slash or environ["PATH_INFO"].endswith(f"{identity}/auth"):
+    if not slash or rest.partition("?")[0] == "auth":
         # Without a fragment of its own: a browser keeps the one that it came with, as #/experiments/1.
         cookie = sessions.begin(identity, environ) if slash else []
         start_response(
