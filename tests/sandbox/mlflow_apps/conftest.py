@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -57,13 +59,24 @@ def apps(sandbox: Any) -> Apps:
 @pytest.fixture(scope="module")
 def mlflow(sandbox: Any) -> Iterator[Any]:
     """The client as a notebook has it: AWS's plugin, with the address of the sandbox in the environment."""
-    with pytest.MonkeyPatch.context() as patch:
-        set_environment(patch, sandbox)
-        import mlflow
-
-        tracking_uri = mlflow.get_tracking_uri()
+    with pytest.MonkeyPatch.context() as patch, client_of(sandbox, patch) as mlflow:
         yield mlflow
-        mlflow.set_tracking_uri(tracking_uri)
+
+
+@contextmanager
+def client_of(sandbox: Any, patch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Give the module mlflow, and leave nothing of what it was told in this process."""
+    set_environment(patch, sandbox)
+    import mlflow
+
+    try:
+        yield mlflow
+    finally:
+        mlflow.set_tracking_uri(None)
+        mlflow.tracking.fluent._active_experiment_id = None
+        # It sets them for programs that this process starts.
+        for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID"):
+            os.environ.pop(name, None)
 
 
 def set_environment(patch: pytest.MonkeyPatch, sandbox: Any) -> None:

@@ -81,8 +81,7 @@ def test_a_run_its_curve_its_artifact_and_a_prompts_versions_are_seen(
 
     browser = Browser(apps, arn, tmp_path)
     a_run = f"#/experiments/{experiment}/runs/{run.info.run_id}"
-    browser.page(f"#/experiments/{experiment}/runs", "뉴스 요약", "LoRA r=8")
-    browser.page(a_run, "LoRA r=8", "learning_rate", "0.004", "loss", "0.2", "Finished")
+    browser.page(a_run, "뉴스 요약", "LoRA r=8", "learning_rate", "0.004", "loss", "0.2", "Finished")
     curves = browser.page(f"{a_run}/model-metrics", "Model metrics (1)", "LoRA r=8 (loss)", LINE)
     (line,) = set(re.findall(f'{LINE}([^"]*)"', curves))
     heights = [float(point.partition(",")[2]) for point in re.split("[ML]", line)[1:]]

@@ -1,4 +1,4 @@
-"""An MLflow App outlives its server and its sandbox, however they end."""
+"""An MLflow App outlives its sandbox, however that ends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import psutil
 import pytest
 from tests.sandbox.conftest import RunningSandbox
 
-from .conftest import BUCKET, Apps, set_environment
+from .conftest import BUCKET, Apps, client_of, set_environment
 
 
 @pytest.fixture
@@ -25,35 +25,28 @@ def servers(sandbox: RunningSandbox) -> list[psutil.Process]:
     return [each for each in sandbox.processes() if "program.py" in " ".join(each.cmdline())]
 
 
-def test_an_app_keeps_its_data_when_its_server_and_its_sandbox_are_killed(
+def test_an_app_keeps_its_data_and_what_was_begun_goes_on_when_its_sandbox_is_killed(
     sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    set_environment(monkeypatch, sandbox)
-    import mlflow
-
-    apps = Apps(sandbox)
-    sandbox.client("s3").create_bucket(Bucket=BUCKET)
-    arn = apps.create("kept")
-    apps.wait(arn, "Created")
-    monkeypatch.setattr(mlflow.tracking._tracking_service.utils, "_tracking_uri", arn)
-    mlflow.MlflowClient().create_experiment("뉴스")
-    (server,) = servers(sandbox)
-    server.kill()
-    server.wait()
-    assert mlflow.get_experiment_by_name("뉴스").artifact_location == f"s3://{BUCKET}/kept/1"
-    assert len(servers(sandbox)) == 1, "another one, which the request has started"
-
-    apps.client.update_mlflow_app(Arn=arn, Name="renamed", ArtifactStoreUri=f"s3://{BUCKET}/moved")
-    orphans = servers(sandbox)
-    sandbox.restart(kill=True)
-    assert psutil.wait_procs(orphans, timeout=300)[1] == [], "outlived the sandbox"
-    app = apps.wait(arn, "Updated")
-    assert (app["Name"], app["ArtifactStoreUri"]) == ("renamed", f"s3://{BUCKET}/moved")
-    set_environment(monkeypatch, sandbox)
-    assert mlflow.get_experiment_by_name("뉴스").artifact_location == f"s3://{BUCKET}/kept/1"
-    client = mlflow.MlflowClient()
-    moved = client.get_experiment(client.create_experiment("moved"))
-    assert moved.artifact_location == f"s3://{BUCKET}/moved/2"
+    with client_of(sandbox, monkeypatch) as mlflow:
+        apps = Apps(sandbox)
+        sandbox.client("s3").create_bucket(Bucket=BUCKET)
+        arn = apps.create("kept")
+        apps.wait(arn, "Created")
+        mlflow.set_tracking_uri(arn)
+        mlflow.MlflowClient().create_experiment("뉴스")
+        apps.client.update_mlflow_app(Arn=arn, Name="renamed", ArtifactStoreUri=f"s3://{BUCKET}/moved")
+        orphans = servers(sandbox)
+        sandbox.restart(kill=True)
+        assert psutil.wait_procs(orphans, timeout=300)[1] == [], "outlived the sandbox"
+        app = apps.wait(arn, "Updated")
+        assert (app["Name"], app["ArtifactStoreUri"]) == ("renamed", f"s3://{BUCKET}/moved")
+        set_environment(monkeypatch, sandbox)
+        assert mlflow.get_experiment_by_name("뉴스").artifact_location == f"s3://{BUCKET}/kept/1"
+        client = mlflow.MlflowClient()
+        moved = client.get_experiment(client.create_experiment("moved"))
+        assert moved.artifact_location == f"s3://{BUCKET}/moved/2"
+    assert len(servers(sandbox)) == 1
     assert sandbox.stop() == 0
     assert servers(sandbox) == []
     sandbox.start()
