@@ -33,10 +33,21 @@ KINDS = list(dict.fromkeys(case.kind for case in CASES))
 LEVEL = 0.99
 
 
+def variable(name: str) -> str:
+    """Return a variable, or end with what is missing: nothing was judged then."""
+    if not os.environ.get(name):
+        pytest.exit(f"the variable {name} is not set; the head of {Path(__file__).name} says what it is", 4)
+    return os.environ[name]
+
+
 @pytest.fixture(scope="session")
 def baseline() -> dict:
     """What the released prompt was: values by case, number of runs, and how its answers were sampled."""
-    return json.loads(Path(os.environ["GATE_BASELINE"]).read_text(encoding="utf-8"))
+    found = json.loads(Path(variable("GATE_BASELINE")).read_text(encoding="utf-8"))
+    new = [case.id for case in CASES if case.id not in found["values"]]
+    if new:
+        pytest.exit(f"{new[0]} is not in the baseline; write it again with all {len(CASES)} cases", 4)
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -49,14 +60,14 @@ def runs(baseline: dict, tmp_path_factory: pytest.TempPathFactory) -> CaseRuns:
 
     def ask(prompt: str, seed: int) -> str:
         answer = runtime.invoke_endpoint(
-            EndpointName=os.environ["GATE_ENDPOINT"],
-            InferenceComponentName=os.environ["GATE_COMPONENT"],
+            EndpointName=variable("GATE_ENDPOINT"),
+            InferenceComponentName=variable("GATE_COMPONENT"),
             ContentType="application/json",
             Body=dialect.body(prompt, seed=seed, **baseline["sampling"]),
         )
         return dialect.answer(answer["Body"].read()).text
 
-    prompt = Path(os.environ["GATE_PROMPT"]).read_text(encoding="utf-8")
+    prompt = Path(variable("GATE_PROMPT")).read_text(encoding="utf-8")
     kept = KeptAnswers(tmp_path_factory.mktemp("gate"), "gate", baseline["sampling"])
     # Other runs than the baseline's: its own answers again would prove nothing.
     num_runs = baseline["num_runs"]
