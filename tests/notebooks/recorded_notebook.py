@@ -26,6 +26,7 @@ import requests
 
 _BUCKET_HOST = re.compile(r"^(?P<bucket>.+)\.s3[.-](?:[a-z0-9-]+\.)?amazonaws\.com$")
 _CREATE_JOB = ("SageMaker.CreateTrainingJob", b"SageMaker.CreateTrainingJob")
+_OF_CHILDREN = "SANDBOX_URL_OF_PYTEST"
 _JOB = Path(__file__).with_name("two_step_job.py")
 
 
@@ -97,6 +98,11 @@ class Recorder:
             request.headers["Content-Length"] = str(len(request.body))
 
 
+def pytest_configure() -> None:
+    """Do the same in a pytest that a notebook starts, whose requests are not written down."""
+    botocore.register_initializer(Recorder(os.environ[_OF_CHILDREN]).watch)
+
+
 def run(notebook: Path) -> None:
     """Execute the code cells in this process, in the notebook's folder; the first error ends it."""
     from IPython.core.interactiveshell import InteractiveShell
@@ -115,6 +121,8 @@ def main() -> None:
     botocore.register_initializer(recorder.watch)
     recorder.watch_openai()
     recorder.watch_mlflow()
+    here = str(Path(__file__).parent)
+    os.environ |= {"PYTEST_PLUGINS": Path(__file__).stem, "PYTHONPATH": here, _OF_CHILDREN: url}
     for notebook in map(Path, notebooks):
         recorder.requests.clear()
         run(notebook)

@@ -38,6 +38,7 @@ CREATING = {
     "02-1-Option-Adapter-AB": ("CreateInferenceComponent",),
     "02-2-Option-Rolling-Update": ("CreateInferenceComponent",),
     "02-3-Option-Scale-to-Zero": ("CreateInferenceComponent",),
+    "01-Evaluate-From-The-Start": ("CreateInferenceComponent",),
     # Its function is left by kernels after the other requests, too, in tests/workshop/endpoint.
     "02-RAG-Hybrid-Search": ("CreateEndpoint",),
 }

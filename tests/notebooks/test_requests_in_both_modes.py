@@ -34,6 +34,7 @@ FOLDERS = {
     "02-1-Option-Adapter-AB": SERVING,
     "02-2-Option-Rolling-Update": SERVING,
     "02-3-Option-Scale-to-Zero": SERVING,
+    "01-Evaluate-From-The-Start": LLMOPS,
     "02-RAG-Hybrid-Search": LLMOPS,
     "99-Cleanup": "",
 }
@@ -43,6 +44,7 @@ RECORDED = Path(__file__).with_name("recorded_notebook.py")
 SHORT = {
     "WORKSHOP_BASE_MODEL": "src/sample/base/model",  # in place of 16 GB from the hub
     "WORKSHOP_NUM_ENDPOINT_ARTICLES": "2",
+    "WORKSHOP_NUM_PROMPT_RUNS": "1",
     "WORKSHOP_NUM_CORPUS_ARTICLES": "80",
     "WORKSHOP_POLL_INTERVAL_S": "0.2",
     "WORKSHOP_SANDBOX_CLOCK_SPEED": "600",

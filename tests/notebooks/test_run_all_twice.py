@@ -76,6 +76,7 @@ def test_a_notebook_makes_each_thing_once(home: Path, name: str, operations: lis
         # The second time it serves what the first has updated it to: it is deleted, and made again.
         ("02-2-Option-Rolling-Update", "tuned next base broken", {"tuned": 2}),
         ("02-3-Option-Scale-to-Zero", "tuned next base", {"tuned": 1}),
+        ("01-Evaluate-From-The-Start", "tuned next base", {"base": 1}),
     ],
 )
 def test_a_notebook_about_components_makes_one_endpoint(

@@ -15,6 +15,7 @@ LOGGING_NOTEBOOKS = (
     "03-SageMaker-Training",
     "03-1-Option-SageMaker-Training",
     "04-SageMaker-Inference",
+    "01-Evaluate-From-The-Start",
     "02-RAG-Hybrid-Search",
 )
 """They log what they train or measure, after a preflight."""

@@ -87,7 +87,8 @@ def verdict(
     differences = np.asarray(new, np.float64) - np.asarray(old, np.float64)
     if differences.size < 2:
         raise ValueError("found 1 case; expected 2 or more")
-    low, high = (float(bounds[0]) for bounds in _bounds(differences[np.newaxis], level))
+    # Of shares no difference is larger than 1, whatever the formula says of a few cases.
+    low, high = (float(np.clip(bounds[0], -1, 1)) for bounds in _bounds(differences[np.newaxis], level))
     difference = Interval(float(differences.mean()), low, high)
     is_seen = difference.excludes_zero and (differences.size >= FEW_CASES or p_value <= 1 - level)
     word = UNSEEN

@@ -10,16 +10,18 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import boto3
 import numpy as np
 import pytest
 
+from workshop.aws.ledger import Ledger
 from workshop.aws.session import Aws
 from workshop.errors import WorkshopError
 from workshop.evaluation.answers import KeptAnswers
 from workshop.evaluation.cases import CaseRuns, load_cases, run_cases
 from workshop.evaluation.judge import NEW, OLD, TIE, UNREADABLE, Judge, JudgeReport, read_verdict
 from workshop.evaluation.verdict import BETTER, UNSEEN, verdict
-from workshop.settings import find_repo_dir
+from workshop.settings import find_repo_dir, load_settings
 
 CASES = [
     case
@@ -41,7 +43,8 @@ def judging_server(judge: Callable[[str], str], *, status: int = 200) -> Iterato
             content = body["messages"][-1]["content"]
             said = judge(content if isinstance(content, str) else content[0]["text"])
             if self.path.endswith("/converse"):
-                blocks = [{"reasoningContent": {"reasoningText": {"text": "VERDICT: B"}}}, {"text": said}]
+                thoughts = {"reasoningContent": {"reasoningText": {"text": "VERDICT: B"}}}
+                blocks = [thoughts, {"text": said}, thoughts]
                 answer = {
                     "output": {"message": {"role": "assistant", "content": blocks}},
                     "stopReason": "end_turn",
@@ -91,8 +94,18 @@ def runs(tmp_path: Path) -> tuple[CaseRuns, CaseRuns]:
 
 
 @pytest.fixture
-def aws(sample_aws: Aws, tmp_path: Path) -> Aws:
-    return replace(sample_aws, settings=replace(sample_aws.settings, workshop_home=tmp_path / "home"))
+def aws(tmp_path: Path) -> Aws:
+    """A connection to AWS, of which only Bedrock is ever asked."""
+    return Aws(
+        settings=load_settings(environ={"WORKSHOP_HOME": str(tmp_path / "home")}),
+        account_id="000000000000",
+        bucket="",
+        prefix="",
+        tags={},
+        ledger=Ledger(tmp_path / "ledger.jsonl"),
+        boto_session=boto3.Session("a", "b", region_name="us-east-1"),
+        _role_arn="",
+    )
 
 
 def with_judge(aws: Aws, url: str, model: str = "judge-1") -> Judge:
@@ -183,8 +196,10 @@ def test_a_key_is_sent_and_neither_shown_nor_kept(
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/v1", ""])
 def test_a_judge_that_does_not_answer_is_told_in_three_lines(
-    aws: Aws, runs: tuple[CaseRuns, CaseRuns], url: str
+    aws: Aws, runs: tuple[CaseRuns, CaseRuns], url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with pytest.raises(WorkshopError, match="does not judge") as error:
         with_judge(aws, url).compare(*runs)
     assert "judge_model" in error.value.next_step

@@ -32,6 +32,12 @@ def test_a_clear_difference_is_seen_in_its_direction() -> None:
     assert verdict(old, new).word == WORSE
 
 
+def test_no_interval_is_wider_than_shares_can_differ() -> None:
+    one = verdict([1.0] * 39 + [0.5], [0.0] * 40)
+    assert (one.word, one.difference.high) == (BETTER, 1)
+    assert verdict([0.0] * 40, [1.0] * 39 + [0.5]).difference.low == -1
+
+
 def test_without_any_difference_nothing_is_seen_and_no_number_of_cases_is_named() -> None:
     one = verdict([1, 0, 0.5] * 30, [1, 0, 0.5] * 30)
     assert (one.word, one.num_cases_needed, one.p_value) == (UNSEEN, None, 1)
