@@ -37,7 +37,9 @@ def test_the_workshops_image_of_the_embedding_model_is_emulated_in_its_dialect(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv(images.VARIABLE, raising=False)
-    assert images.command_for(embedding_image("ap-northeast-2"))[-2:] == ["--dialect", "tei"]
+    gpu_image = "683313688378.dkr.ecr.us-east-1.amazonaws.com/tei:2.0.1-tei1.8.2-gpu-py310-cu122-ubuntu22.04"
+    for image in (embedding_image("ap-northeast-2"), gpu_image):
+        assert images.command_for(image)[-2:] == ["--dialect", "tei"]
 
 
 def test_the_workshop_knows_every_dialect_that_generates_text() -> None:

@@ -67,6 +67,11 @@ def test_the_machine_of_an_endpoint_is_the_one_that_it_was_made_with(debug: Sett
     )
     state.save()
     assert texts(debug) == ["Endpoint news for 0 min: price not known here"]
+    create(debug, "Endpoint", "vectors", minutes_ago=60)
+    state.embedding = replace(state.endpoint, endpoint_name="vectors", instance_type="ml.c6i.2xlarge")
+    state.save()
+    told = "Endpoint vectors for 60 min: about 0.41 USD, 0.41 USD an hour (ml.c6i.2xlarge)"
+    assert told in texts(debug)
 
 
 def test_a_job_counts_until_its_end_was_seen_or_it_can_run_no_longer(debug: Settings) -> None:
