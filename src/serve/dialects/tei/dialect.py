@@ -64,7 +64,7 @@ def prepare(settings: ServeSettings) -> Callable[[], ServerApplication]:
     def application() -> ServerApplication:
         from serve.dialects.tei.metrics import TeiMetrics
         from serve.dialects.tei.routes import TeiRoutes
-        from serve.embedding import EmbeddingApplication, EmbeddingService
+        from serve.embedding_service import EmbeddingApplication, EmbeddingService
 
         metrics = TeiMetrics()
         service = EmbeddingService(

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from serve.metrics import Counter, Gauge, Histogram, write
 
 if TYPE_CHECKING:
-    from serve.embedding import Embedded, EmbeddingService
+    from serve.embedding import Embedded
+    from serve.embedding_service import EmbeddingService
 
 SINGLE, BATCH = "single", "batch"
 FAILURES = ("validation", "batch_size", "tokenization", "overloaded", "inference", "dropped")

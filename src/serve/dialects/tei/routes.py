@@ -23,7 +23,7 @@ from serve.dialects.tei.answers import (
 )
 from serve.dialects.tei.metrics import TeiMetrics
 from serve.dialects.tei.requests import EMBED, OPENAI, TOKENIZE, is_base64, parse, wanted_of
-from serve.embedding import EmbeddingService
+from serve.embedding_service import EmbeddingService
 from serve.errors import RequestError
 from serve.metrics import CONTENT_TYPE
 
