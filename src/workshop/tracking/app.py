@@ -137,5 +137,5 @@ def _failure(app: dict[str, Any]) -> WorkshopError | None:
     return WorkshopError(
         found=f"the MLflow App {app['Name']} is {status}{reason}",
         expected="Created; what was trained and scored is there all the same",
-        next_step=f'delete it (make cleanup CONFIRM="runs") and run the cell again, or {WITHOUT}',
+        next_step=f'delete it (make cleanup CONFIRM="runs") and run the notebook again, or {WITHOUT}',
     )

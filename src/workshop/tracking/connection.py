@@ -55,10 +55,7 @@ class Tracking:
         self._arn = find_or_create_app(aws)
         self._module: ModuleType | None = None
         self._error: Exception | None = None
-        # The import takes 2 to 3 s, the App seconds to minutes: a notebook waits for a training or an
-        # endpoint meanwhile.
-        self._preparing = threading.Thread(target=self._prepare, name="prepare mlflow", daemon=True)
-        self._preparing.start()
+        self._begin()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # what Jupyter asks every object for: no reason to wait
@@ -68,12 +65,20 @@ class Tracking:
     def __repr__(self) -> str:
         return f"mlflow on {self._arn}"
 
+    def _begin(self) -> None:
+        # The import takes 2 to 3 s, the App seconds to minutes: a notebook waits for a training or an
+        # endpoint meanwhile.
+        self._preparing = threading.Thread(target=self._prepare, name="prepare mlflow", daemon=True)
+        self._preparing.start()
+
     def _prepare(self) -> None:
         try:
             import mlflow
+            from sagemaker_mlflow.session import use_session
 
             wait_quietly(self._aws, self._arn)
-            _point(mlflow, self._arn, self._experiment)
+            with use_session(self._aws.boto_session):
+                _point(mlflow, self._arn, self._experiment)
             self._module = mlflow
         except Exception as error:  # raised where a cell first needs it
             self._error = error
@@ -82,15 +87,16 @@ class Tracking:
         if self._preparing.is_alive():
             wait_until_ready(self._aws, self._arn)
             self._preparing.join()
-        if self._module is not None:
-            return self._module
-        if isinstance(self._error, ImportError):
-            raise WorkshopError(
-                found=f"mlflow cannot be imported: {self._error}",
-                expected="the packages of requirements.txt",
-                next_step=f"run `make sample` once, or {WITHOUT}",
-            )
-        raise self._error
+        if self._module is None:
+            error = self._error
+            self._begin()  # so that the cell can be run again
+            raise _explained(error)
+        # Each time: the plugin keeps it for the context, and Jupyter gives each cell one of its own. Without
+        # it every request would look for credentials anew.
+        from sagemaker_mlflow.session import set_session
+
+        set_session(self._aws.boto_session)
+        return self._module
 
 
 def connect_tracking(where: Aws | Settings, experiment: str = "") -> Any:
@@ -109,8 +115,11 @@ def connect_tracking(where: Aws | Settings, experiment: str = "") -> Any:
     if not settings.use_mlflow:
         return Off()
     _set_variables(os.environ)
-    aws = where if where is not settings else _connected(settings)
-    return Tracking(aws, experiment or aws.prefix)
+    try:
+        aws = where if where is not settings else _connected(settings)
+        return Tracking(aws, experiment or aws.prefix)
+    except WorkshopError as error:
+        raise _explained(error) from None
 
 
 def link_text(mlflow: Any, run: Any = None) -> str:
@@ -132,12 +141,21 @@ def link_text(mlflow: Any, run: Any = None) -> str:
 def _connected(settings: Settings) -> Aws:
     from workshop.aws.session import connect
 
-    try:
-        return connect(settings)
-    except WorkshopError as error:
-        raise WorkshopError(
-            found=error.found, expected=error.expected, next_step=f"{error.next_step}; or {WITHOUT}"
-        ) from None
+    return connect(settings)
+
+
+def _explained(error: Exception) -> Exception:
+    """Return an error that names the setting that does without."""
+    if isinstance(error, ImportError):
+        return WorkshopError(
+            found=f"mlflow cannot be imported: {error}",
+            expected="the packages of requirements.txt",
+            next_step=f"run `make sample` once, or {WITHOUT}",
+        )
+    if not isinstance(error, WorkshopError) or WITHOUT in error.next_step:
+        return error
+    next_step = f"{error.next_step}; or {WITHOUT}"
+    return WorkshopError(found=error.found, expected=error.expected, next_step=next_step)
 
 
 def _set_variables(environ: MutableMapping[str, str]) -> None:

@@ -19,7 +19,7 @@ from tests.notebooks.marked_secrets import MarkedSecrets
 from workshop.aws.session import PREFIX, Aws
 from workshop.entries import DatasetState, ModelState, TrainingJobState
 from workshop.errors import WorkshopError
-from workshop.settings import load_settings
+from workshop.settings import Settings, load_settings
 from workshop.tracking import connect_tracking, link_text
 from workshop.tracking.app import app_name, find_app
 from workshop.tracking.off import Off
@@ -167,11 +167,33 @@ def test_an_error_of_mlflow_is_three_lines_that_name_the_setting(sample_aws: Aws
     assert "use_mlflow: false" in lines[2]
 
 
+def test_requests_are_signed_with_the_connections_credentials(sample_aws: Aws) -> None:
+    """Not looked for anew at each: a profile that asks for a code would ask each time."""
+    mlflow = connect_tracking(sample_aws)
+    mlflow.get_tracking_uri()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        del os.environ[name]
+    assert mlflow.get_experiment_by_name(PREFIX)
+
+
+def test_after_a_refusal_the_cell_can_be_run_again(sample_aws: Aws) -> None:
+    fault = json.dumps({"operation": "DescribeMlflowApp", "fault": "AccessDenied"}).encode()
+    url = f"{sample_aws.client('sagemaker').meta.endpoint_url}/_sandbox/faults"
+    browser = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    browser.open(urllib.request.Request(url, fault, method="PUT")).close()
+    mlflow = connect_tracking(sample_aws)
+    mlflow._preparing.join()  # it is what is refused
+    with pytest.raises(WorkshopError, match="sagemaker:DescribeMlflowApp") as caught:
+        mlflow.get_tracking_uri()
+    assert "use_mlflow: false" in caught.value.next_step
+    assert mlflow.get_tracking_uri() == find_app(sample_aws)["Arn"]
+
+
 def test_switched_off_nothing_is_imported_made_or_asked(tmp_path: Path) -> None:
     """With settings alone: no connection either, so that nobody needs an account for it."""
     program = """
 import sys
-from workshop.settings import load_settings
+from workshop.settings import Settings, load_settings
 from workshop.tracking import connect_tracking, link_text
 from workshop.tracking.trainings import run_of
 settings = load_settings()
@@ -199,10 +221,18 @@ def test_a_mode_on_aws_without_credentials_is_told_of_the_setting(tmp_path: Path
     assert "use_mlflow: false" in caught.value.next_step
 
 
+def test_a_mode_on_aws_without_a_role_is_told_of_the_setting(account: Settings) -> None:
+    """Of the account that has no MLflow Apps, either: what a region without them answers."""
+    with pytest.raises(WorkshopError) as caught:
+        connect_tracking(account)
+    assert "use_mlflow: false" in caught.value.next_step
+
+
 def test_what_jupyter_asks_of_every_object_waits_for_nothing(sample_aws: Aws) -> None:
     for mlflow in (connect_tracking(sample_aws), Off()):
         with pytest.raises(AttributeError):
             mlflow._repr_html_  # noqa: B018
+        mlflow.get_tracking_uri()  # what goes on in the background ends with this test's variables
 
 
 def test_the_name_of_a_local_training_stays_when_its_entry_is_written_again(tmp_path: Path) -> None:
