@@ -90,7 +90,7 @@ def test_sample_mode_is_good_and_its_aws_ends_with_the_doctor(tmp_path: Path) ->
     subjects = list(dict.fromkeys(line.split()[1] for line in lines[1:-1]))
     assert subjects == [
         *("python", "packages", "processor", "memory", "disk", "gpu"),
-        *("identity", "base", "region", "role", "bucket", "quota", "image"),
+        *("identity", "base", "region", "role", "bucket", "runs", "quota", "image"),
     ]
     assert "account ********0000, role workshop-sample" in done.stdout
     assert ACCOUNT not in done.stdout
@@ -600,7 +600,7 @@ def test_one_endpoint_of_three_engines_has_images_of_one_cuda(debug: Settings) -
 
 def test_the_person_is_found_whatever_path_the_role_has(machine: Machine, debug: Settings) -> None:
     aws: Aws = machine(base_model=MODEL, role_arn=debug.role_arn)
-    assert access._principal(aws, aws.client("iam")) == f"arn:aws:iam::{ACCOUNT}:role/workshop-sample"
+    assert access.principal_of(aws, aws.client("iam")) == f"arn:aws:iam::{ACCOUNT}:role/workshop-sample"
 
 
 # runs
