@@ -34,14 +34,20 @@ def test_false_alarms_and_power() -> None:
             f"\n{name}, {NUM_COMPARISONS:,} comparisons each, better by 5 points, by eye 2 points "
             f"({time.perf_counter() - started_s:.1f} s)\n{calibration_table(table).to_string()}"
         )
-        print(f"by the bootstrap, 80 cases, 3 runs: {_bootstrap_alarms(np.array(shares)):.1%} false alarms")
+        for num_cases in (40, 80):
+            bold = _bootstrap_alarms(np.array(shares), num_cases)
+            one = calibrate(is_right, num_cases=num_cases, num_runs=3)
+            print(
+                f"false alarms with {num_cases} cases, 3 runs: "
+                f"bootstrap {bold:.1%}, verdict {one.false_alarms:.1%}"
+            )
 
 
-def _bootstrap_alarms(shares: np.ndarray) -> float:
+def _bootstrap_alarms(shares: np.ndarray, num_cases: int) -> float:
     generator = np.random.default_rng(0)
     alarms = 0
     for _ in range(NUM_OF_BOOTSTRAP):
-        drawn = shares[generator.integers(80, size=80)]
+        drawn = shares[generator.integers(shares.size, size=num_cases)]
         one, other = generator.binomial(3, drawn) / 3, generator.binomial(3, drawn) / 3
         seed = int(generator.integers(2**31))
         alarms += difference_interval(one, other, seed=seed, num_resamples=NUM_RESAMPLES).excludes_zero

@@ -67,9 +67,9 @@ def verdict(
 ) -> Verdict:
     """Compare two systems by their values on the same cases: a paired t interval over the cases.
 
-    The bootstrap of `difference_interval` is as good from some hundred cases on. On 40 and 80 cases of which
-    most are always right or always wrong it called up to 8.4 % of null comparisons different, this interval
-    3.1 to 5.9 %; where hardly any case varies both see less (tests/benchmarks/bench_verdict.py).
+    The bootstrap of `difference_interval` is as good from some hundred cases on. Of null comparisons with 40
+    and 80 cases, a quarter or more of which vary, it called 5.4 to 6.5 % different, this interval 4.1 to
+    5.2 %; where hardly any case varies both see less (tests/benchmarks/bench_verdict.py).
 
     Args:
         new: One value for each case, between 0 and 1: the share of its runs that were right, or a score.
