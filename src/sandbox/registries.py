@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ _MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 # Jobs run their own script whatever their image is.
 _TRAINING = "-training"
 _TOKEN_LIFETIME = timedelta(hours=12)
+_NO_BLOBS: Mapping[str, bytes] = {}
 _mirror: EcrMirror
 
 
@@ -130,9 +132,7 @@ class Ecr(ECRResponse):
             )
         if digest in repository.layers:
             raise LayerAlreadyExistsError("The image layer already exists in the associated repository.")
-        if upload:
-            _mirror.add_blob(digest, content)
-        return self._kept(super().complete_layer_upload())
+        return self._kept(super().complete_layer_upload(), {digest: content})
 
     def put_image(self) -> ActionResult:
         """Take an image in, if all of its layers are there; its digest is that of its manifest."""
@@ -172,7 +172,7 @@ class Ecr(ECRResponse):
             raise RepositoryNotFoundException(name, registry)
         return ActionResult({"images": [_emulated(registry, name, tag) for tag in tags], "failures": []})
 
-    def _kept(self, result: ActionResult) -> ActionResult:
+    def _kept(self, result: ActionResult, blobs: Mapping[str, bytes] = _NO_BLOBS) -> ActionResult:
         """Write the repository that a request changed, and return its answer."""
         name = self._get_param("repositoryName") or self._get_param("resourceArn").partition("/")[2]
         repository = self.ecr_backend.repositories[name]
@@ -195,6 +195,7 @@ class Ecr(ECRResponse):
                     for image in repository.images
                 ],
             },
+            blobs,
         )
         return result
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -37,15 +37,21 @@ class EcrMirror:
             except (ValueError, LookupError, TypeError, AttributeError) as problem:
                 quarantine(path, problem)
 
-    def keep(self, region: str, repository: dict[str, Any]) -> None:
-        """Write a repository.
+    def keep(self, region: str, repository: dict[str, Any], blobs: Mapping[str, bytes]) -> None:
+        """Write a repository, and what its newest layers hold.
+
+        Args:
+            blobs: Bytes by digest; no other thread can take them for layers that nobody has.
 
         Raises:
             OSError: It cannot be written.
         """
         path = self._path(region, repository["name"])
-        path.parent.mkdir(parents=True, exist_ok=True)
         with self._lock:
+            for digest, content in blobs.items():
+                self._blob(digest).parent.mkdir(parents=True, exist_ok=True)
+                atomic_write(self._blob(digest), content)
+            path.parent.mkdir(parents=True, exist_ok=True)
             atomic_write(path, json.dumps(repository, ensure_ascii=False, indent=1))
 
     def remove(self, region: str, name: str) -> None:
@@ -57,16 +63,6 @@ class EcrMirror:
             for path in self._folder.glob("blobs/*"):
                 if path.name not in used:
                     path.unlink(missing_ok=True)
-
-    def add_blob(self, digest: str, content: bytes) -> None:
-        """Keep the bytes of a layer.
-
-        Raises:
-            OSError: They cannot be written.
-        """
-        path = self._blob(digest)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, content)
 
     def blob(self, digest: str) -> bytes | None:
         """Return the bytes of a layer, None when there is none of this digest."""

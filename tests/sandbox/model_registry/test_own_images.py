@@ -63,21 +63,30 @@ def manifest_of(config: bytes, layer: bytes, **members: Any) -> str:
     )
 
 
-def push(ecr: Any, repository: str, tag: str, *, env: list[str] | None = None, **labels: str) -> str:
-    """Push an image and return its digest."""
+def push(
+    ecr: Any,
+    repository: str,
+    tag: str,
+    *,
+    env: list[str] | None = None,
+    is_annotated: bool = False,
+    **labels: str,
+) -> str:
+    """Push an image, its labels in its configuration or as annotations of its manifest; return its digest."""
     config = json.dumps(
         {
             "architecture": "amd64",
             "os": "linux",
-            "config": {"Env": [f"TAG={tag}", *(env or [])], "Labels": labels or None},
+            "config": {"Env": [f"TAG={tag}", *(env or [])], "Labels": None if is_annotated else labels},
             "rootfs": {"type": "layers", "diff_ids": []},
         }
     ).encode()
     layer = f"a layer of {tag}".encode()
     for content in (config, layer):
         push_layer(ecr, repository, content)
+    more = {"annotations": labels} if is_annotated else {}
     answer = ecr.put_image(
-        repositoryName=repository, imageManifest=manifest_of(config, layer), imageTag=tag,
+        repositoryName=repository, imageManifest=manifest_of(config, layer, **more), imageTag=tag,
         imageManifestMediaType=MANIFEST_TYPE,
     )  # fmt: skip
     return answer["image"]["imageId"]["imageDigest"]
@@ -171,7 +180,7 @@ def test_a_pushed_image_serves_as_its_base_by_tag_and_by_digest(hosting: Hosting
     assert (environ["TAG"], environ["A"], environ["B"]) == ("latest", "model", "image")
     assert environ["PATH"] != "/opt/bin"
     # Another image takes the tag: the endpoint stays what it was, and the first one is found by its digest.
-    push(ecr, repository, "other", env=["B=second"], **{BASE_NAME: IMAGE})
+    push(ecr, repository, "other", env=["B=second"], is_annotated=True, **{BASE_NAME: IMAGE})
     (image,) = ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": "other"}])["images"]
     ecr.put_image(repositoryName=repository, imageManifest=image["imageManifest"], imageTag="latest")
     weights = [{"VariantName": "AllTraffic", "DesiredInstanceCount": 2}]

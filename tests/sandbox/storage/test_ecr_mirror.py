@@ -11,8 +11,8 @@ from sandbox.storage.ecr_mirror import EcrMirror
 def test_what_was_kept_is_given_back_and_a_damaged_file_is_put_aside(tmp_path: Path) -> None:
     mirror = EcrMirror(tmp_path / "ecr")
     for name in ("news/serving", "b"):
-        mirror.keep("us-east-1", {"name": name, "layers": {}})
-    mirror.keep("ap-northeast-2", {"name": "gone", "layers": {}})
+        mirror.keep("us-east-1", {"name": name, "layers": {}}, {})
+    mirror.keep("ap-northeast-2", {"name": "gone", "layers": {}}, {})
     mirror.remove("ap-northeast-2", "gone")
     (tmp_path / "ecr" / "us-east-1" / "cut.json").write_text('{"name": ')
     found: list[tuple[str, str]] = []
@@ -31,9 +31,8 @@ def test_what_was_kept_is_given_back_and_a_damaged_file_is_put_aside(tmp_path: P
 def test_a_layer_goes_with_the_last_repository_that_has_it(tmp_path: Path) -> None:
     mirror = EcrMirror(tmp_path / "ecr")
     assert mirror.blob("sha256:ab") is None
-    mirror.add_blob("sha256:ab", b"\0layer")
     for name in ("a", "b"):
-        mirror.keep("us-east-1", {"name": name, "layers": {"sha256:ab": 6}})
+        mirror.keep("us-east-1", {"name": name, "layers": {"sha256:ab": 6}}, {"sha256:ab": b"\0layer"})
     mirror.remove("us-east-1", "a")
     assert EcrMirror(tmp_path / "ecr").blob("sha256:ab") == b"\0layer"
     mirror.remove("us-east-1", "b")
