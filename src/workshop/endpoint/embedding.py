@@ -23,6 +23,7 @@ from workshop.cost import estimate
 from workshop.endpoint.deletion import delete_endpoint
 from workshop.endpoint.deployed import NOT_SET, differences, made_of_something_else, model_differences
 from workshop.endpoint.endpoints import wait_until_in_service
+from workshop.endpoint.plan import startup_limits
 from workshop.endpoint.reuse import endpoint_is_missing
 from workshop.entries import EndpointState, now_utc
 from workshop.prices import ENDPOINT
@@ -30,6 +31,7 @@ from workshop.serving.embeddings import embedding_environment, embedding_image
 from workshop.state import State
 
 VARIANT = "AllTraffic"
+_STARTUP = "ContainerStartupHealthCheckTimeoutInSeconds"
 _UNDER = "Delete, or keep (with keep=False)"
 
 
@@ -41,11 +43,13 @@ class EmbeddingPlan:
         names: Of model, configuration and endpoint, as state.json has them.
         image: Of TEI for CPUs.
         environment: Of its container.
+        startup_timeout_s: Until when it has to answer /ping; on AWS it fetches the model before that.
     """
 
     names: EndpointState
     image: str
     environment: Mapping[str, str]
+    startup_timeout_s: int
 
     @property
     def endpoint_name(self) -> str:
@@ -64,6 +68,7 @@ class EmbeddingPlan:
             "ModelName": self.names.model_name,
             "InstanceType": self.names.instance_type,
             "InitialInstanceCount": 1,
+            _STARTUP: self.startup_timeout_s,
         }
 
 
@@ -89,6 +94,7 @@ def embedding_plan(aws: Aws, *, notebook: str) -> EmbeddingPlan:
         names=replace(recorded, model_uri=wanted.model_uri, instance_type=wanted.instance_type),
         image=embedding_image(aws.region),
         environment=embedding_environment(settings.embedding_model),
+        startup_timeout_s=startup_limits(settings)[_STARTUP],
     )
     _refuse_something_else(aws, plan)
     if plan.names != recorded:

@@ -45,6 +45,10 @@ def test_kernels_that_die_after_each_request_make_and_delete_everything_once(
     assert total + later.created == dict.fromkeys(CREATIONS, 1)
     name, aws = plan.endpoint_name, later.aws
     assert f"found   endpoint {name}" in capsys.readouterr().out
+    config = aws.client("sagemaker").describe_endpoint_config(EndpointConfigName=plan.names.config_name)
+    (variant,) = config["ProductionVariants"]
+    # AWS gives up on a container no later than the cell that waits for it.
+    assert variant["ContainerStartupHealthCheckTimeoutInSeconds"] <= aws.settings.endpoint_timeout_s
     (mine,) = [one for one in find(aws).found if (one.kind, one.name) == ("Endpoint", name)]
     assert {"ledger", "tag", "state"} <= set(mine.sources)
     assert mine.usd_per_hour == pytest.approx(0.41)
