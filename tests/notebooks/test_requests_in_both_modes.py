@@ -36,6 +36,7 @@ FOLDERS = {
     "02-3-Option-Scale-to-Zero": SERVING,
     "01-Evaluate-From-The-Start": LLMOPS,
     "02-RAG-Hybrid-Search": LLMOPS,
+    "03-Prompt-RAG-FineTune": LLMOPS,
     "99-Cleanup": "",
 }
 NAMES = tuple(FOLDERS)

@@ -17,6 +17,7 @@ LOGGING_NOTEBOOKS = (
     "04-SageMaker-Inference",
     "01-Evaluate-From-The-Start",
     "02-RAG-Hybrid-Search",
+    "03-Prompt-RAG-FineTune",
 )
 """They log what they train or measure, after a preflight."""
 
