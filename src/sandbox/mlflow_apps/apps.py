@@ -191,7 +191,7 @@ def _bring_up(context: Context, region: str, identity: str, good: str, bad: str,
             app.stopped.wait(fault.delay_s)
         elif fault:
             raise AppFailedError(f"{fault.fault}, as it was asked for")
-        app.restart(record["ArtifactStoreUri"])
+        app.connections(record["ArtifactStoreUri"])
     except AppStoppedError:  # deleted, or the sandbox ends: the next one goes on
         return
     except AppFailedError as problem:

@@ -50,10 +50,11 @@ class RunningApp:
         self._lock = threading.Lock()
         self._server: ServerProcess | None = None
         self._connections: Connections | None = None
+        self._artifact_root = ""
         self._last_lines: deque[str] = deque(maxlen=_NUM_REASON_LINES)
 
     def connections(self, artifact_root: str) -> Connections:
-        """Return the connections to its server, started now when there is none.
+        """Return the connections to its server, started now when there is none with that artifact root.
 
         Args:
             artifact_root: Where in S3 new experiments keep their artifacts.
@@ -63,7 +64,8 @@ class RunningApp:
             AppStoppedError: It is not wanted any more.
         """
         with self._lock:
-            if self._connections is None or self._server.ended.is_set():
+            is_there = self._connections is not None and not self._server.ended.is_set()
+            if not is_there or self._artifact_root != artifact_root:
                 self._start(artifact_root)
             return self._connections
 
@@ -72,12 +74,6 @@ class RunningApp:
         self.stopped.set()
         with self._lock:
             self._end()
-
-    def restart(self, artifact_root: str) -> None:
-        """End its server and start one with another artifact root."""
-        with self._lock:
-            self._end()
-            self._start(artifact_root)
 
     def _start(self, artifact_root: str) -> None:
         self._end()
@@ -96,7 +92,7 @@ class RunningApp:
         except OSError as problem:
             raise AppFailedError(f"{command[0]} cannot be started: {problem.strerror}") from None
         if self._server.wait_healthy(START_TIMEOUT_S, self.stopped):
-            self._connections = Connections(port)
+            self._connections, self._artifact_root = Connections(port), artifact_root
             return
         status = self._server.exit_status
         self._end()

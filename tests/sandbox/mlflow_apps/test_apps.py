@@ -133,6 +133,19 @@ def test_why_a_server_does_not_start_is_said_to_who_asks_for_it(
     assert mlflow.get_experiment_by_name("of the other").name == "of the other"
 
 
+def test_another_name_leaves_the_server_as_it_is(apps: Apps, arns: dict[str, str]) -> None:
+    def pids() -> list[int]:
+        return [each.pid for each in apps.sandbox.processes() if "program.py" in " ".join(each.cmdline())]
+
+    before = pids()
+    apps.client.update_mlflow_app(Arn=arns["news"], Name="renamed")
+    app = apps.wait(arns["news"], "Updated")
+    assert (app["Name"], app["ArtifactStoreUri"]) == ("renamed", f"s3://{BUCKET}/news")
+    assert pids() == before
+    apps.client.update_mlflow_app(Arn=arns["news"], Name="news")
+    apps.wait(arns["news"], "Updated")
+
+
 def test_a_second_app_of_a_name_is_refused(apps: Apps, arns: dict[str, str]) -> None:
     with pytest.raises(ClientError, match="already exists: arn:aws:sagemaker"):
         apps.create("news")
