@@ -35,7 +35,11 @@ def judge_model(aws: Aws) -> tuple[str, AskJudge]:
 
 
 def openai_judge(url: str, model: str) -> AskJudge:
-    """Return a judge behind any server with /chat/completions below an address that mostly ends in /v1."""
+    """Return a judge behind any server with /chat/completions below an address that mostly ends in /v1.
+
+    Models of OpenAI's that think first refuse max_tokens and temperature (UKGovernmentBEIS/inspect_ai, pull
+    request 3259), and servers of one's own do not know max_completion_tokens: after a 400 it is asked bare.
+    """
     from functools import cache
 
     @cache
@@ -45,13 +49,17 @@ def openai_judge(url: str, model: str) -> AskJudge:
         return OpenAI(base_url=url, api_key=os.environ.get(KEY_VARIABLE) or "none", timeout=TIMEOUT_S)
 
     def ask(instructions: str, question: str) -> str:
-        from openai import OpenAIError
+        from openai import BadRequestError, OpenAIError
 
         messages = [{"role": "system", "content": instructions}, {"role": "user", "content": question}]
+        asked = {"model": model, "messages": messages}
         try:
-            answer = client().chat.completions.create(
-                model=model, messages=messages, temperature=0, max_tokens=MAX_ANSWER_TOKENS
-            )
+            try:
+                answer = client().chat.completions.create(
+                    **asked, temperature=0, max_tokens=MAX_ANSWER_TOKENS
+                )
+            except BadRequestError:
+                answer = client().chat.completions.create(**asked)
         except OpenAIError as problem:
             cause = f" ({problem.__cause__})" if problem.__cause__ else ""
             raise _error(
@@ -73,12 +81,11 @@ def _bedrock_judge(aws: Aws, model: str) -> AskJudge:
     def ask(instructions: str, question: str) -> str:
         from botocore.exceptions import BotoCoreError, ClientError
 
+        asked = {"modelId": model, "system": [{"text": instructions}]}
+        asked["messages"] = [{"role": "user", "content": [{"text": question}]}]
         try:
             answer = aws.client("bedrock-runtime").converse(
-                modelId=model,
-                system=[{"text": instructions}],
-                messages=[{"role": "user", "content": [{"text": question}]}],
-                inferenceConfig={"maxTokens": MAX_ANSWER_TOKENS, "temperature": 0.0},
+                **asked, inferenceConfig={"maxTokens": MAX_ANSWER_TOKENS, "temperature": 0.0}
             )
         except (BotoCoreError, ClientError) as problem:
             raise _error(

@@ -32,7 +32,9 @@ KEY = "sk-marked-key-of-a-person"
 
 
 @contextmanager
-def judging_server(judge: Callable[[str], str], *, status: int = 200) -> Iterator[tuple[str, list[dict]]]:
+def judging_server(
+    judge: Callable[[str], str], *, status: int = 200, refuses: str = ""
+) -> Iterator[tuple[str, list[dict]]]:
     """A real server that speaks OpenAI's chat and Bedrock's Converse: its address, and what it was asked."""
     asked: list[dict] = []
 
@@ -57,8 +59,9 @@ def judging_server(judge: Callable[[str], str], *, status: int = 200) -> Iterato
                     "id": "1", "object": "chat.completion", "created": 1, "model": body["model"],
                     "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
                 }  # fmt: skip
-            sent = json.dumps(answer if status == 200 else {"error": {"message": said}}).encode()
-            self.send_response(status)
+            code = 400 if refuses in body else status
+            sent = json.dumps(answer if code == 200 else {"error": {"message": said}}).encode()
+            self.send_response(code)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(sent)))
             self.end_headers()
@@ -153,6 +156,13 @@ def test_a_judge_that_reads_the_article_agrees_with_itself_and_with_the_checks(
     assert verdict(report.new_values, report.old_values).word == BETTER
     assert {request["path"] for request in asked} == {"/v1/chat/completions"}
     assert {(request["temperature"], request["model"]) for request in asked} == {(0, "judge-1")}
+
+
+def test_a_model_that_refuses_max_tokens_is_asked_without(aws: Aws, runs: tuple[CaseRuns, CaseRuns]) -> None:
+    with judging_server(by_the_article, refuses="max_tokens") as (url, asked):
+        report = with_judge(aws, url).compare(*runs)
+    assert report.agreement == 1
+    assert sum("max_tokens" in request for request in asked) == len(asked) / 2 == 2 * len(CASES)
 
 
 def test_answers_that_are_the_same_are_not_judged(aws: Aws, runs: tuple[CaseRuns, CaseRuns]) -> None:
