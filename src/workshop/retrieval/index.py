@@ -4,7 +4,6 @@ LanceDB's full text knows no Korean, so it gets text that is cut already (tokens
 alone. Only this module and the notebook know LanceDB (0.40, Apache-2.0); nothing of it leaves the machine.
 """
 
-import os
 import shutil
 from collections.abc import Sequence
 from datetime import date
@@ -175,6 +174,7 @@ def open_index(home: Path, articles: Sequence[Article], vectors: NDArray) -> New
         return NewsIndex(database.open_table(name))
     from lancedb.index import FTS
 
+    # Not mode="overwrite": of a table that is new LanceDB then warns by its full path.
     table = database.create_table(name, index_rows(articles, vectors))
     for cut in CUTS:
         table.create_index(cut, config=FTS(**FULL_TEXT))
@@ -182,9 +182,7 @@ def open_index(home: Path, articles: Sequence[Article], vectors: NDArray) -> New
 
 
 def open_database(home: Path) -> "DBConnection":
-    """Return LanceDB's folder below a mode's home; from the second process on it is opened as it is."""
-    # It warns of every new table by the table's full path.
-    os.environ.setdefault("LANCEDB_LOG", "error")
+    """Return LanceDB's folder below a mode's home, empty the first time."""
     import lancedb
 
     return lancedb.connect(home / "lancedb")
