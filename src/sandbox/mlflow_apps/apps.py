@@ -194,7 +194,7 @@ def _bring_up(context: Context, region: str, identity: str, good: str, bad: str,
         app.connections(record["ArtifactStoreUri"])
     except AppStoppedError:  # deleted, or the sandbox ends: the next one goes on
         return
-    except AppFailedError as problem:
+    except (AppFailedError, OSError) as problem:  # the latter of a disk: its folder cannot be made
         status = bad
         logger.warning("MLflow App %s: %s", identity, problem)
     with suppress(KeyError), context.resources.change(KIND, region, identity) as record:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,7 +116,8 @@ class RunningApp:
 
     def _write(self, line: str) -> None:
         self._last_lines.append(line)
-        with self._log_path.open("a", encoding="utf-8") as log:
+        # On a full disk it goes on without a log: one whose output nobody reads would stop.
+        with suppress(OSError), self._log_path.open("a", encoding="utf-8") as log:
             log.write(f"{line}\n")
 
     def _environment(self) -> dict[str, str]:

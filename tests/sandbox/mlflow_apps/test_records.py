@@ -71,6 +71,17 @@ def test_an_app_that_could_not_be_created_says_why_in_the_log(apps: Apps, failed
         apps.client.update_mlflow_app(Arn=failed["a-news"], Name="d-news")
 
 
+def test_an_app_whose_folder_cannot_be_made_is_not_created(apps: Apps) -> None:
+    in_the_way = apps.sandbox.home / "mlflow"
+    in_the_way.write_text("a file", encoding="utf-8")
+    arn = apps.create("no-folder")
+    apps.wait(arn, "CreateFailed")
+    assert f"MLflow App {arn.rpartition('/')[2]}: " in apps.sandbox.log_path.read_text()
+    in_the_way.unlink()
+    apps.client.delete_mlflow_app(Arn=arn)
+    apps.wait_gone(arn)
+
+
 def test_an_app_that_starts_slowly_can_be_deleted_meanwhile(apps: Apps) -> None:
     apps.fault("CreateMlflowApp", "SlowStart", delay_s=600)
     arn = apps.create("slow")
