@@ -38,6 +38,7 @@ CALLS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "s3:ListBucketMultipartUploads": ("s3", "ListMultipartUploads", {}),
     "s3:ListBucketVersions": ("s3", "ListObjectVersions", {}),
     "sagemaker:AddTags": ("sagemaker", "CreateModel", {}),  # the session adds the tags
+    "sagemaker:CreateModelPackage": ("sagemaker", "CreateModelPackage", {"ModelPackageGroupName": NAME}),
     "sagemaker:InvokeEndpoint": ("sagemaker-runtime", "InvokeEndpoint", {}),
     "sagemaker:InvokeEndpointWithResponseStream": (
         "sagemaker-runtime",
@@ -46,7 +47,11 @@ CALLS: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
 }
 SERVICES = {"servicequotas": "service-quotas"}
+APP = "arn:aws:sagemaker:us-east-1:000000000000:mlflow-app/app-X"
+# No calls of boto3: OpenAI's client and MLflow's, each in a test of its own.
+OF_OTHER_CLIENTS = ("sagemaker:CallWithBearerToken", "sagemaker:CallMlflowAppApi")
 VALUES = {
+    "Arn": APP,
     "Key": f"{PREFIX}/x",
     "ServiceNamespace": "sagemaker",
     "logGroupName": GROUP,
@@ -118,7 +123,7 @@ def denied(call: Callable[[str], Any], action: str) -> ClientError | None:
     return None
 
 
-@pytest.mark.parametrize("action", [each for each in CALLABLE if each != "sagemaker:CallWithBearerToken"])
+@pytest.mark.parametrize("action", [each for each in CALLABLE if each not in OF_OTHER_CLIENTS])
 def test_an_action_that_is_taken_away_is_named_with_the_policy(
     policed: RunningSandbox, call: Callable[[str], Any], action: str
 ) -> None:
@@ -156,6 +161,25 @@ def test_deleting_objects_that_may_not_be_deleted_names_the_action(
     s3 = policed_aws.client("s3")
     answer = s3.delete_objects(Bucket=policed_aws.bucket, Delete={"Objects": [{"Key": VALUES["Key"]}]})
     assert "s3:DeleteObject" in answer["Errors"][0]["Message"]
+
+
+def test_mlflows_client_is_told_which_action_is_missing(
+    policed: RunningSandbox, policed_aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    import mlflow
+    from sagemaker_mlflow.session import use_session
+
+    monkeypatch.setenv("SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT", policed.url)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", APP)
+    permissions_record.enforce(policed, person=without(PERSON, "sagemaker:CallMlflowAppApi"))
+    with use_session(policed_aws.boto_session):
+        with pytest.raises(mlflow.exceptions.MlflowException, match="sagemaker:CallMlflowAppApi"):
+            mlflow.MlflowClient(APP).search_experiments()
+        permissions_record.enforce(policed)
+        with pytest.raises(mlflow.exceptions.MlflowException) as allowed:
+            mlflow.MlflowClient(APP).search_experiments()
+    assert "CallMlflowAppApi" not in str(allowed.value), "there is no such App, and that is what it says"
 
 
 @pytest.mark.parametrize("action", ["sagemaker:CallWithBearerToken", "sagemaker:InvokeEndpoint"])
