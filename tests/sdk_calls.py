@@ -65,6 +65,22 @@ def trained(folder: Path, **settings: Any) -> Any:
     return job.training_job_status
 
 
+def processed(folder: Path, **settings: Any) -> Any:
+    from sagemaker.core.processing import ScriptProcessor
+
+    processor = ScriptProcessor(
+        image_uri=TRAINING_IMAGE,
+        command=["python3"],
+        role="arn:aws:iam::111122223333:role/Exec",
+        instance_type="ml.m5.xlarge",
+        instance_count=1,
+        **settings,
+    )
+    processor.run(code=str(folder / "source" / "process.py"), wait=False, logs=False)
+    processor.latest_job.wait(poll=1)
+    return processor.latest_job.processing_job_status
+
+
 def built(**settings: Any) -> Any:
     from sagemaker.serve import ModelBuilder
     from sagemaker.serve.builder.schema_builder import SchemaBuilder
@@ -134,6 +150,10 @@ def calls(folder: Path) -> dict[str, Callable[[], Any]]:
             role="arn:aws:iam::111122223333:role/Exec",
             sagemaker_session=Session(default_bucket=BUCKET),
         ),
+        "ScriptProcessor(role=...).run(...)": lambda: processed(folder),
+        "ScriptProcessor(role=..., sagemaker_session=Session(default_bucket=...)).run(...)": lambda: (
+            processed(folder, sagemaker_session=Session(default_bucket=BUCKET))
+        ),
         "ModelBuilder(image_uri=..., s3_model_data_url=...).build()": lambda: built(
             image_uri=IMAGE,
             s3_model_data_url=f"s3://{BUCKET}/data/",
@@ -161,7 +181,8 @@ def report(folder: Path) -> None:
 
 
 def main(folder: Path, *phases: str) -> None:
-    for name, text in {"source/script.py": SCRIPT, "data/rows.txt": "1"}.items():
+    files = {"source/script.py": SCRIPT, "source/process.py": "print(1)", "data/rows.txt": "1"}
+    for name, text in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
     note_addresses()

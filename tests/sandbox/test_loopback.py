@@ -129,3 +129,5 @@ def test_with_the_plugin_too_only_the_hub_is_asked_and_every_other_call_works(re
     assert answers["Session(boto_session=...).account_id()"] == "000000000000"
     trained = [answer for name, answer in answers.items() if name.startswith("ModelTrainer")]
     assert trained == ["Completed", "Completed"]
+    processed = [answer for name, answer in answers.items() if name.startswith("ScriptProcessor")]
+    assert processed == ["Completed", "Completed"]

@@ -99,8 +99,8 @@ out = pathlib.Path(os.environ["ML"]) / "processing" / "out"
 (out / "deep" / "가").mkdir(parents=True)
 (out / "deep" / "가" / "b.txt").write_text("b")
 (out / "a.txt").write_text("a")
-(out / "link").symlink_to(out / "a.txt")
-(out / "folder").symlink_to(out / "deep")
+(out / "link").symlink_to("a.txt")
+(out / "folder").symlink_to("deep")
 print("https", os.path.realpath(out))
 """
     job = jobs.run(program, outputs=[to_s3("uploaded", "out")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -125,6 +126,9 @@ def test_the_end_of_the_sandbox_ends_a_job_and_is_reported(jobs, is_killed: bool
     jobs.sandbox.stop(kill=is_killed)
     psutil.wait_procs(processes, timeout=300)
     assert not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in processes)
+    kept = jobs.sandbox.home / "resources" / "us-east-1" / "processing-job" / f"{name}.json"
+    at_the_end = json.loads(kept.read_text())["ProcessingJobStatus"]
+    assert at_the_end == ("InProgress" if is_killed else "Failed")
     jobs.sandbox.start()
     job = jobs.wait(name)
     assert job["ProcessingJobStatus"] == "Failed"
