@@ -20,10 +20,12 @@ for name in ("now", "later"):
 """
 STAYS = """
 import pathlib, os, signal, subprocess, sys, time
+pids = [os.getpid()]
 if "IGNORES" in os.environ:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
-print(os.environ["TMPDIR"], os.getpid(), child.pid, flush=True)
+    sleeps = [sys.executable, "-c", "import time; time.sleep(600)"]
+    pids.append(subprocess.Popen(sleeps, start_new_session=True).pid)
+print(os.environ["TMPDIR"], *pids, flush=True)
 print("on", flush=True)
 time.sleep(600)
 """
