@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,17 @@ def test_the_shared_cell_is_the_same_in_all_of_them(call: str, names: tuple[str,
     found = {name: cells_with(name, call) for name in names}
     assert all(len(cells) == 1 for cells in found.values()), found
     assert len({cells[0] for cells in found.values()}) == 1, found
+
+
+def test_what_is_made_only_where_it_is_missing_says_so_by_a_name() -> None:
+    asked = {name: cells_with(name, "_is_missing(") for name in (BASICS, *OPTIONS)}
+    assert len(asked[BASICS]) == 5
+    assert len(asked[OPTIONS[0]]) == 1
+    for cell in (cell for cells in asked.values() for cell in cells):
+        assert re.search(r"^( *)is_missing = \w+_is_missing\(.*\)\n\1if is_missing:$", cell, re.MULTILINE), (
+            cell
+        )
+        assert not re.search(r"if \w+\(", cell), cell
 
 
 def test_no_notebook_asks_for_an_update_without_asking_whether_one_runs() -> None:

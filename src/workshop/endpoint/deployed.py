@@ -71,7 +71,9 @@ def keep_names(
         *_endpoint_differences(aws, made),
     ]
     if found:
-        raise made_of_something_else(made.endpoint_name, found, under="Delete (section 8)")
+        raise made_of_something_else(
+            made.endpoint_name, found, notebook=made.notebook, under="Delete (section 8)"
+        )
     if made != recorded:
         state.endpoint = made
         state.save()
@@ -121,11 +123,12 @@ def differences(is_there: Mapping[str, Any], wanted: Mapping[str, Any]) -> Itera
             yield name, *pair
 
 
-def made_of_something_else(name: str, found: list[Difference], *, under: str) -> WorkshopError:
+def made_of_something_else(name: str, found: list[Difference], *, notebook: str, under: str) -> WorkshopError:
     """Return the error that says what of something is not as it is wanted, without secrets.
 
     Args:
-        under: Heading of the cell that deletes it.
+        notebook: Whose endpoint it is.
+        under: Heading of the cell there that deletes it.
     """
     values = {f"{what} {index}": value for what, *pair in found for index, value in enumerate(map(str, pair))}
     hide = hider({**os.environ, **values})
@@ -133,7 +136,7 @@ def made_of_something_else(name: str, found: list[Difference], *, under: str) ->
     wanted = "\n".join(f"  {what} = {value}" for what, _, value in found)
     return WorkshopError(
         found=hide(f"{name} is there already, made of something else:\n{there}"),
-        expected=hide(f"what notebook 03 and workshop.yaml ask for by now:\n{wanted}"),
-        next_step=f"delete it with the cell under {under}, then run the notebook again; or change "
+        expected=hide(f"what {notebook} and workshop.yaml ask for by now:\n{wanted}"),
+        next_step=f"delete it with the cell under {under} of {notebook}, then run the cell again; or change "
         "back what was changed. Until then it stays, and an endpoint costs",
     )

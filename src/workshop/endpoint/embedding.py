@@ -183,7 +183,7 @@ def _refuse_something_else(aws: Aws, plan: EmbeddingPlan) -> None:
         wanted = {name: plan.variant[name] for name in ("ModelName", "InstanceType")}
         found += differences({name: variant.get(name, NOT_SET) for name in wanted}, wanted)
     if found:
-        raise made_of_something_else(plan.endpoint_name, found, under=_UNDER)
+        raise made_of_something_else(plan.endpoint_name, found, notebook=plan.names.notebook, under=_UNDER)
 
 
 def _config(aws: Aws, plan: EmbeddingPlan) -> dict[str, Any] | None:

@@ -40,6 +40,7 @@ class ServedModel:
         name: As SageMaker knows it.
         engine: A name of ENGINES.
         model_uri: S3 folder of its weights.
+        notebook: Whose endpoint serves it.
     """
 
     name: str
@@ -47,6 +48,7 @@ class ServedModel:
     image: str
     environment: Mapping[str, str]
     model_uri: str
+    notebook: str
 
     @property
     def source(self) -> dict[str, str]:
@@ -131,6 +133,7 @@ class ComponentsPlan:
                 image=serving_image(engine, region=aws.region, instance_type=machine, cuda=cuda),
                 environment=serving_environment(engine, num_gpus=settings.component_num_gpus, **more[name]),
                 model_uri=weights[name],
+                notebook=names.notebook,
             )
             for name, engine in engines.items()
         }

@@ -1,6 +1,7 @@
 """What is on AWS already, and may stay: lets a cell that creates be run again, by another kernel too.
 
-if component_is_missing(aws, names.tuned, serves=names.model("tuned")):
+is_missing = component_is_missing(aws, names.tuned, serves=names.model("tuned"))
+if is_missing:
     sagemaker.create_inference_component(...)
 
 What is being deleted is waited for, what failed is deleted, and both are then missing; what serves something
@@ -40,7 +41,7 @@ def model_is_missing(aws: Aws, model: ServedModel) -> bool:
         return True
     asked = {"image": model.image, "environment": model.environment, "model_uri": model.model_uri}
     if found := list(model_differences(aws, model.name, **asked)):
-        raise made_of_something_else(model.name, found, under=_DELETE)
+        raise made_of_something_else(model.name, found, notebook=model.notebook, under=_DELETE)
     return False
 
 
@@ -56,7 +57,7 @@ def config_is_missing(aws: Aws, plan: ComponentsPlan) -> bool:
         return True
     (variant,) = described["ProductionVariants"]
     if found := list(differences(_machines(variant), _machines(plan.variant))):
-        raise made_of_something_else(name, found, under=_DELETE)
+        raise made_of_something_else(name, found, notebook=plan.names.notebook, under=_DELETE)
     return False
 
 

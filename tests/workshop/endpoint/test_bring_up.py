@@ -130,10 +130,14 @@ def test_kernels_that_die_after_each_creation_make_everything_once(home: Path, c
     with pytest.raises(WorkshopError, match="3 tuned"):
         bring_up(later.aws, names, Needs(notebook=NOTEBOOK, copies={"tuned": 3}, num_spare=1))
     changed = Kernel(home, WORKSHOP_ENDPOINT_MAX_INSTANCES="2", WORKSHOP_SERVING_ENGINE="vllm")
-    with pytest.raises(WorkshopError, match=r"made of something else:\n  image = [\s\S]*Delete"):
+    with pytest.raises(
+        WorkshopError, match=rf"made of something else:\n  image = [\s\S]*what {NOTEBOOK} and[\s\S]*Delete"
+    ):
         bring_up(changed.aws, names, BOTH)
     changed = Kernel(home, WORKSHOP_ENDPOINT_MAX_INSTANCES="2")
-    with pytest.raises(WorkshopError, match=r"MaxInstanceCount = 1[\s\S]*MaxInstanceCount = 2"):
+    with pytest.raises(
+        WorkshopError, match=rf"MaxInstanceCount = 1[\s\S]*what {NOTEBOOK} and[\s\S]*MaxInstanceCount = 2"
+    ):
         bring_up(changed.aws, names, BOTH)
     assert changed.created == {}
     assert plan.models["next"].name in left_of(later.aws, names)

@@ -112,7 +112,8 @@ def test_what_was_made_of_something_else_is_named_and_left_alone(
     assert lines[0] in caught.value.found
     assert lines[1] in caught.value.expected
     assert caught.value.found.count("=") == caught.value.expected.count("=") == lines[0].count("=")
-    assert "section 8" in caught.value.next_step
+    assert "what 04-SageMaker-Inference and workshop.yaml ask for" in caught.value.expected
+    assert "section 8) of 04-SageMaker-Inference" in caught.value.next_step
     assert State.load(aws.settings).endpoint == made
 
 

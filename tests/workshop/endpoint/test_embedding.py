@@ -53,7 +53,9 @@ def test_kernels_that_die_after_each_request_make_and_delete_everything_once(
     assert {"ledger", "tag", "state"} <= set(mine.sources)
     assert mine.usd_per_hour == pytest.approx(0.41)
     changed = Kernel(sandbox_home, WORKSHOP_EMBEDDING_INSTANCE_TYPE="ml.c6i.4xlarge")
-    with pytest.raises(WorkshopError, match=r"InstanceType = ml.c6i.2xlarge[\s\S]*Delete"):
+    with pytest.raises(
+        WorkshopError, match=r"InstanceType = ml.c6i.2xlarge[\s\S]*what 02-RAG-Hybrid-Search and[\s\S]*Delete"
+    ):
         brought_up(changed)
     other = Kernel(sandbox_home, WORKSHOP_EMBEDDING_MODEL="BAAI/bge-m3")
     with pytest.raises(WorkshopError, match=r"HF_MODEL_ID = intfloat[\s\S]*HF_MODEL_ID = BAAI/bge-m3"):
