@@ -24,6 +24,7 @@ from pathlib import Path
 VARIABLE = "SANDBOX_IMAGES"
 SERVE = ("{python}", "-m", "serve")
 _TRAINING = "-training"
+_SCIKIT_LEARN = "sagemaker-scikit-learn"  # as the SDK's image_uris has it: of training, processing and hosting
 
 
 class ImagesError(ValueError):
@@ -45,13 +46,14 @@ def command_for(image: str) -> list[str] | None:
     return None
 
 
-def is_training(image: str) -> bool:
+def runs_scripts(image: str) -> bool:
     """Return whether an image stands for Python with this environment's libraries: jobs bring their script.
 
     Args:
         image: Image URI, or the name of its repository.
     """
-    return image.rpartition("/")[2].partition("@")[0].partition(":")[0].endswith(_TRAINING)
+    repository = image.rpartition("/")[2].partition("@")[0].partition(":")[0]
+    return repository.endswith(_TRAINING) or repository == _SCIKIT_LEARN
 
 
 def is_given(image: str) -> bool:

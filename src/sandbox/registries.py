@@ -24,12 +24,10 @@ from moto.ecr.exceptions import InvalidParameterException, RepositoryNotFoundExc
 from moto.ecr.responses import ECRResponse
 
 from sandbox.api.registry import ACCOUNT_ID
-from sandbox.images import command_for
+from sandbox.images import command_for, runs_scripts
 from sandbox.storage.ecr_mirror import EcrMirror
 
 _MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
-# Jobs run their own script whatever their image is.
-_TRAINING = "-training"
 _TOKEN_LIFETIME = timedelta(hours=12)
 _NO_BLOBS: Mapping[str, bytes] = {}
 _mirror: EcrMirror
@@ -168,7 +166,7 @@ class Ecr(ECRResponse):
             return super().batch_get_image()
         address = f"{registry}.dkr.ecr.{self.region}.amazonaws.com/{name}"
         tags = [each.get("imageTag", "") for each in self._get_param("imageIds")]
-        if not name.endswith(_TRAINING) and not any(command_for(f"{address}:{tag}") for tag in tags):
+        if not runs_scripts(name) and not any(command_for(f"{address}:{tag}") for tag in tags):
             raise RepositoryNotFoundException(name, registry)
         return ActionResult({"images": [_emulated(registry, name, tag) for tag in tags], "failures": []})
 

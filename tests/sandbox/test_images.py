@@ -88,8 +88,9 @@ def test_a_file_that_cannot_be_used_is_named(table: Path, text: str | None) -> N
         ("localhost:5000/my-team/news-training@sha256:0", True),
         ("news-training", True),
         (f"{REGISTRY}/huggingface-pytorch-tgi-inference:2.7.0-training", False),
-        ("sagemaker-scikit-learn:1.4-2", False),
+        ("683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3", True),
+        ("my-team/not-sagemaker-scikit-learn:1", False),
     ],
 )
-def test_an_image_of_training_is_told_by_its_repository(image: str, is_one: bool) -> None:
-    assert images.is_training(image) == is_one
+def test_an_image_that_runs_scripts_is_told_by_its_repository(image: str, is_one: bool) -> None:
+    assert images.runs_scripts(image) == is_one

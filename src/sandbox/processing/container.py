@@ -20,6 +20,7 @@ from sandbox.s3_files import S3Error, S3Files
 Record = dict[str, Any]
 # Of the SDK's FrameworkProcessor: the script that unpacks the user's code where it expects /opt/ml.
 SDK_INPUT, SDK_SCRIPT = "entrypoint", "runproc.sh"
+IMAGE_ENVIRONMENT = "_image_environment"  # in a record: the variables of the image's own configuration
 _FOLDERS = ("config", "output", "processing", "home")
 _TO_S3_AT_ONCE = "Continuous"
 
@@ -107,7 +108,7 @@ def command(record: Record, paths: ContainerPaths) -> list[str]:
 
 def environment(record: Record, paths: ContainerPaths, *, url: str, region: str) -> dict[str, str]:
     """Return the whole environment of the job's process: AWS adds no name of the job to it."""
-    given = record.get("Environment", {})
+    given = {**record.get(IMAGE_ENVIRONMENT, {}), **record.get("Environment", {})}
     return job_environment(given, paths, num_hosts=num_hosts(record), url=url, region=region)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from sandbox import own_images
 from sandbox.account.quotas import check_quota
 from sandbox.api.errors import in_use, validation_error
 from sandbox.api.listing import list_records
@@ -12,7 +13,7 @@ from sandbox.api.registry import Call, operation
 from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
 from sandbox.container_paths import CONTAINER_ROOT
-from sandbox.images import is_training
+from sandbox.images import runs_scripts
 from sandbox.jobs.checks import (
     check_buckets,
     check_local_path,
@@ -60,6 +61,7 @@ def create_processing_job(call: Call) -> dict[str, Any]:
         "CreationTime": now,
         "LastModifiedTime": now,
         "_tags": tags_of(call),
+        container.IMAGE_ENVIRONMENT: _image(request["AppSpecification"]["ImageUri"]).environment,
     }
     record.pop("Tags", None)
     # The SDK reads how many there are when it follows the logs.
@@ -152,14 +154,6 @@ def _check(call: Call) -> None:
         AwsError: ValidationException, in AWS's words where they are known.
     """
     request = call.request
-    image = request["AppSpecification"]["ImageUri"]
-    if not is_training(image):
-        raise unsupported(
-            "AppSpecification.ImageUri",
-            image,
-            "images whose repository ends in -training, which stand for Python with the libraries of this"
-            " environment",
-        )
     cluster = request["ProcessingResources"]["ClusterConfig"]
     if "InstanceType" not in cluster:
         raise validation_error("ProcessingResources.ClusterConfig.InstanceType is required.")
@@ -176,6 +170,27 @@ def _check(call: Call) -> None:
     )
     for _, source in container.inputs(request):
         check_objects(call, source["S3Uri"], s3)
+
+
+def _image(address: str) -> own_images.Image:
+    """Return what stands for the image of a job.
+
+    Raises:
+        AwsError: ValidationException, when that is not Python with this environment's libraries.
+    """
+    try:
+        image = own_images.look_up(address)
+    except own_images.ImageNotFoundError:  # as a training job's, an image need not be there
+        image = own_images.Image(resolved=address, program=address)
+    if not runs_scripts(image.program):
+        raise unsupported(
+            "AppSpecification.ImageUri",
+            address,
+            "images whose repository ends in -training, sagemaker-scikit-learn, and what is pushed to this"
+            " account's ECR and built on one of them: they stand for Python with the libraries of this"
+            " environment",
+        )
+    return image
 
 
 def _check_members(request: dict[str, Any]) -> None:

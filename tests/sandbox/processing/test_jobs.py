@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.sandbox.model_registry.test_own_images import BASE_NAME, REGISTRY, push
 
 from ..training.conftest import ROLE
 from .conftest import IMAGE, cluster, from_s3, refused, to_s3
@@ -154,3 +155,20 @@ def test_a_place_is_needed_only_for_what_sagemaker_moves_itself(jobs) -> None:
     assert (job["ProcessingJobStatus"], jobs.keys("own")) == ("Completed", [])
     assert job["ProcessingInputs"][1]["AppManaged"] is True
     assert job["ProcessingInputs"][1]["S3Input"] == request["ProcessingInputs"][1]["S3Input"]
+
+
+def test_an_image_of_ones_own_runs_scripts_when_it_is_built_on_one_that_does(jobs) -> None:
+    ecr = jobs.sandbox.client("ecr")
+    ecr.create_repository(repositoryName="news/features")
+    push(ecr, "news/features", "1", env=["MINE=of the image", "YOURS=of the image"], **{BASE_NAME: IMAGE})
+    push(ecr, "news/features", "serves", **{BASE_NAME: "djl-inference:0.36.0-lmi"})
+    image = {"ImageUri": f"{REGISTRY}/news/features:1"}
+    program = "import os; print(os.environ['MINE'], os.environ['YOURS'])"
+    name = jobs.create(program, application=image, environment={"YOURS": "of the job"})
+    for tag in ("serves", "not-pushed"):
+        application = {"ImageUri": f"{REGISTRY}/news/features:{tag}"}
+        request = jobs.request("pass", application=application)
+        _, message = refused(jobs.sagemaker.create_processing_job, **request)
+        assert "built on one of them" in message
+    assert jobs.wait(name)["AppSpecification"]["ImageUri"] == image["ImageUri"]
+    assert jobs.lines(name) == ["of the image of the job"]
