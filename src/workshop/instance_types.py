@@ -104,9 +104,10 @@ INSTANCE_TYPES: dict[str, InstanceType] = {
 }
 
 
-# Without a GPU, of endpoints alone: dollars an hour as above. Source of ml.c6i.2xlarge, November 2026: twice
-# the 0.204 of ml.c6i.xlarge in a public copy of the price list; its predecessor ml.c5.2xlarge costs the same.
-CPU_USD_PER_HOUR: dict[str, float] = {"ml.c6i.2xlarge": 0.41}
+# Without a GPU: dollars an hour as above, November 2026. Source of ml.c6i.2xlarge, of endpoints: twice the
+# 0.204 of ml.c6i.xlarge in a public copy of the price list; its predecessor ml.c5.2xlarge costs the same. Of
+# ml.m5.xlarge, of processing jobs: what GetProducts answered two others (USE1-Processing:ml.m5.xlarge).
+CPU_USD_PER_HOUR: dict[str, float] = {"ml.c6i.2xlarge": 0.41, "ml.m5.xlarge": 0.23}
 
 
 def usd_per_hour_of(instance_type: str) -> float | None:

@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 
 TRAINING_JOB, SPOT_TRAINING_JOB = "training job", "spot training job"
 ENDPOINT, NOTEBOOK_INSTANCE = "endpoint", "notebook instance"
-KINDS = (TRAINING_JOB, SPOT_TRAINING_JOB, ENDPOINT, NOTEBOOK_INSTANCE)
+PROCESSING_JOB = "processing job"
+KINDS = (TRAINING_JOB, SPOT_TRAINING_JOB, PROCESSING_JOB, ENDPOINT, NOTEBOOK_INSTANCE)
 """What a machine is used for, in the words of AWS's quotas."""
 
 # In those of the price list. What spot instances will cost is not known: on demand is the most.
 _COMPONENTS = {
     TRAINING_JOB: "Training",
     SPOT_TRAINING_JOB: "Training",
+    PROCESSING_JOB: "Processing",
     ENDPOINT: "Hosting",
     NOTEBOOK_INSTANCE: "Notebook",
 }

@@ -18,7 +18,7 @@ from tests.sandbox.conftest import RunningSandbox
 from workshop import prices
 from workshop.cost import estimate
 from workshop.instance_types import CPU_USD_PER_HOUR, INSTANCE_TYPES
-from workshop.prices import ENDPOINT, TRAINING_JOB, price_of
+from workshop.prices import ENDPOINT, PROCESSING_JOB, TRAINING_JOB, price_of
 from workshop.settings import Settings, load_settings
 
 TYPE = "ml.g5.4xlarge"
@@ -84,6 +84,18 @@ def test_a_type_is_asked_for_once(running: RunningSandbox, debug: Settings, sess
     assert price_of(debug, TYPE, TRAINING_JOB, session=session).usd_per_hour == pytest.approx(2.03)
     prices.forget()
     assert price_of(debug, TYPE, session=session).usd_per_hour == pytest.approx(3.5)
+
+
+def test_a_use_has_the_price_of_its_own(debug: Settings, session: boto3.Session) -> None:
+    def dearer(parsed: dict[str, Any], **_: Any) -> None:
+        texts = (
+            text.replace('"0.23', '"0.33') if '"Processing"' in text else text for text in parsed["PriceList"]
+        )
+        parsed.update(PriceList=list(texts))
+
+    session.events.register("after-call.pricing.GetProducts", dearer)
+    for kind, usd in ((PROCESSING_JOB, 0.33), (TRAINING_JOB, 0.23)):
+        assert price_of(debug, "ml.m5.xlarge", kind, session=session).usd_per_hour == pytest.approx(usd)
 
 
 def test_a_refusal_leaves_the_table_and_names_the_action(

@@ -20,7 +20,8 @@ SERVICE_CODE = "AmazonSageMaker"
 REGIONS = ("us-east-1", "eu-central-1", "ap-south-1")
 PRICED_REGION, LOCATION, PREFIX = "us-east-1", "US East (N. Virginia)", "USE1"
 # What a machine is used for: attribute `component` -> middle of `usagetype`.
-COMPONENTS = {"Hosting": "Host", "Training": "Train", "Notebook": "Notebk"}
+# Source of that of processing jobs: "USE1-Processing:ml.m5.xlarge" in public answers of GetProducts.
+COMPONENTS = {"Hosting": "Host", "Training": "Train", "Notebook": "Notebk", "Processing": "Processing"}
 _USD_PER_HOUR = {
     "ml.c6i.2xlarge": 0.41,
     "ml.g5.2xlarge": 1.52,
@@ -33,6 +34,7 @@ _USD_PER_HOUR = {
     "ml.g6e.2xlarge": 2.80,
     "ml.g6e.4xlarge": 3.76,
     "ml.g6e.12xlarge": 13.10,
+    "ml.m5.xlarge": 0.23,
     "ml.p4d.24xlarge": 25.25,
     "ml.p5.48xlarge": 63.30,
 }

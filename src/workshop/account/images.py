@@ -7,8 +7,9 @@ from typing import Any
 
 from workshop.account.checks import Line, fail, ok, warn
 from workshop.account.containers import TRAINING_NOTEBOOK
-from workshop.account.usage import ENDPOINT, ON_COMPONENTS, SPOT_TRAINING_JOB, TRAINING_JOB, usages
+from workshop.account.usage import ENDPOINT, ON_COMPONENTS, usages
 from workshop.endpoint.plan import component_engines
+from workshop.prices import PROCESSING_JOB, SPOT_TRAINING_JOB, TRAINING_JOB
 from workshop.serving.embeddings import embedding_image
 from workshop.serving.engines import REGISTRY_ACCOUNT, REGISTRY_REGIONS, common_cuda, serving_image
 from workshop.settings import Settings
@@ -36,7 +37,7 @@ def images_of(settings: Settings, notebook: str | None) -> list[str]:
     images = [
         training_image(settings.region, row.instance_type)
         for row in rows
-        if row.kind in (TRAINING_JOB, SPOT_TRAINING_JOB) or row.notebook == TRAINING_NOTEBOOK
+        if row.kind in (TRAINING_JOB, SPOT_TRAINING_JOB, PROCESSING_JOB) or row.notebook == TRAINING_NOTEBOOK
     ]
     machine = settings.endpoint_instance_type
     images += [embedding_image(settings.region) for row in rows if row.makes_vectors]

@@ -59,14 +59,12 @@ def usage_table(language: str) -> str:
     settings, by_mode = _modes()
     heads = [words["notebook"], words["quota"], *(f"`{mode}`" for mode in MODES)]
     lines = [heads, ["---"] * len(heads)]
-    for notebook, (first, *_) in by_mode[MODES[0]].items():
-        cells = [
-            "; ".join(_cell(one, settings[mode], language) for one in by_mode[mode][notebook])
-            for mode in MODES
-        ]
+    for notebook, rows in by_mode[MODES[0]].items():
+        cells = [_cells(by_mode[mode][notebook], settings[mode], language) for mode in MODES]
         cells[1:] = [words["same"] if one == before else one for before, one in pairwise(cells)]
-        name = notebook + (words["optional"] if first.is_optional else "")
-        lines.append([name, f"TYPE for {first.kind} usage", *cells])
+        name = notebook + (words["optional"] if rows[0].is_optional else "")
+        quotas = ", ".join(f"TYPE for {kind} usage" for kind in dict.fromkeys(one.kind for one in rows))
+        lines.append([name, quotas, *cells])
     visits = []
     for given in settings.values():
         minutes, usd = whole_visit(given)
@@ -76,9 +74,9 @@ def usage_table(language: str) -> str:
 
 
 def notebook_time(notebook: str) -> str:
-    """Return how long a notebook's machine is paid in each mode, for its opening table."""
+    """Return how long a notebook's machines are paid in each mode, for its opening table."""
     _, by_mode = _modes()
-    minutes = {mode: by_mode[mode][notebook][0].minutes for mode in MODES}
+    minutes = {mode: _together(by_mode[mode][notebook]) for mode in MODES}
     return _row({mode: {one: _minutes(span, one) for one in _WORDS} for mode, span in minutes.items()})
 
 
@@ -118,11 +116,26 @@ def _settings() -> dict[str, Settings]:
     return {mode: load_settings(environ={"WORKSHOP_MODE": mode}) for mode in MODES}
 
 
-def _cell(one: Usage, settings: Settings, language: str) -> str:
-    """Return machine, minutes, dollars and the most of one notebook in one mode."""
-    machine = f"{one.count} x {one.instance_type}" if one.count > 1 else one.instance_type
-    parts = [_minutes(one.minutes, language), *_dollars(one, settings, language)]
-    return f"{machine}: {', '.join(parts)}"
+def _together(rows: list[Usage]) -> tuple[float, float] | None:
+    """Return the minutes of a notebook: jobs come one after the other, what has no end side by side."""
+    if any(one.minutes is None for one in rows):
+        return None
+    jobs = [one.minutes for one in rows if one.limit_minutes is not None]
+    others = [one.minutes for one in rows if one.limit_minutes is None] or [(0, 0)]
+    low, high = (sum(span[end] for span in jobs) + max(span[end] for span in others) for end in (0, 1))
+    return low, high
+
+
+def _cells(rows: list[Usage], settings: Settings, language: str) -> str:
+    """Return machines, minutes, dollars and the most of one notebook in one mode; of several uses which."""
+    has_several_uses = len({one.kind for one in rows}) > 1
+    texts = []
+    for one in rows:
+        machine = f"{one.count} x {one.instance_type}" if one.count > 1 else one.instance_type
+        machine += f" ({one.kind})" if has_several_uses else ""
+        parts = [_minutes(one.minutes, language), *_dollars(one, settings, language)]
+        texts.append(f"{machine}: {', '.join(parts)}")
+    return "; ".join(texts)
 
 
 def _prices(rows: list[Usage], settings: Settings, language: str) -> str:

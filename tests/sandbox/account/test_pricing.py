@@ -39,6 +39,7 @@ def test_a_machine_has_a_price_for_each_use(sandbox) -> None:
         "Hosting",
         "Training",
         "Notebook",
+        "Processing",
     }
     assert {usd(product) for product in found} == {2.03}
     (hosting,) = products(
@@ -49,6 +50,10 @@ def test_a_machine_has_a_price_for_each_use(sandbox) -> None:
         regionCode="us-east-1",
     )
     assert hosting["product"]["attributes"]["usagetype"] == "USE1-Host:ml.g5.4xlarge"
+    (processing,) = products(sandbox, instanceName="ml.m5.xlarge", component="Processing")
+    assert processing["product"]["attributes"]["usagetype"] == "USE1-Processing:ml.m5.xlarge"
+    assert processing["product"]["attributes"]["instanceType"] == "ml.m5.xlarge-Processing"
+    assert usd(processing) == 0.23
 
 
 def test_the_list_comes_in_pages(sandbox) -> None:
