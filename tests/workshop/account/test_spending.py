@@ -8,7 +8,14 @@ import subprocess
 import sys
 
 from tests.workshop.account.conftest import Machine
-from tests.workshop.account.foreign import JOBS, OURS, Foreign, endpoint_variant, job_request
+from tests.workshop.account.foreign import (
+    JOBS,
+    OURS,
+    Foreign,
+    endpoint_variant,
+    job_request,
+    processing_request,
+)
 
 from workshop.account.finding import find_paid
 from workshop.account.found import Listing
@@ -27,9 +34,15 @@ def make_job(aws: Aws, name: str, program: str, **members: object) -> None:
     aws.client("sagemaker").create_training_job(**{**request, **members})
 
 
-def wait_for(aws: Aws, name: str) -> None:
-    aws.client("sagemaker").get_waiter("training_job_completed_or_stopped").wait(
-        TrainingJobName=name, WaiterConfig={"Delay": 0.05, "MaxAttempts": 6000}
+def make_processing_job(aws: Aws, name: str, program: str) -> None:
+    aws.client("s3").put_object(Bucket=OURS, Key=f"{PREFIX}/{name}/program.py", Body=program.encode())
+    request = processing_request(name, OURS, f"{PREFIX}/{name}", f"s3://{OURS}/{PREFIX}/pipeline/{name}/")
+    aws.client("sagemaker").create_processing_job(**request)
+
+
+def wait_for(aws: Aws, name: str, kind: str = "training") -> None:
+    aws.client("sagemaker").get_waiter(f"{kind}_job_completed_or_stopped").wait(
+        **{f"{kind.capitalize()}JobName": name}, WaiterConfig={"Delay": 0.05, "MaxAttempts": 6000}
     )
 
 
@@ -41,6 +54,8 @@ def test_what_is_alive_and_what_has_ended_is_listed_with_its_cost(foreign: Forei
     two = {"InstanceType": "ml.g5.16xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1}
     make_job(aws, "news-unknown", "pass", ResourceConfig=two)
     wait_for(aws, "news-unknown")
+    make_processing_job(aws, "news-prepared", "import time\ntime.sleep(1)")
+    wait_for(aws, "news-prepared", "processing")
     make_job(aws, "news-runs", "import time\nprint('runs', flush=True)\ntime.sleep(3600)")
     sagemaker.create_endpoint_config(
         EndpointConfigName="news-cost",
@@ -51,23 +66,27 @@ def test_what_is_alive_and_what_has_ended_is_listed_with_its_cost(foreign: Forei
     before = foreign.everything()
     listing, text = listed(aws)
     by_name = {one.name: one for one in listing.found}
-    assert set(by_name) == {"news-ended", "news-unknown", "news-runs", "news-cost"}
+    assert set(by_name) == {"news-ended", "news-unknown", "news-prepared", "news-runs", "news-cost"}
     billed_s = sagemaker.describe_training_job(TrainingJobName="news-ended")["BillableTimeInSeconds"]
     assert by_name["news-ended"].usd_so_far == 2.03 * billed_s / 3600
     assert f"Completed, 1 x ml.g5.4xlarge, {billed_s} s billed" in text
     assert by_name["news-unknown"].usd_so_far is None
+    prepared = sagemaker.describe_processing_job(ProcessingJobName="news-prepared")
+    ran_s = round((prepared["ProcessingEndTime"] - prepared["ProcessingStartTime"]).total_seconds())
+    assert by_name["news-prepared"].usd_so_far == 0.23 * ran_s / 3600 > 0
+    assert f"Completed, 1 x ml.m5.xlarge, ran {ran_s} s" in text
     assert "not counted, since their price is not known: news-unknown" in text
     assert by_name["news-cost"].usd_per_hour in (0, 7.09)  # its one machine comes when it is there
     assert by_name["news-runs"].usd_per_hour == 2.03
     assert "2 alive of the workshop in us-east-1" in text
-    assert re.search(r"^\d+\.\d\d USD by the 2 jobs of the last 30 days that have ended$", text, re.MULTILINE)
+    assert re.search(r"^\d+\.\d\d USD by the 3 jobs of the last 30 days that have ended$", text, re.MULTILINE)
     assert "theirs" not in text
     assert foreign.everything() == before
     sagemaker.stop_training_job(TrainingJobName="news-runs")
     wait_for(aws, "news-runs")
     listing, text = listed(aws)
     assert "1 alive" in text
-    assert "by the 3 jobs of" in text
+    assert "by the 4 jobs of" in text
     sagemaker.delete_endpoint(EndpointName="news-cost")
 
 
