@@ -1,0 +1,1 @@
+"""SageMaker Pipelines: their definitions, and the executions that run them."""
