@@ -24,7 +24,8 @@ from pathlib import Path
 VARIABLE = "SANDBOX_IMAGES"
 SERVE = ("{python}", "-m", "serve")
 _TRAINING = "-training"
-_SCIKIT_LEARN = "sagemaker-scikit-learn"  # as the SDK's image_uris has it: of training, processing and hosting
+# As the SDK's image_uris has it, of training, processing and hosting.
+_SCIKIT_LEARN = "sagemaker-scikit-learn"
 
 
 class ImagesError(ValueError):
