@@ -2,8 +2,9 @@
 
 Source: github.com/aws-sagemaker-mlops/sagemaker-model-building-pipeline-definition-JSON-schema, sagemaker
 3.27, mlops/workflow, where the two differ. "Unable to parse pipeline definition" with "Expecting start of
-Json Object", "Expecting start of Json Array", "unknown property" and "Unknown Argument member" is AWS's, as
-public issue threads quote it; the other reasons are worded here.
+Json Object", "Expecting start of Json Array", "unknown property", "Unknown Argument member" and "can not
+depends on" is AWS's, as public issue threads and the SDK's tests against AWS quote it; the other reasons are
+worded here.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import Any
 from sandbox.api.errors import validation_error
 from sandbox.pipelines import arguments
 from sandbox.pipelines.parameters import Parameter, declared
-from sandbox.pipelines.references import STEPS, step_names
-from sandbox.pipelines.step_definition import Step, as_list, check_members, read_steps
+from sandbox.pipelines.references import STEPS, refuse_constant, step_names
+from sandbox.pipelines.step_definition import FAIL, Step, as_list, check_members, read_steps
 
 VERSION = "2020-12-01"
 _TOP = {"Version", "Metadata", "Parameters", "PipelineExperimentConfig", "MlflowConfig", "Steps"}
@@ -47,17 +48,16 @@ def parse(text: str) -> Definition:
     try:
         definition = _definition(_json(text))
         _check_graph(definition)
-    except ValueError as error:
-        raise validation_error(f"Unable to parse pipeline definition. {error}") from error
+    except (ValueError, RecursionError) as error:
+        reason = "It is nested too deeply." if isinstance(error, RecursionError) else error
+        raise validation_error(f"Unable to parse pipeline definition. {reason}") from error
     return definition
 
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
-    except RecursionError as error:
-        raise ValueError("It is nested too deeply.") from error
-    except json.JSONDecodeError as error:
+        return json.loads(text, parse_constant=refuse_constant)
+    except ValueError as error:
         raise ValueError(f"It is not valid JSON: {error}.") from error
 
 
@@ -88,6 +88,8 @@ def _check_graph(definition: Definition) -> None:
         for name in step.needs:
             if name not in definition.steps:
                 raise ValueError(f"Step {name} is undefined. (Step '{step.name}'.)")
+            if definition.steps[name].type == FAIL:
+                raise ValueError(f"{step.name} can not depends on {name}: a Fail step ends the execution.")
         try:
             arguments.check(step, definition)
         except ValueError as error:

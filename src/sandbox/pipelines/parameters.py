@@ -6,6 +6,7 @@ mlops/local/pipeline_entities.py for the messages.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -109,7 +110,7 @@ def _typed(parameter: Parameter, text: str) -> Any:
     if parameter.type not in readers:
         return text
     pattern, read = readers[parameter.type]
-    if not pattern.fullmatch(text):
+    if not pattern.fullmatch(text) or (parameter.type == "Float" and math.isinf(float(text))):
         raise validation_error(
             f"Unexpected type for parameter '{parameter.name}'. Expected {parameter.type} but found '{text}'."
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 GET, JOIN, JSON_GET = "Get", "Std:Join", "Std:JsonGet"
 _MEMBERS = {JOIN: ({"On", "Values"}, {"Values"}), JSON_GET: ({"PropertyFile", "S3Uri", "Path"}, {"Path"})}
@@ -146,3 +146,12 @@ def path_parts(path: str) -> list[str | int]:
     if not parts:
         raise ValueError(f"Invalid path '{path}'.")
     return parts
+
+
+def refuse_constant(name: str) -> NoReturn:
+    """Refuse NaN and Infinity, which Python reads and JSON does not have.
+
+    Raises:
+        ValueError: Always.
+    """
+    raise ValueError(f"{name} is not a number of JSON")

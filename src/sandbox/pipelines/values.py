@@ -21,6 +21,7 @@ from sandbox.pipelines.references import (
     path_parts,
     property_file_of,
     reference,
+    refuse_constant,
 )
 
 if TYPE_CHECKING:
@@ -133,14 +134,9 @@ def _json_at(uri: Any, values: Values) -> Any:
     if len(content) > _MAX_PROPERTY_FILE_BYTES:
         raise StepError(f"{uri} has {len(content)} bytes; a property file may have 2 MB.")
     try:
-        return json.loads(content, parse_constant=_no_constant)
+        return json.loads(content, parse_constant=refuse_constant)
     except ValueError as error:
         raise StepError(f"Contents of file {uri} are not in valid JSON format.") from error
-
-
-def _no_constant(name: str) -> NoReturn:
-    """Refuse NaN and Infinity, which Python would take and JSON does not have."""
-    raise ValueError(name)
 
 
 def _reached(value: Any, parts: list[str | int], *, is_by_name: bool) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -112,6 +111,7 @@ def test_members_in_nested_functions_count_as_dependencies() -> None:
     ("text", "reason"),
     [
         ("{", "It is not valid JSON: Expecting property name"),
+        ('{"Steps": NaN}', "It is not valid JSON: NaN is not a number of JSON."),
         ("[]", "Expecting start of Json Object."),
         (
             definition(fail(), Version="2021-01-01"),
@@ -141,7 +141,7 @@ def test_members_in_nested_functions_count_as_dependencies() -> None:
             "Cycle detected in pipeline step graph: ",
         ),
         (
-            definition(processing(), condition(then=[fail()], DependsOn=["TooWeak"])),
+            definition(processing(), condition(then=[training()], DependsOn=["Train"])),
             "Cycle detected in pipeline step graph: ",
         ),
         (definition(fail(message=get("Parameters.Bar"))), "Parameter 'Bar' is undefined."),
@@ -208,7 +208,7 @@ def test_what_makes_no_sense_is_refused_with_its_reason(text: str, reason: str) 
             {"RoleArn": get("Steps.Prepare.ProcessingOutputs['train']")},
             "is undefined: there is no 'ProcessingOutputs'.",
         ),
-        ({"RoleArn": get("Steps.TooWeak.ErrorMessage")}, "a Fail step has none such"),
+        ({"RoleArn": get("Steps.Better.Result")}, "a Condition step has none such"),
         (
             {"ProcessingResources": {"ClusterConfig": {"InstanceType": "ml.moon"}}},
             "Model Validation failed: Value 'ml.moon' for 'ProcessingInstanceType' failed to satisfy",
@@ -216,7 +216,7 @@ def test_what_makes_no_sense_is_refused_with_its_reason(text: str, reason: str) 
     ],
 )
 def test_arguments_must_fit_the_request_of_their_operation(more: dict[str, Any], reason: str) -> None:
-    steps = processing(), processing("Second", **more), fail()
+    steps = processing(), processing("Second", **more), condition()
     assert reason in refusal(definition(*steps, parameters=[ROWS]))
 
 
@@ -254,7 +254,16 @@ def test_every_type_of_step_of_the_sdk_is_done_or_refused_by_name() -> None:
 def test_deep_nesting_is_refused_and_does_not_end_the_sandbox() -> None:
     assert "nested too deeply" in refusal("[" * 100_000)
     message: Any = "x"
-    for _ in range(2_000):
+    for _ in range(150):
         message = join(message)
-    with pytest.raises((AwsError, RecursionError)):
-        parse(json.dumps(message))
+    deep = definition(fail(message=message))
+    assert "nested too deeply" in refusal(deep.replace('"x"', f"{'[' * 800}{']' * 800}"))
+
+
+def test_no_step_can_wait_for_a_fail_step() -> None:
+    steps = (
+        processing(),
+        condition("CondStep", compare("Equals", 1, 1), DependsOn=["FailStep"]),
+        fail("FailStep"),
+    )
+    assert "CondStep can not depends on FailStep" in refusal(definition(*steps))

@@ -42,6 +42,7 @@ def test_values_come_as_text_and_become_their_type() -> None:
         ({}, "Parameter 'Bar' is undefined."),
         ({"Bar": "1", "Row": "1"}, "Unknown parameter 'Row'"),
         ({"Bar": "nan"}, "Unexpected type for parameter 'Bar'. Expected Float but found 'nan'."),
+        ({"Bar": "1e999"}, "Expected Float but found '1e999'."),
         ({"Bar": "1", "Rows": "1.5"}, "Expected Integer but found '1.5'."),
         ({"Bar": "1", "Is": "yes"}, "Expected Boolean but found 'yes'."),
         ({"Bar": "1", "Text": "c"}, "failed to satisfy enum value set: [a, b]"),
