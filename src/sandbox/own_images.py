@@ -43,10 +43,12 @@ class Image:
         resolved: Its address by digest; the address itself of another registry's.
         program: Address of the image whose program runs.
         environment: What its configuration adds.
+        manifest_type: Its media type; "" of another registry's.
     """
 
     resolved: str
     program: str
+    manifest_type: str = ""
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -64,13 +66,14 @@ def look_up(address: str) -> Image:
     found = registries.find(match["region"], match["name"], tag=match["tag"], digest=match["digest"])
     if found is None:
         raise ImageNotFoundError(address)
-    digest, manifest = found
+    digest, manifest, manifest_type = found
     config = _config_of(manifest)
     labels = {**(config.get("Labels") or {}), **(manifest.get("annotations") or {})}
     pairs = (each.partition("=") for each in config.get("Env") or ())
     return Image(
         resolved=f"{match['repository']}@{digest}",
         program=labels.get(BASE_NAME, address),
+        manifest_type=manifest_type,
         environment={name: value for name, _, value in pairs if not _OF_THE_SYSTEM.fullmatch(name)},
     )
 

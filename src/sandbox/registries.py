@@ -2,10 +2,12 @@
 
 moto has the repositories that somebody made here; what it does not check or forgets is added: that layers are
 there and are what their digests say, an image's digest and size, images that have lost their last tag, and a
-copy on disk (storage/ecr_mirror.py). What a job or an endpoint names mostly lies in a registry of AWS: of it
-those images are there that the sandbox emulates, with every tag and no layer.
+copy on disk (storage/ecr_mirror.py), addresses to fetch layers from (layer_urls.py), tags that stay. What a
+job or an endpoint names mostly lies in a registry of AWS: of it those images are there that the sandbox
+emulates, with every tag (base_images.py).
 
-Source: Amazon ECR API reference; OCI image specification, "Image Manifest" and "Content Descriptors".
+Source: Amazon ECR API reference; Amazon ECR User Guide, "Service quotas", "Preventing image tags from
+being overwritten"; OCI image specification, "Image Manifest" and "Content Descriptors".
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +26,21 @@ from moto.ecr import models, urls
 from moto.ecr.exceptions import InvalidParameterException, RepositoryNotFoundException
 from moto.ecr.responses import ECRResponse
 
+from sandbox import layer_urls
+from sandbox.api.errors import AwsError
 from sandbox.api.registry import ACCOUNT_ID
+from sandbox.base_images import MANIFEST_TYPE, BaseImages
 from sandbox.images import command_for, runs_scripts
 from sandbox.storage.ecr_mirror import EcrMirror
 
-_MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 _TOKEN_LIFETIME = timedelta(hours=12)
 _NO_BLOBS: Mapping[str, bytes] = {}
+_NO_LAYERS = (
+    "The specified layers could not be found, or the specified layer is not valid for this repository."
+)
+_MIN_PART_BYTES = 5 << 20
 _mirror: EcrMirror
+_base_images: BaseImages
 
 
 class LayersNotFoundError(ServiceException):
@@ -53,12 +63,25 @@ class ImageDigestDoesNotMatchError(ServiceException):
     code = "ImageDigestDoesNotMatchException"
 
 
+class ImageTagAlreadyExistsError(ServiceException):
+    code = "ImageTagAlreadyExistsException"
+
+
+class LayerInaccessibleError(ServiceException):
+    code = "LayerInaccessibleException"
+
+
+class LayerPartTooSmallError(ServiceException):
+    code = "LayerPartTooSmallException"
+
+
 def install(home: Path) -> None:
     """Let moto answer ECR with this module, and give it the repositories of a home; before its start."""
-    global _mirror
-    _mirror = EcrMirror(home / "ecr")
+    global _mirror, _base_images
+    _mirror, _base_images = EcrMirror(home / "ecr"), BaseImages(home / "ecr-of-aws")
     urls.url_paths["{0}/$"] = Ecr.dispatch
     models.Image.get_image_size_in_bytes = _size
+    models.ECRBackend._resolve_image_tag_mutability = lambda *_: []  # put_image sees to it before
     _mirror.restore(_restore)
 
 
@@ -72,12 +95,17 @@ def _restore(region: str, kept: dict[str, Any]) -> None:
             image.update_tag(tag)
         images.append(image)
     created_at, layers = datetime.fromtimestamp(kept["created_at"], UTC), dict(kept["layers"])
-    repository = backend.create_repository(kept["name"], None, None, None, kept["mutability"], kept["tags"])
+    filters = kept.get("filters")  # kept since tags may be immutable
+    repository = backend.create_repository(
+        kept["name"], None, None, None, kept["mutability"], kept["tags"], filters
+    )
     repository.created_at, repository.layers, repository.images = created_at, layers, images
 
 
-def find(region: str, name: str, *, tag: str | None, digest: str | None) -> tuple[str, dict[str, Any]] | None:
-    """Return digest and manifest of an image of one's own; without a digest and a tag the tag is latest."""
+def find(
+    region: str, name: str, *, tag: str | None, digest: str | None
+) -> tuple[str, dict[str, Any], str] | None:
+    """Return digest, manifest and its type of an image of one's own; the tag latest unless one is given."""
     try:
         repository = models.ecr_backends[ACCOUNT_ID][region].repositories.get(name)
     except KeyError:  # no region of AWS's
@@ -85,7 +113,7 @@ def find(region: str, name: str, *, tag: str | None, digest: str | None) -> tupl
     for image in repository.images if repository else ():
         its_digest = image.get_image_digest()
         if its_digest == digest if digest else (tag or "latest") in image.image_tags:
-            return its_digest, json.loads(image.image_manifest)
+            return its_digest, json.loads(image.image_manifest), image.image_manifest_media_type
     return None
 
 
@@ -106,8 +134,26 @@ class Ecr(ECRResponse):
     def untag_resource(self) -> ActionResult:
         return self._kept(super().untag_resource())
 
+    def put_image_tag_mutability(self) -> ActionResult:
+        return self._kept(super().put_image_tag_mutability())
+
     def batch_delete_image(self) -> ActionResult:
         return self._kept(super().batch_delete_image())
+
+    def start_image_scan(self) -> ActionResult:
+        """Refuse what moto would make up."""
+        raise AwsError("UnknownOperationException", "The sandbox scans no image: what runs is no image's.")
+
+    def describe_image_scan_findings(self) -> ActionResult:
+        return self.start_image_scan()
+
+    def upload_layer_part(self) -> ActionResult:
+        """Take a part, and note where it ends; what does not come in order moto refuses."""
+        result = super().upload_layer_part()
+        repository = self.ecr_backend._get_repository(self._get_param("repositoryName"))
+        upload = repository.uploads[self._get_param("uploadId")]
+        upload.part_ends = [*getattr(upload, "part_ends", ()), len(upload.layer_parts)]
+        return result
 
     def delete_repository(self) -> ActionResult:
         result = super().delete_repository()
@@ -123,6 +169,9 @@ class Ecr(ECRResponse):
         digest = _digest(content)
         if upload and not content:
             raise EmptyUploadError("The specified layer upload does not contain any layer parts.")
+        ends = getattr(upload, "part_ends", [])
+        if any(end - start < _MIN_PART_BYTES for start, end in zip([0, *ends], ends[:-1], strict=False)):
+            raise LayerPartTooSmallError("Layer parts must be at least 5 MiB in size.")
         if upload and self._get_param("layerDigests") != [digest]:
             raise InvalidLayerError(
                 "The layer digest calculation performed by Amazon ECR upon receipt of the image layer does"
@@ -143,13 +192,9 @@ class Ecr(ECRResponse):
                 " image."
             )
         if not set(_layers(manifest)) <= repository.layers.keys():
-            raise LayersNotFoundError(
-                "The specified layers could not be found, or the specified layer is not valid for this"
-                " repository."
-            )
+            raise LayersNotFoundError(_NO_LAYERS)
         tag, media_type = self._get_param("imageTag"), self._get_param("imageManifestMediaType")
-        if repository.image_tag_mutability == "MUTABLE":
-            _take_tag(repository, tag, digest)
+        _take_tag(repository, tag, digest)
         image = self.ecr_backend.put_image(name, manifest, tag, media_type, digest)
         return self._kept(ActionResult({"image": image}))
 
@@ -164,11 +209,50 @@ class Ecr(ECRResponse):
         registry, name = self._get_param("registryId"), self._get_param("repositoryName")
         if registry in (None, self.current_account):
             return super().batch_get_image()
+        address = self._emulated_repository(registry, name)
+        found = [(each, _emulated(registry, name, address, each)) for each in self._get_param("imageIds")]
+        failures = [
+            {
+                "imageId": image_id,
+                "failureCode": "ImageNotFound",
+                "failureReason": "Requested image not found",
+            }
+            for image_id, image in found
+            if image is None
+        ]
+        return ActionResult({"images": [image for _, image in found if image], "failures": failures})
+
+    def get_download_url_for_layer(self) -> ActionResult:
+        """Return an address of a layer or a configuration; one of one's own has to be an image's."""
+        registry, name = self._get_param("registryId"), self._get_param("repositoryName")
+        digest = self._get_param("layerDigest")
+        if registry in (None, self.current_account):
+            repository, path = self.ecr_backend._get_repository(name, registry), _mirror.path_of(digest)
+            is_there = digest in repository.layers and path is not None
+            if is_there and not any(digest in _layers(each.image_manifest) for each in repository.images):
+                raise LayerInaccessibleError(
+                    "The specified layer is not available because it is not associated with an image."
+                    " Unassociated image layers may be cleaned up at any time."
+                )
+        else:
+            self._emulated_repository(registry, name)
+            path = _base_images.find(digest)
+            is_there = path is not None
+        if not is_there:
+            raise LayersNotFoundError(_NO_LAYERS)
+        url = layer_urls.new(self.headers["Host"], path)
+        return ActionResult({"downloadUrl": url, "layerDigest": digest})
+
+    def _emulated_repository(self, registry: str, name: str) -> str:
+        """Return the address of a repository of AWS's with emulated images.
+
+        Raises:
+            RepositoryNotFoundException: It has none.
+        """
         address = f"{registry}.dkr.ecr.{self.region}.amazonaws.com/{name}"
-        tags = [each.get("imageTag", "") for each in self._get_param("imageIds")]
-        if not runs_scripts(name) and not any(command_for(f"{address}:{tag}") for tag in tags):
+        if not runs_scripts(name) and not command_for(f"{address}:"):
             raise RepositoryNotFoundException(name, registry)
-        return ActionResult({"images": [_emulated(registry, name, tag) for tag in tags], "failures": []})
+        return address
 
     def _kept(self, result: ActionResult, blobs: Mapping[str, bytes] = _NO_BLOBS) -> ActionResult:
         """Write the repository that a request changed, and return its answer."""
@@ -179,6 +263,7 @@ class Ecr(ECRResponse):
             {
                 "name": name,
                 "mutability": repository.image_tag_mutability,
+                "filters": repository.image_tag_mutability_exclusion_filters,
                 "created_at": repository.created_at.timestamp(),
                 "tags": self.ecr_backend.tagger.list_tags_for_resource(repository.arn)["tags"],
                 "layers": repository.layers,
@@ -214,11 +299,27 @@ def _layers(manifest: str) -> list[str]:
 
 
 def _take_tag(repository: models.Repository, tag: str | None, digest: str) -> None:
-    """Take a tag away from the image that has it, which stays without one; moto would delete it."""
+    """Take a tag away from the image that has it, which stays without one; moto would delete it.
+
+    Raises:
+        ImageTagAlreadyExistsError: It has to stay; in AWS's words (docker/build-push-action, issue 1042).
+    """
     for image in repository.images:
-        if tag in image.image_tags and image.get_image_digest() != digest:
-            image.remove_tag(tag)
-            image.image_tag = image.image_tags[-1] if image.image_tags else None
+        if tag not in image.image_tags or image.get_image_digest() == digest:
+            continue
+        if _is_immutable(repository, str(tag)):
+            raise ImageTagAlreadyExistsError(
+                f"The image tag '{tag}' already exists in the '{repository.name}' repository and cannot be"
+                " overwritten because the tag is immutable."
+            )
+        image.remove_tag(tag)
+        image.image_tag = image.image_tags[-1] if image.image_tags else None
+
+
+def _is_immutable(repository: models.Repository, tag: str) -> bool:
+    filters = repository.image_tag_mutability_exclusion_filters or ()
+    is_excluded = any(fnmatchcase(tag, each["filter"]) for each in filters)
+    return is_excluded != repository.is_tag_immutable()
 
 
 def _size(image: models.Image) -> int:
@@ -230,12 +331,19 @@ def _digest(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def _emulated(registry: str, name: str, tag: str) -> dict[str, Any]:
-    manifest = json.dumps({"schemaVersion": 2, "mediaType": _MANIFEST_TYPE, "layers": []})
+def _emulated(registry: str, name: str, address: str, image_id: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return what BatchGetImage tells of an emulated image; None for a digest that nobody was told of."""
+    if "imageTag" in image_id:
+        manifest = _base_images.manifest(f"{address}:{image_id['imageTag']}")
+    else:
+        path = _base_images.find(image_id.get("imageDigest", ""))
+        if path is None:
+            return None
+        manifest = path.read_text(encoding="utf-8")
     return {
         "registryId": registry,
         "repositoryName": name,
-        "imageId": {"imageTag": tag, "imageDigest": _digest(manifest.encode())},
+        "imageId": {**image_id, "imageDigest": _digest(manifest.encode())},
         "imageManifest": manifest,
-        "imageManifestMediaType": _MANIFEST_TYPE,
+        "imageManifestMediaType": MANIFEST_TYPE,
     }

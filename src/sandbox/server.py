@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sandbox import clock, logs, operations
+from sandbox import clock, layer_urls, logs, operations
 from sandbox.api.errors import AwsError, disk_error
 from sandbox.context import Context
 from sandbox.http_server import ClientGoneError
@@ -43,6 +43,8 @@ class Application:
         try:
             if mlflow_requests.is_asked(environ):
                 return mlflow_requests.handle(self._context, environ, start_response)
+            if path.startswith(layer_urls.PREFIX):
+                return layer_urls.answer(environ, start_response)
             if path.startswith("/_sandbox/"):
                 return _json(start_response, self._control(path.removeprefix("/_sandbox/"), environ))
             is_invocation = path.startswith("/endpoints/") and signed_for(environ)[0] != "s3"  # no bucket

@@ -19,6 +19,8 @@ from sandbox.api.errors import AwsError
 from sandbox.api.service_model import operation_names, service_model
 
 MAX_BODY_BYTES = 8 << 20
+MAX_LAYER_PART_BYTES = 29 << 20
+"""Of the request: a part of a layer has 20 MiB at most, a third more in base64."""
 # Service as requests are signed for it -> its name in botocore.
 _NAMES = {"monitoring": "cloudwatch"}
 _QUERY = ("iam", "monitoring", "sts")
@@ -35,7 +37,7 @@ def check(environ: dict[str, Any], service: str) -> None:
     Raises:
         AwsError: It is too large, not in the protocol of the service, or not what the operation takes.
     """
-    raw = _unpacked(environ)
+    raw = _unpacked(environ, MAX_LAYER_PART_BYTES if service == "ecr" else MAX_BODY_BYTES)
     environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(raw), str(len(raw))
     if environ.get("HTTP_SMITHY_PROTOCOL"):
         raise AwsError("UnknownOperationException", f"The sandbox's {service} does not speak Smithy RPC.")
@@ -137,16 +139,16 @@ def _seconds(text: str) -> float:
     return found
 
 
-def _unpacked(environ: dict[str, Any]) -> bytes:
-    raw = environ["wsgi.input"].read(MAX_BODY_BYTES + 1)
+def _unpacked(environ: dict[str, Any], max_bytes: int) -> bytes:
+    raw = environ["wsgi.input"].read(max_bytes + 1)
     if environ.get("HTTP_CONTENT_ENCODING") == "gzip":
         try:
-            raw = gzip.GzipFile(fileobj=io.BytesIO(raw)).read(MAX_BODY_BYTES + 1)
+            raw = gzip.GzipFile(fileobj=io.BytesIO(raw)).read(max_bytes + 1)
         except (OSError, EOFError, zlib.error):
             raise AwsError("SerializationException", "The request body is not gzip.") from None
         del environ["HTTP_CONTENT_ENCODING"]
-    if len(raw) > MAX_BODY_BYTES:
-        raise AwsError("RequestEntityTooLargeException", f"More than {MAX_BODY_BYTES} bytes.", status=413)
+    if len(raw) > max_bytes:
+        raise AwsError("RequestEntityTooLargeException", f"More than {max_bytes} bytes.", status=413)
     return raw
 
 

@@ -1,8 +1,12 @@
-"""Images of AWS's own registries are found by their manifest, as far as the sandbox emulates them."""
+"""Images of AWS's own registries are there, whole, as far as the sandbox emulates them."""
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
+import urllib.error
+import urllib.request
 from typing import Any
 
 import pytest
@@ -22,8 +26,57 @@ def test_an_image_that_is_emulated_is_there_with_every_tag(ecr: Any, name: str) 
     answer = ecr.batch_get_image(registryId=AWS, repositoryName=name, imageIds=tags)
     assert [image["imageId"]["imageTag"] for image in answer["images"]] == ["one", "two"]
     assert {image["registryId"] for image in answer["images"]} == {AWS}
-    assert json.loads(answer["images"][0]["imageManifest"])["layers"] == []
+    digests = {image["imageId"]["imageDigest"] for image in answer["images"]}
+    assert len(digests) == 2, "another tag is another image"
     assert answer["failures"] == []
+
+
+def fetch(url: str, **headers: str) -> bytes:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(urllib.request.Request(url, headers=headers), timeout=60) as answer:
+        return answer.read()
+
+
+def digest_of(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def test_an_emulated_image_is_whole_and_what_its_digests_say_after_a_restart_too(sandbox: Any) -> None:
+    of = {"registryId": AWS, "repositoryName": "djl-inference"}
+    ecr = sandbox.client("ecr")
+    (image,) = ecr.batch_get_image(**of, imageIds=[{"imageTag": "0.38.0"}])["images"]
+    assert digest_of(image["imageManifest"].encode()) == image["imageId"]["imageDigest"]
+    manifest = json.loads(image["imageManifest"])
+    assert manifest["mediaType"] == image["imageManifestMediaType"]
+    sandbox.restart(kill=True)
+    ecr = sandbox.client("ecr")
+    by_digest = {"imageDigest": image["imageId"]["imageDigest"]}
+    again = ecr.batch_get_image(**of, imageIds=[by_digest, {"imageDigest": f"sha256:{'0' * 64}"}])
+    assert [each["imageManifest"] for each in again["images"]] == [image["imageManifest"]]
+    assert [each["failureCode"] for each in again["failures"]] == ["ImageNotFound"]
+
+    def layer(described: dict[str, Any]) -> bytes:
+        answer = ecr.get_download_url_for_layer(**of, layerDigest=described["digest"])
+        content = fetch(answer["downloadUrl"])
+        assert (len(content), digest_of(content)) == (described["size"], described["digest"])
+        assert answer["downloadUrl"].startswith(sandbox.url)
+        assert fetch(answer["downloadUrl"], Range="bytes=2-5") == content[2:6]
+        assert fetch(answer["downloadUrl"], Range="bytes=3-") == content[3:]
+        return content
+
+    diff_ids = [digest_of(gzip.decompress(layer(each))) for each in manifest["layers"]]
+    assert json.loads(layer(manifest["config"]))["rootfs"]["diff_ids"] == diff_ids
+
+
+def test_a_layer_nobody_was_told_of_has_no_address_and_an_address_is_no_guess(sandbox: Any) -> None:
+    ecr, digest = sandbox.client("ecr"), f"sha256:{'0' * 64}"
+    with pytest.raises(ClientError, match="LayersNotFoundException"):
+        ecr.get_download_url_for_layer(registryId=AWS, repositoryName="vllm", layerDigest=digest)
+    with pytest.raises(ClientError, match="RepositoryNotFoundException"):
+        ecr.get_download_url_for_layer(registryId=AWS, repositoryName="xgboost", layerDigest=digest)
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        fetch(f"{sandbox.url}/_sandbox/layers/guessed")
+    assert raised.value.code == 403
 
 
 def test_another_one_is_not_in_a_registry_of_aws(ecr: Any) -> None:

@@ -11,6 +11,7 @@ from sandbox.api.listing import list_records
 from sandbox.api.registry import Call, operation, require
 from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
+from sandbox.base_images import MANIFEST_TYPE
 from sandbox.hosting.model_source import RESOLVED, check_source
 from sandbox.model_registry.specification import containers_for_model
 
@@ -96,15 +97,21 @@ def _resolved(call: Call, container: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _check_image(image: str) -> None:
-    """Make sure that an image of one's own registry is there.
+    """Make sure that an image of one's own registry is there, with a manifest that SageMaker takes.
 
     Raises:
-        AwsError: It is not; in AWS's words (aws-samples/easy-amazon-sagemaker-deployments#4).
+        AwsError: It is not; in AWS's words (aws-samples/easy-amazon-sagemaker-deployments#4;
+            aws/amazon-sagemaker-feedback#180, moby/buildkit#5480: Docker's manifest, none of OCI's).
     """
     try:
-        own_images.look_up(image)
+        found = own_images.look_up(image)
     except own_images.ImageNotFoundError:
         raise validation_error(f"Requested image {image} not found.") from None
+    if found.manifest_type not in ("", MANIFEST_TYPE):
+        raise validation_error(
+            f"Unsupported manifest media type {found.manifest_type} for image {image}. Ensure that valid"
+            " manifest media type is used for specified image."
+        )
 
 
 def _check_together(containers: list[dict[str, Any]]) -> None:

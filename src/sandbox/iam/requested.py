@@ -25,9 +25,10 @@ from sandbox.api.registry import ACCOUNT_ID
 from sandbox.hosting import bearer_token
 from sandbox.iam.conditions import Context
 from sandbox.other_services import signed_for
+from sandbox.service_requests import MAX_LAYER_PART_BYTES
 
 ANY = "*"
-_MAX_BODY_BYTES = 8 << 20
+_MAX_BODY_BYTES = MAX_LAYER_PART_BYTES  # of what may be asked, the largest
 # Service that a request is signed for -> what its actions begin with.
 _PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag"}
 _NOUNS = {
@@ -131,10 +132,8 @@ def requested(environ: dict[str, Any]) -> list[Requested]:
             found = _of_cloudwatch(operation, members, region)
         case "iam" | "sts":
             found = _of_iam(service, operation, members)
-        case "ecr" if "repositoryName" in members:
-            registry = members.get("registryId", ACCOUNT_ID)
-            arn = f"arn:aws:ecr:{region}:{registry}:repository/{members['repositoryName']}"
-            found = [Requested(f"ecr:{operation}", arn)]
+        case "ecr":
+            found = _of_ecr(operation, members, region)
         case _:
             found = [Requested(f"{_PREFIXES.get(service, service)}:{operation}", ANY)]
     return [*found]
@@ -262,6 +261,22 @@ def _of_cloudwatch(operation: str, members: dict[str, Any], region: str) -> Iter
     names = [each for value in names for each in (value if isinstance(value, list) else [value])]
     for name in names or [ANY]:
         yield Requested(action, f"arn:aws:cloudwatch:{region}:{ACCOUNT_ID}:alarm:{name}")
+
+
+def _of_ecr(operation: str, members: dict[str, Any], region: str) -> Iterator[Requested]:
+    """Repositories by their names; a list without names asks for all of them.
+
+    Source: Amazon ECR User Guide, "Using Tag-Based Access Control" (tags of a new repository).
+    """
+    registry = f"arn:aws:ecr:{region}:{members.get('registryId', ACCOUNT_ID)}:repository/"
+    names = members.get("repositoryNames") or [members.get("repositoryName")]
+    arns = [f"{registry}{name}" for name in names if name]
+    if operation == "DescribeRepositories":
+        arns = arns or [f"{registry}{ANY}"]
+    for arn in arns or [str(members.get("resourceArn") or ANY)]:
+        yield Requested(f"ecr:{operation}", arn)
+        if operation == "CreateRepository" and members.get("tags"):
+            yield Requested("ecr:TagResource", arn)
 
 
 def _of_iam(service: str, operation: str, members: dict[str, Any]) -> Iterator[Requested]:

@@ -66,8 +66,13 @@ class EcrMirror:
 
     def blob(self, digest: str) -> bytes | None:
         """Return the bytes of a layer, None when there is none of this digest."""
+        path = self.path_of(digest)
+        return path.read_bytes() if path else None
+
+    def path_of(self, digest: str) -> Path | None:
+        """Return the file of a layer, None when there is none of this digest."""
         path = self._blob(digest)
-        return path.read_bytes() if path.is_file() else None
+        return path if path.is_file() else None
 
     def _path(self, region: str, name: str) -> Path:
         return self._folder / region / f"{quote(name, safe='')}.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,9 +15,11 @@ from tests.sandbox.hosting.conftest import IMAGE, ROLE, Hosting
 from tests.sandbox.model_registry.test_groups import refused
 
 REGISTRY = "000000000000.dkr.ecr.us-east-1.amazonaws.com"
-CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
-LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
-MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
+LAYER_TYPE = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
+OCI_MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+PART_BYTES = 10 << 20
 BASE_NAME = "org.opencontainers.image.base.name"
 
 
@@ -33,10 +36,11 @@ def repository(sandbox: Any) -> Iterator[str]:
 
 
 def push_layer(ecr: Any, repository: str, content: bytes) -> str:
-    """Upload a layer in two parts, and return its digest."""
+    """Upload a layer in parts as ECR wants them, and return its digest."""
     upload = ecr.initiate_layer_upload(repositoryName=repository)
-    half = len(content) // 2
-    for first, part in ((0, content[:half]), (half, content[half:])):
+    assert upload["partSize"] == PART_BYTES
+    for first in range(0, len(content), PART_BYTES):
+        part = content[first : first + PART_BYTES]
         ecr.upload_layer_part(
             repositoryName=repository, uploadId=upload["uploadId"], partFirstByte=first,
             partLastByte=first + len(part) - 1, layerPartBlob=part,
@@ -108,6 +112,86 @@ def test_an_image_is_its_manifest_and_all_that_it_names(sandbox: Any, repository
     assert [each["layerAvailability"] for each in found] == ["AVAILABLE"] * 2
     (token,) = ecr.get_authorization_token()["authorizationData"]
     assert timedelta(hours=11) < token["expiresAt"] - datetime.now(UTC) < timedelta(hours=13)
+
+
+def test_a_layer_comes_in_parts_of_five_mebibytes_and_more_and_is_fetched_from_its_image(
+    sandbox: Any, repository: str
+) -> None:
+    ecr, of = sandbox.client("ecr"), {"repositoryName": repository}
+    large = b"0123456789abcdef" * (PART_BYTES // 16) + b"the rest"
+    digest = push_layer(ecr, repository, large)
+    assert (
+        refused(ecr.get_download_url_for_layer, **of, layerDigest=digest)[0] == "LayerInaccessibleException"
+    )
+    push_layer(ecr, repository, b"{}")
+    ecr.put_image(**of, imageManifest=manifest_of(b"{}", large), imageTag="large")
+    url = ecr.get_download_url_for_layer(**of, layerDigest=digest)["downloadUrl"]
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url, timeout=60) as answer:
+        assert digest_of(answer.read()) == digest
+    upload = {**of, "uploadId": ecr.initiate_layer_upload(**of)["uploadId"]}
+    for first, part in ((0, b"too small"), (9, b"to be followed")):
+        ecr.upload_layer_part(
+            **upload, partFirstByte=first, partLastByte=first + len(part) - 1, layerPartBlob=part
+        )
+    small = digest_of(b"too smallto be followed")
+    assert (
+        refused(ecr.complete_layer_upload, **upload, layerDigests=[small])[0] == "LayerPartTooSmallException"
+    )
+    gap = {"partFirstByte": 99, "partLastByte": 99, "layerPartBlob": b"x"}
+    assert refused(ecr.upload_layer_part, **upload, **gap)[0] == "InvalidLayerPartException"
+
+
+def test_an_immutable_tag_stays_where_it_is_after_a_restart_too(sandbox: Any, repository: str) -> None:
+    ecr, of = sandbox.client("ecr"), {"repositoryName": repository}
+    first = push(ecr, repository, "1")
+    push(ecr, repository, "2")
+    (other,) = ecr.batch_get_image(**of, imageIds=[{"imageTag": "2"}])["images"]
+    filters = [{"filterType": "WILDCARD", "filter": "*-latest"}]
+    ecr.put_image_tag_mutability(
+        **of, imageTagMutability="IMMUTABLE_WITH_EXCLUSION", imageTagMutabilityExclusionFilters=filters
+    )
+    sandbox.restart(kill=True)
+    ecr = sandbox.client("ecr")
+    code, message = refused(ecr.put_image, **of, imageManifest=other["imageManifest"], imageTag="1")
+    assert code == "ImageTagAlreadyExistsException"
+    assert message.endswith("because the tag is immutable.")
+    (kept,) = ecr.describe_images(**of, imageIds=[{"imageTag": "1"}])["imageDetails"]
+    assert kept["imageDigest"] == first
+    (again,) = ecr.batch_get_image(**of, imageIds=[{"imageTag": "1"}])["images"]
+    for manifest in (again["imageManifest"], other["imageManifest"]):
+        ecr.put_image(**of, imageManifest=manifest, imageTag="app-latest")
+    ecr.put_image_tag_mutability(**of, imageTagMutability="MUTABLE")
+    ecr.put_image(**of, imageManifest=other["imageManifest"], imageTag="1")
+    (moved,) = ecr.describe_images(**of, imageIds=[{"imageTag": "app-latest"}])["imageDetails"]
+    assert sorted(moved["imageTags"]) == ["1", "2", "app-latest"]
+    assert refused(ecr.delete_repository, **of)[0] == "RepositoryNotEmptyException"
+
+
+def test_a_scan_is_refused_and_not_made_up(sandbox: Any, repository: str) -> None:
+    ecr, image = sandbox.client("ecr"), {"repositoryName": "news/serving", "imageId": {"imageTag": "1"}}
+    push(ecr, repository, "1")
+    for operation in (ecr.start_image_scan, ecr.describe_image_scan_findings):
+        assert refused(operation, **image)[0] == "UnknownOperationException"
+
+
+def test_a_manifest_of_oci_is_pushed_and_not_deployed(hosting: Hosting, repository: str) -> None:
+    ecr = hosting.sandbox.client("ecr")
+    for content in (b"{}", b"a layer"):
+        push_layer(ecr, repository, content)
+    ecr.put_image(
+        repositoryName=repository, imageTag="oci", imageManifestMediaType=OCI_MANIFEST_TYPE,
+        imageManifest=manifest_of(b"{}", b"a layer", mediaType=OCI_MANIFEST_TYPE),
+    )  # fmt: skip
+    image = f"{REGISTRY}/{repository}:oci"
+    with pytest.raises(ClientError) as raised:
+        hosting.sagemaker.create_model(
+            ModelName="m", ExecutionRoleArn=ROLE, PrimaryContainer={"Image": image}
+        )
+    assert raised.value.response["Error"]["Message"] == (
+        f"Unsupported manifest media type {OCI_MANIFEST_TYPE} for image {image}. Ensure that valid manifest"
+        " media type is used for specified image."
+    )
 
 
 def test_what_is_not_what_it_says_or_not_there_is_refused_by_its_code(sandbox: Any, repository: str) -> None:
