@@ -8,7 +8,7 @@ and the process grows by 121, 106 or 130 MiB, its allocator's reserve included.
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +30,14 @@ _BATCH_ROWS = 1_000
 _HUB_TIMEOUT_S = 10
 
 
-def load(source: str, dataset_name: str, *, seed: int = 0, base_dir: Path | None = None) -> News:
+def load(
+    source: str,
+    dataset_name: str,
+    *,
+    seed: int = 0,
+    base_dir: Path | None = None,
+    most: Mapping[str, int] | None = None,
+) -> News:
     """Load the rows of a data set, as they are, by split.
 
     Args:
@@ -41,6 +48,7 @@ def load(source: str, dataset_name: str, *, seed: int = 0, base_dir: Path | None
         dataset_name: "small" or "full".
         seed: of the generated news; hand-written news, the hub and files do not depend on it.
         base_dir: what a relative path is relative to; the working directory when left out.
+        most: only so many first rows, by split; all of a split that it does not name.
 
     Returns:
         News with one table per split, text columns only; where the source has them, with more rows than
@@ -51,7 +59,7 @@ def load(source: str, dataset_name: str, *, seed: int = 0, base_dir: Path | None
     """
     sizes_of(dataset_name)
     if source == "sample":
-        splits = _sample(dataset_name, seed)
+        splits = _sample(dataset_name, seed, most or {})
     else:
         path = (base_dir or Path()) / Path(source).expanduser()
         if path.is_dir():
@@ -67,10 +75,11 @@ def load(source: str, dataset_name: str, *, seed: int = 0, base_dir: Path | None
                 f"a file ({', '.join(EXTENSIONS)}) or a folder of such files",
                 next_step="correct news_source in workshop.yaml, or WORKSHOP_NEWS_SOURCE",
             )
+    splits = {split: rows.iloc[: (most or {}).get(split, len(rows))] for split, rows in splits.items()}
     return News(splits=splits, num_loaded={split: len(rows) for split, rows in splits.items()})
 
 
-def _sample(dataset_name: str, seed: int) -> dict[str, "pd.DataFrame"]:
+def _sample(dataset_name: str, seed: int, most: Mapping[str, int]) -> dict[str, "pd.DataFrame"]:
     if dataset_name == "small":
         from sample.news import handwritten
 
@@ -79,11 +88,12 @@ def _sample(dataset_name: str, seed: int) -> dict[str, "pd.DataFrame"]:
 
     # The test split alone has the names and the topic that no training text has.
     unseen = {"topics": (*generator.TRAINING_TOPICS, *generator.HELD_OUT_TOPICS), "held_out_names": True}
+    sizes = {split: min(size, most.get(split, size)) for split, size in sizes_to_load(dataset_name).items()}
     return {
         split: to_table(
             _batches(generator.rows(size, _split_seed(seed, split), **(unseen if split == "test" else {})))
         )
-        for split, size in sizes_to_load(dataset_name).items()
+        for split, size in sizes.items()
     }
 
 

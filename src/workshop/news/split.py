@@ -102,12 +102,16 @@ def rows_to_read(dataset_name: str) -> dict[str, int]:
     return {split: ceil(size * _MOST_ROWS[dataset_name]) for split, size in sizes_of(dataset_name).items()}
 
 
-def take(news: News, dataset_name: str) -> News:
+def take(news: News, dataset_name: str, *, most: Mapping[str, int] | None = None) -> News:
     """Keep the first rows of each split, up to the documented sizes.
 
     A source with fewer rows keeps all it has; `News.counts` shows how many.
+
+    Args:
+        most: Fewer rows than are documented, by split.
     """
-    sizes = sizes_of(dataset_name)
+    most = most or {}
+    sizes = {split: min(size, most.get(split, size)) for split, size in sizes_of(dataset_name).items()}
     num_unused = {split: max(0, len(rows) - sizes[split]) for split, rows in news.splits.items()}
     splits = {split: rows.iloc[: sizes[split]] for split, rows in news.splits.items()}
     return replace(news, splits=splits, num_unused=num_unused)
