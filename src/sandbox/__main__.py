@@ -166,13 +166,14 @@ def _recover(context: Context, others: OtherServices) -> None:
     from sandbox import logs
     from sandbox.hosting import lifecycle
     from sandbox.mlflow_apps import apps
+    from sandbox.pipelines import running as executions
     from sandbox.processing import jobs as processing_jobs
     from sandbox.scaling import running
     from sandbox.training import jobs
 
     others.wait()
     for recover in (
-        logs.restore, jobs.recover, processing_jobs.recover, lifecycle.components.recover,
+        logs.restore, jobs.recover, processing_jobs.recover, executions.recover, lifecycle.components.recover,
         lifecycle.endpoints.recover, apps.recover, running.start
     ):  # fmt: skip
         try:
@@ -187,17 +188,18 @@ def _end(context: Context) -> None:
     from processes import warm
     from sandbox.hosting import lifecycle
     from sandbox.mlflow_apps.running import APPS
+    from sandbox.pipelines import running as executions
     from sandbox.processing import jobs as processing_jobs
     from sandbox.scaling import running
     from sandbox.training import jobs
 
     deadline_s = time.monotonic() + _END_TIMEOUT_S
-    _run_until(deadline_s, [running.end])  # nothing is scaled any more
+    _run_until(deadline_s, [running.end, executions.begin_no_more])  # nothing begins any more
     _run_until(
         deadline_s,
         [
             partial(those.end_all, context)
-            for those in (jobs, processing_jobs, lifecycle.components, lifecycle.endpoints, APPS)
+            for those in (jobs, processing_jobs, executions, lifecycle.components, lifecycle.endpoints, APPS)
         ],
     )
     warm.end()

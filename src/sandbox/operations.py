@@ -19,6 +19,7 @@ from sandbox.hosting import (
 )
 from sandbox.mlflow_apps import apps, sessions
 from sandbox.model_registry import groups, packages
+from sandbox.pipelines import executions, pipelines
 from sandbox.processing import jobs as processing_jobs
 from sandbox.scaling import activities, policies, targets
 from sandbox.scaling.api import AUTO_SCALING
@@ -37,6 +38,8 @@ MODULES = (
     sessions,
     groups,
     packages,
+    pipelines,
+    executions,
     tags,
     search,
     # of Application Auto Scaling

@@ -81,6 +81,17 @@ class S3Files:
             num_files += 1
         return num_files
 
+    def read(self, uri: str, *, version: str | None = None) -> bytes:
+        """Return an object, its newest version if none is named.
+
+        Raises:
+            S3Error: There is none, or it may not be read.
+        """
+        bucket, key = bucket_and_key(uri)
+        with _s3_errors():
+            named = {"VersionId": version} if version else {}
+            return self._client.get_object(Bucket=bucket, Key=key, **named)["Body"].read()
+
     def upload(self, path: Path, uri: str) -> None:
         """Upload a file.
 

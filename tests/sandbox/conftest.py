@@ -39,7 +39,8 @@ class RunningSandbox:
         view: What it takes for this machine's files.
         environ: More variables.
 
-    `url` and `pid` are those of the process that runs now; `log_path` holds what all of them wrote.
+    `environ` counts from the next start on. `url` and `pid` are those of the process that runs now;
+    `log_path` holds what all of them wrote.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class RunningSandbox:
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self.home, self._program = home, program
-        self._popen, self._environ = view.start if view else subprocess.Popen, environ or {}
+        self._popen, self.environ = view.start if view else subprocess.Popen, environ or {}
         self._python = prefix / Path(sys.executable).relative_to(sys.prefix) if prefix else sys.executable
         self.log_path = home.with_name(f"{home.name}.log")
         self._mark = uuid.uuid4().hex
@@ -69,7 +70,7 @@ class RunningSandbox:
         with self.log_path.open("ab") as log:
             self.process = self._popen(
                 [self._python, *self._program, "--home", str(self.home)],
-                env={**environ, _MARK: self._mark, "PYTHONPATH": str(SRC_DIR), **self._environ},
+                env={**environ, _MARK: self._mark, "PYTHONPATH": str(SRC_DIR), **self.environ},
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,

@@ -25,6 +25,7 @@ REQUESTS = {
     "inference-component": "CreateInferenceComponent",
     "mlflow-app": "CreateMlflowApp",
     "model-package": "CreateModelPackage",
+    "pipeline-execution": "StartPipelineExecution",
 }
 SCALING = "application-autoscaling"
 notes = Path(sys.argv.pop(1))

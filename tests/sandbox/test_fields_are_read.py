@@ -19,6 +19,7 @@ from sandbox.api.service_model import service_model
 from .conftest import RunningSandbox
 from .every_field import end_scaling, host_components, process, scale, serve, track, train
 from .model_registry.every_field import register_models
+from .pipelines.every_field import run_pipelines
 from .scaling.scaled_components import eventually
 
 PROGRAM = Path(__file__).with_name("recorded_sandbox.py")
@@ -91,7 +92,7 @@ def is_read_by_the_check(service: str, field: fields_page.Field) -> bool:
 
 def test_what_is_done_is_read_by_something(recorded: tuple[RunningSandbox, Path]) -> None:
     sandbox, notes = recorded
-    for part in (train, process, track, serve, host_components, scale, register_models):
+    for part in (train, process, track, serve, host_components, scale, register_models, run_pipelines):
         part(sandbox)
     eventually(lambda: "ScaleInCooldown" in notes.read_text(), "scaling in")
     end_scaling(sandbox)
@@ -115,6 +116,7 @@ def test_what_is_done_stands_in_a_test_of_what_it_does() -> None:
         PROGRAM,
         Path(__file__).with_name("every_field.py"),
         Path(__file__).parent / "model_registry" / "every_field.py",
+        Path(__file__).parent / "pipelines" / "every_field.py",
         Path(__file__).parent / "api" / "test_fields.py",
     )
     files = [path for path in Path(__file__).parent.rglob("*.py") if path not in ours]

@@ -29,7 +29,8 @@ from sandbox.other_services import signed_for
 PERSON, EXECUTION = "person", "execution"
 FILE_NAME = "calls.jsonl"
 _KEY = re.compile("Credential=([^/]+)/")
-_KEY_OF_JOBS = "Credential=sandbox/"
+KEY_OF_JOBS = "sandbox"
+_BY_JOBS = f"Credential={KEY_OF_JOBS}/"
 _CALLER = f"arn:aws:sts::{ACCOUNT_ID}:assumed-role/workshop-sample/sandbox"
 _QUERY_OR_XML = (None, "s3", "iam", "sts", "monitoring")
 _FORBIDDEN = 403
@@ -54,7 +55,7 @@ class Authorization:
         Raises:
             AwsError: Policies count, and allow it not; in AWS's words.
         """
-        who = EXECUTION if _KEY_OF_JOBS in environ.get("HTTP_AUTHORIZATION", "") else PERSON
+        who = EXECUTION if _BY_JOBS in environ.get("HTTP_AUTHORIZATION", "") else PERSON
         asked = requested(environ)
         new = [each for each in asked if (who, each.action, each.resource) not in self._noted]
         if new:

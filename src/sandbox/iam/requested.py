@@ -41,6 +41,7 @@ _NOUNS = {
     "MlflowApp": "mlflow-app",
     "ModelPackage": "model-package",
     "ModelPackageGroup": "model-package-group",
+    "Pipeline": "pipeline",
 }
 _VERBS = re.compile(
     r"(?:Create|Delete|Describe|Update|Stop)([A-Za-z]+?)(?:RuntimeConfig|WeightsAndCapacities)?$"
@@ -175,7 +176,11 @@ def _of_sagemaker(operation: str, members: dict[str, Any], region: str) -> Itera
         yield from (Requested(action, str(arn)) for arn in (arns if isinstance(arns, list) else ()))
         return
     if kind is None:
-        yield Requested(action, str(members.get("ResourceArn") or members.get("Arn") or ANY))
+        arns = ("ResourceArn", "Arn", "PipelineExecutionArn", "PipelineArn")
+        found = next((members[name] for name in arns if members.get(name)), ANY)
+        if found == ANY and "PipelineName" in members:
+            found = _arn(region, "pipeline", members["PipelineName"])
+        yield Requested(action, str(found))
         return
     # The name of an MLflow App is not in its ARN: a policy for new ones names them all.
     own = str(members.get("Arn") or _arn(region, kind, members.get(f"{noun[1]}Name", ANY)))

@@ -27,7 +27,7 @@ MAX_METADATA = 50
 VERSIONED, UNVERSIONED, BOTH = "Versioned", "Unversioned", "Both"
 _NAME = "_name_or_group"
 _ORDER = "_order"  # by number where names have one
-_TOKEN = "_client_token"
+CLIENT_TOKEN = "_client_token"
 _REPLACED = (
     "ModelApprovalStatus",
     "ModelPackageRegistrationType",
@@ -141,7 +141,7 @@ def delete_model_package(call: Call) -> dict[str, Any]:
 def _created_with(call: Call, token: str | None) -> dict[str, Any] | None:
     """Return the package that an earlier request with the same ClientToken made."""
     records = call.context.resources.all(PACKAGE, call.region) if token is not None else []
-    return next((record for record in records if record.get(_TOKEN) == token), None)
+    return next((record for record in records if record.get(CLIENT_TOKEN) == token), None)
 
 
 def _as_version(call: Call) -> dict[str, Any]:
@@ -193,7 +193,7 @@ def _contents(call: Call) -> dict[str, Any]:
         "CreatedBy": {},
         "ModelPackageStatus": "Completed",
         "ModelPackageStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []},
-        _TOKEN: request.get("ClientToken"),
+        CLIENT_TOKEN: request.get("ClientToken"),
     }
 
 

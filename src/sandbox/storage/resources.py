@@ -30,6 +30,8 @@ class Resources:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.RLock()
+        self._changes = threading.Condition(self._lock)
+        self._num_changes = 0
         self._records: dict[tuple[str, str, str], Record] = {}
         for path in sorted(folder.glob("*/*/*.json")):
             try:
@@ -75,6 +77,7 @@ class Resources:
             record = {**copy.deepcopy(record), "_kind": kind, "_region": region, "_name": name}
             self._write(record)
             self._records[kind, region, name] = record
+            self.wake()
             return True
 
     @contextmanager
@@ -96,6 +99,7 @@ class Resources:
             yield record
             self._write(record)
             self._records[kind, region, name] = record
+            self.wake()
 
     def remove(self, kind: str, region: str, name: str) -> None:
         """Remove a record; nothing happens when there is none."""
@@ -103,6 +107,24 @@ class Resources:
             record = self._records.pop((kind, region, name), None)
             if record:
                 self._path(record).unlink(missing_ok=True)
+                self.wake()
+
+    @property
+    def num_changes(self) -> int:
+        """How often a record has changed since the start."""
+        with self._lock:
+            return self._num_changes
+
+    def wait_for_change(self, since: int, timeout_s: float | None = None) -> None:
+        """Wait until there are more changes than `since`, or so many seconds."""
+        with self._changes:
+            self._changes.wait_for(lambda: self._num_changes > since, timeout_s)
+
+    def wake(self) -> None:
+        """Let whoever waits for a change look again."""
+        with self._changes:
+            self._num_changes += 1
+            self._changes.notify_all()
 
     def _path(self, record: Record) -> Path:
         name = quote(record["_name"], safe="")

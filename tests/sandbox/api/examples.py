@@ -18,6 +18,8 @@ TEXTS = (
     "s3://b/c/",
     "https://b/c",
     "arn:aws:iam::000000000000:role/r",
+    "arn:aws:sagemaker:us-east-1:000000000000:pipeline/p/execution/e",
+    "0123456789abcdef0123456789abcdef",
     "arn:aws:kms:us-east-1:000000000000:key/k",
     "arn:aws:sagemaker:us-east-1:000000000000:training-plan/p",
     "arn:aws:sagemaker:us-east-1:000000000000:hub-content/h/Model/m/1",

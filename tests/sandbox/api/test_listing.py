@@ -163,12 +163,24 @@ def test_more_results_than_the_model_allows_are_refused(sandbox) -> None:
         sandbox.client("sagemaker").list_models(MaxResults=101)
 
 
+# The newest come first: sagemaker 3.27 takes the first of ListPipelineVersions for the last version.
+ORDER_NOT_DOCUMENTED = {
+    "ListPipelineExecutions",
+    "ListPipelineExecutionSteps",
+    "ListPipelines",
+    "ListPipelineVersions",
+}
+
+
 def test_the_order_of_every_implemented_list_is_the_documented_one() -> None:
     names = {name for name in operations.SAGEMAKER.operations if name.startswith("List")} | listing.ASCENDING
     checked = 0
     for name in names:
         order = service_model.service_model().operation_model(name).input_shape.members.get("SortOrder")
         if order is None:
+            continue
+        if name in ORDER_NOT_DOCUMENTED:
+            assert "scending" not in order.documentation, name
             continue
         (documented,) = re.findall(r"default[^.]*(Ascending|Descending)", order.documentation)
         assert (documented == "Ascending") == (name in listing.ASCENDING), name

@@ -1,0 +1,45 @@
+"""Calls of SageMaker that a step makes, as the role of its pipeline.
+
+They pass what every other call passes: the policies of the role, botocore's model, the table of fields,
+faults that were asked for.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sandbox.api.registry import SAGEMAKER
+from sandbox.iam.authorization import KEY_OF_JOBS
+
+if TYPE_CHECKING:
+    from sandbox.context import Context
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls for the steps of one execution."""
+
+    context: Context
+    region: str
+
+    def __call__(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer to a call.
+
+        Raises:
+            AwsError: As AWS answers.
+        """
+        body = json.dumps(request).encode()
+        scope = f"Credential={KEY_OF_JOBS}/20200101/{self.region}/sagemaker/aws4_request"
+        self.context.authorization.check(
+            {
+                "REQUEST_METHOD": "POST",
+                "PATH_INFO": "/",
+                "HTTP_X_AMZ_TARGET": f"{SAGEMAKER.target}.{operation}",
+                "HTTP_AUTHORIZATION": f"AWS4-HMAC-SHA256 {scope}",
+                "wsgi.input": io.BytesIO(body),
+            }
+        )
+        return SAGEMAKER.dispatch(operation, json.loads(body), region=self.region, context=self.context)

@@ -1,0 +1,148 @@
+"""The life of one execution: a thread that begins its steps and sees them end.
+
+It waits for a record to change, and looks at all of them then; it holds nothing that is not on disk.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from sandbox.pipelines import definition, progress
+from sandbox.pipelines.attempts import Attempts
+from sandbox.pipelines.names import EXECUTION, VERSION, version_name
+from sandbox.pipelines.progress import RETRY_AT, STEPS
+
+if TYPE_CHECKING:
+    from sandbox.context import Context
+
+_GOES_ON = "RetryPipelineExecution goes on from there."
+_INTERNAL = "InternalServerError: We encountered an internal error. Please try again."
+Record = dict[str, Any]
+
+
+class Execution:
+    """An execution that runs.
+
+    Args:
+        context: Its records, S3 and permissions.
+        region: Of the execution.
+        name: Its id; its record exists, and that of its version.
+    """
+
+    def __init__(self, context: Context, region: str, name: str) -> None:
+        self._resources, self._region, self._name = context.resources, region, name
+        record = self._record()
+        version = version_name(record["_pipeline"], record["PipelineVersionId"])
+        text = self._resources.get(VERSION, region, version)["PipelineDefinition"]
+        self._definition = definition.parse(text)
+        self._attempts = Attempts(context, region, name, self._definition)
+        self._lock = threading.Lock()
+        self._begins_steps = True
+        self._thread = threading.Thread(target=self._run, name=f"{EXECUTION} {name}", daemon=True)
+
+    def start(self) -> None:
+        """Start its thread."""
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait until it has its last status."""
+        self._thread.join()
+
+    def begin_no_more(self) -> None:
+        """Let no step begin after this returns; what runs is looked at until it has ended."""
+        with self._lock:
+            self._begins_steps = False
+        self._resources.wake()
+
+    def settle(self) -> None:
+        """Tell the truth about an execution whose sandbox has ended, once its jobs have their last status."""
+        record = self._record()
+        cut = []
+        for name in progress.running(record):
+            self._attempts.look(record, name, is_last=True)
+            record = self._record()
+            if record[STEPS][name]["StepStatus"] == "Failed":
+                cut.append(name)
+        left = [step.name for step in progress.ready(self._definition, record)]
+        reason = None
+        if cut or left:
+            reason = "InternalServerError: The sandbox ended while the execution ran."
+            reason += f" It was at {', '.join(cut or left)}. {_GOES_ON}"
+        with self._changed() as record:
+            progress.finish(record, reason=reason)
+
+    def _run(self) -> None:
+        try:
+            self._live()
+        except Exception:
+            logging.getLogger("sandbox").exception("%s %s", EXECUTION, self._name)
+            with self._changed() as record:
+                for step in progress.running(record).values():
+                    step |= {"StepStatus": "Failed", "EndTime": time.time(), "FailureReason": _INTERNAL}
+                progress.finish(record, reason=_INTERNAL)
+
+    def _live(self) -> None:
+        while True:
+            num_changes = self._resources.num_changes
+            with self._lock:
+                if self._begins_steps and self._go_on():
+                    return
+                begins = self._begins_steps
+            if not begins and not self._attempts.run(self._record()):
+                self.settle()
+                return
+            self._resources.wait_for_change(num_changes, self._next_attempt_s())
+
+    def _go_on(self) -> bool:
+        """Do what can be done now; return whether the execution is over."""
+        self._look()
+        record = self._record()
+        if progress.is_stopping(record):
+            self._attempts.stop(record)
+        else:
+            self._begin_ready()
+        record = self._record()
+        if progress.running(record):
+            return False
+        if not progress.is_stopping(record) and progress.ready(self._definition, record):
+            return False
+        with self._changed() as record:
+            progress.finish(record)
+        return True
+
+    def _look(self) -> None:
+        record = self._record()
+        for name in progress.running(record):
+            self._attempts.look(record, name)
+
+    def _begin_ready(self) -> None:
+        now_s = time.time()
+        record = self._record()
+        again = [
+            self._definition.steps[name]
+            for name, step in progress.running(record).items()
+            if step.get(RETRY_AT, now_s + 1) <= now_s
+        ]
+        for step in again:
+            self._attempts.begin(self._record(), step)
+        while True:
+            record = self._record()
+            steps = progress.ready(self._definition, record)
+            if not steps or progress.num_free(record) <= 0:
+                return
+            self._attempts.begin(record, steps[0])
+
+    def _next_attempt_s(self) -> float | None:
+        """Return how long it is until a step is to be tried again."""
+        steps = progress.running(self._record()).values()
+        times = [step[RETRY_AT] for step in steps if RETRY_AT in step]
+        return max(min(times) - time.time(), 0.0) if times else None
+
+    def _record(self) -> Record:
+        return self._resources.get(EXECUTION, self._region, self._name)
+
+    def _changed(self) -> Any:
+        return self._resources.change(EXECUTION, self._region, self._name)
