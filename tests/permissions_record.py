@@ -68,7 +68,9 @@ def pattern(resource: str, bucket: str) -> str:
     resource = re.sub(r"(:user/).*", r"\1USERNAME", resource)
     resource = re.sub(rf"(:::BUCKET/{PREFIX}/).*", r"\1*", resource)
     resource = re.sub(r"(:mlflow-app/).*", r"\1*", resource)  # what AWS calls an App is not its name
-    return re.sub(r"([:/]news-).*", r"\1*", resource)
+    return re.sub(
+        r"([:/](news|pipelines)-).*", r"\1*", resource
+    )  # the workshop's names, and a pipeline's jobs'
 
 
 def recorded() -> Record:

@@ -11,6 +11,7 @@ from workshop.account.confirmation import LOG_RETENTION, LOGS, MINE, TAGGED
 from workshop.account.finding import JOBS, find_running
 from workshop.account.found import Found, Listing, Problem, noted
 from workshop.account.logs import RETENTION_DAYS, delete_logs, keep_for_a_time
+from workshop.account.pipelines import stop_execution, wait_until_execution_ended
 from workshop.account.storage import delete_bucket, delete_group
 from workshop.aws.resources import delete_if_there, described_or_none
 from workshop.aws.session import Aws
@@ -32,7 +33,7 @@ _SERVICES = {
     "LogStreams": "logs",
 }
 _HERE = ("ledger", "state")
-_RUNS = (*JOBS, "InferenceComponent", "Endpoint")
+_RUNS = ("PipelineExecution", *JOBS, "InferenceComponent", "Endpoint")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +118,7 @@ class _Deletion:
         return problems[0].reason
 
     def _done(self, found: Found) -> str:
-        if found.kind in JOBS:
+        if found.kind in ("PipelineExecution", *JOBS):
             return "stopped"
         return f"kept {RETENTION_DAYS} days" if self._is_kept(found) else "deleted"
 
@@ -133,6 +134,8 @@ class _Deletion:
             case "Alarm":
                 # Those of a policy went with its target; of several in one call a missing one spoils all.
                 delete_if_there(aws.client("cloudwatch").delete_alarms, AlarmNames=[name])
+            case "PipelineExecution":
+                stop_execution(aws, found)
             case "TrainingJob" | "ProcessingJob":
                 return self._stop_job(found)
             case "InferenceComponent":
@@ -151,6 +154,8 @@ class _Deletion:
                 delete_if_there(sagemaker.delete_mlflow_app, Arn=found.details["arn"])
             case "ModelPackage":
                 delete_if_there(sagemaker.delete_model_package, ModelPackageName=found.details["arn"])
+            case "Pipeline":
+                delete_if_there(sagemaker.delete_pipeline, PipelineName=name)
             case "ModelPackageGroup":
                 delete_if_there(sagemaker.delete_model_package_group, ModelPackageGroupName=name)
             case "S3":
@@ -166,6 +171,8 @@ class _Deletion:
     def _wait(self, found: Found, left_s: Callable[[], float]) -> str | None:
         aws, name = self._aws, found.name
         match found.kind:
+            case "PipelineExecution":
+                wait_until_execution_ended(aws, found, left_s())
             case "TrainingJob" | "ProcessingJob":
                 _wait_until_job_ended(aws, found, left_s())
             case "InferenceComponent":

@@ -1,8 +1,9 @@
 """Find what the workshop has in an account: each kind by SageMaker's own list, with the tags of each thing.
 
 The ledger knows what this machine has made. Tags find it from any other machine, and after a kernel died
-between a request and its answer. What has no tags (scalable targets, alarms, logs) goes by the names of
-what has, by the ledger, and alarms by the mark in their description.
+between a request and its answer. What a pipeline has made is its execution's. What has no tags (scalable
+targets, alarms, logs) goes by the names of what has, by the ledger, and alarms by the mark in their
+description.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from workshop.account.described import details_of, details_of_app
-from workshop.account.found import Found, Listing, Problem, noted, now
+from workshop.account.found import JOBS_OF_DAYS, Found, Listing, Problem, noted, now
 from workshop.account.logs import find_logs
-from workshop.account.ownership import MODE_TAG, Ownership
+from workshop.account.ownership import Ownership
+from workshop.account.pipelines import find_executions
 from workshop.account.scaling import find_alarms, find_targets
 from workshop.account.storage import find_storage
 from workshop.account.versions import find_versions
@@ -24,12 +26,14 @@ from workshop.tracking.app import GONE
 
 JOBS = ("TrainingJob", "ProcessingJob")
 KINDS = (
+    "Pipeline",
     *(*JOBS, "InferenceComponent", "Endpoint", "EndpointConfig", "Model"),
     *("ModelPackageGroup", "MlflowApp"),
 )
 _RUNNING, _ENDED = ("InProgress", "Stopping"), ("Completed", "Failed", "Stopped")
 # Kind -> the operation that lists it, and the member of its answer.
 _LISTS = {
+    "Pipeline": ("list_pipelines", "PipelineSummaries"),
     "TrainingJob": ("list_training_jobs", "TrainingJobSummaries"),
     "ProcessingJob": ("list_processing_jobs", "ProcessingJobSummaries"),
     "InferenceComponent": ("list_inference_components", "InferenceComponents"),
@@ -39,8 +43,6 @@ _LISTS = {
     "ModelPackageGroup": ("list_model_package_groups", "ModelPackageGroupSummaryList"),
     "MlflowApp": ("list_mlflow_apps", "Summaries"),
 }
-JOBS_OF_DAYS = 30
-"""So far back `find_paid` looks for jobs that have ended: each is a question for its tags."""
 
 
 def find(aws: Aws) -> Listing:
@@ -50,9 +52,11 @@ def find(aws: Aws) -> Listing:
     """
     problems: list[Problem] = []
     ownership = Ownership(aws)
-    by_kind = {kind: _find_kind(aws, ownership, kind, problems) for kind in KINDS}
+    pipelines, executions = _pipelines(aws, ownership, problems)
+    by_kind = {kind: _find_kind(aws, ownership, kind, problems) for kind in KINDS if kind != "Pipeline"}
     owners = by_kind["InferenceComponent"] + by_kind["Endpoint"]
     found = [
+        *executions,  # they would make more of what follows
         *find_targets(aws, ownership, owners, problems),
         *find_alarms(aws, ownership, owners, problems),
         *(job for kind in JOBS for job in by_kind[kind]),
@@ -63,30 +67,40 @@ def find(aws: Aws) -> Listing:
         *by_kind["Model"],
         *find_versions(aws, by_kind["ModelPackageGroup"], problems),
         *by_kind["ModelPackageGroup"],
+        *pipelines,
         *by_kind["MlflowApp"],
         *find_storage(aws, ownership, problems),
-        *find_logs(aws, ownership, [*owners, *by_kind["ProcessingJob"]], problems),
+        *find_logs(aws, ownership, owners, problems),
     ]
     return Listing(found=found, problems=problems, at=now())
 
 
 def find_running(aws: Aws) -> list[str]:
-    """Return the names of the workshop's jobs, components and endpoints that are there, of every mode."""
+    """Return the names of what runs of the workshop's, and of what is there to be asked, of every mode."""
     ownership, problems = Ownership(aws), []
+    _, executions = _pipelines(aws, ownership, problems)
     kinds = (*JOBS, "InferenceComponent", "Endpoint")
-    return [one.name for kind in kinds for one in _find_kind(aws, ownership, kind, problems)]
+    found = [one for kind in kinds for one in _find_kind(aws, ownership, kind, problems)]
+    return [one.name for one in (*executions, *found)]
 
 
 def find_paid(aws: Aws) -> Listing:
     """Return the endpoints and jobs that are there, and the jobs that have ended lately, of every mode."""
     ownership, problems = Ownership(aws), []
     since = now() - timedelta(days=JOBS_OF_DAYS)
+    _pipelines(aws, ownership, problems)
     found = [
         *_find_kind(aws, ownership, "Endpoint", problems),
         *(job for kind in JOBS for job in _find_kind(aws, ownership, kind, problems)),
         *(job for kind in JOBS for job in _find_kind(aws, ownership, kind, problems, ended_since=since)),
     ]
     return Listing(found=found, problems=problems, at=now())
+
+
+def _pipelines(aws: Aws, ownership: Ownership, problems: list[Problem]) -> tuple[list[Found], list[Found]]:
+    """Return pipelines and the executions that run; jobs and models are asked for after these."""
+    pipelines = _find_kind(aws, ownership, "Pipeline", problems)
+    return pipelines, find_executions(aws, ownership, pipelines, problems)
 
 
 def _find_kind(
@@ -107,7 +121,7 @@ def _find_kind(
             sources = ownership.sources(kind, name, tags, made_at)
             if not sources:
                 continue
-            mode = (tags or {}).get(MODE_TAG, aws.mode)
+            mode = ownership.mode_of(kind, name, tags, aws.mode)
             more: dict[str, Any] = {}
             with noted(problems, f"{kind} {name}"):
                 is_app = kind == "MlflowApp"

@@ -12,6 +12,9 @@ from typing import Any
 from workshop.aws.denied import PERSON_POLICY, is_denied, missing_action
 from workshop.errors import WorkshopError
 
+JOBS_OF_DAYS = 30
+"""So far back are jobs looked for that have ended: each is a question for its tags."""
+
 _ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 from workshop.account.confirmation import LOGS
-from workshop.account.found import Found, Problem, noted
+from workshop.account.found import JOBS_OF_DAYS, Found, Problem, noted, now
 from workshop.account.ownership import TAG, Ownership
 from workshop.aws.resources import delete_if_there, is_missing, is_there
 from workshop.aws.session import PREFIX, Aws
@@ -18,6 +19,8 @@ JOBS, PROCESSING_JOBS = "/aws/sagemaker/TrainingJobs", "/aws/sagemaker/Processin
 """One log group for all jobs of a kind: of it only the streams of the workshop's jobs are deleted."""
 
 RETENTION_DAYS = 14
+_NAMES_HAVE = ("news-", "pipelines-")
+"""Names of the workshop's, and those that AWS gives to jobs of a pipeline; others are not asked for tags."""
 _PARENTS = {ENDPOINTS: "Endpoint", COMPONENTS: "InferenceComponent"}
 
 
@@ -44,14 +47,14 @@ def find_logs(
                     elif name in earlier and not is_there(describe[kind], **{f"{kind}Name": name}):
                         yield _log_group(aws, group, ("ledger",))
     with noted(problems, "the logs of jobs", "logs"):
-        jobs = {name: "ledger" for name in ownership.made_here("TrainingJob")}
+        jobs = _made(ownership, "TrainingJob")
         with noted(problems, "the search for jobs that have ended"):
             jobs = dict.fromkeys(_tagged_jobs(aws), "tag") | jobs
         yield from _job_logs(aws, JOBS, jobs)
     with noted(problems, "the logs of processing jobs", "logs"):
-        # AWS's Search knows none: those that have ended are known by the ledger alone.
-        running = {one.name: one.sources[0] for one in owners if one.kind == "ProcessingJob"}
-        jobs = running | {name: "ledger" for name in ownership.made_here("ProcessingJob")}
+        jobs = _made(ownership, "ProcessingJob")
+        with noted(problems, "the list of processing jobs that have ended"):
+            jobs = dict.fromkeys(_tagged_processing_jobs(aws), "tag") | jobs
         yield from _job_logs(aws, PROCESSING_JOBS, jobs)
 
 
@@ -108,6 +111,11 @@ def _job_logs(aws: Aws, group: str, jobs: Mapping[str, str]) -> Iterator[Found]:
         )
 
 
+def _made(ownership: Ownership, kind: str) -> dict[str, str]:
+    """Return the jobs that this machine or an execution has made: name -> what says so."""
+    return ownership.adopted(kind) | {name: "ledger" for name in ownership.made_here(kind)}
+
+
 def _tagged_jobs(aws: Aws) -> Iterator[str]:
     """Yield the names of the workshop's jobs, ended ones too; a search asks for no list of tags each."""
     tagged = {"Filters": [{"Name": f"Tags.{TAG}", "Operator": "Equals", "Value": PREFIX}]}
@@ -115,3 +123,15 @@ def _tagged_jobs(aws: Aws) -> Iterator[str]:
     for page in pages.paginate(Resource="TrainingJob", SearchExpression=tagged):
         for result in page["Results"]:
             yield result["TrainingJob"]["TrainingJobName"]
+
+
+def _tagged_processing_jobs(aws: Aws) -> Iterator[str]:
+    """Yield the names of the workshop's processing jobs of late, of which AWS's Search knows none."""
+    sagemaker = aws.client("sagemaker")
+    pages = sagemaker.get_paginator("list_processing_jobs")
+    for part in _NAMES_HAVE:
+        for page in pages.paginate(NameContains=part, CreationTimeAfter=now() - timedelta(days=JOBS_OF_DAYS)):
+            for job in page["ProcessingJobSummaries"]:
+                tags = sagemaker.list_tags(ResourceArn=job["ProcessingJobArn"])["Tags"]
+                if {"Key": TAG, "Value": PREFIX} in tags:
+                    yield job["ProcessingJobName"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from workshop.aws.ledger import LedgerEntry
@@ -14,6 +15,13 @@ from workshop.state import State
 TAG, MODE_TAG = "workshop", "workshop-mode"
 _CLOCKS_DIFFER = timedelta(minutes=10)
 """Between this machine's and AWS's, and between a request and what it made."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Adopted:
+    name: str
+    sources: tuple[str, ...]
+    mode: str
 
 
 class Ownership:
@@ -27,6 +35,7 @@ class Ownership:
     def __init__(self, aws: Aws) -> None:
         self._rows = {(row.kind, row.name): row for row in aws.ledger.entries()}
         self._state = _state_names(aws)
+        self._adopted: dict[tuple[str, str], _Adopted] = {}
 
     def sources(
         self, kind: str, name: str, tags: Mapping[str, str] | None, made_at: datetime | None
@@ -37,15 +46,33 @@ class Ownership:
             tags: Of the resource; None when they could not be asked for.
             made_at: As AWS says.
         """
-        row = self._rows.get((kind, name))
+        row, adopted = self._rows.get((kind, name)), self._adopted.get((kind, name.lower()))
         has_tag = (tags or {}).get(TAG) == PREFIX
-        if not has_tag and not (row and _made(row, made_at)):
+        if not has_tag and not adopted and not (row and _made(row, made_at)):
             return ()
         is_in_state = name in self._state.get(kind, ())
         known = row is not None and (row.status != "failed" or row.may_exist)
-        return tuple(
-            source for source, is_so in (("ledger", known), ("tag", has_tag), ("state", is_in_state)) if is_so
-        )
+        by_maker = adopted.sources if adopted else ()
+        says = {"ledger": known, "tag": has_tag, "state": is_in_state}
+        return tuple(source for source, is_so in says.items() if is_so or source in by_maker)
+
+    def mode_of(self, kind: str, name: str, tags: Mapping[str, str] | None, mode: str) -> str:
+        """Return the mode of something: its tag says it, else what made it; `mode` when neither does."""
+        adopted = self._adopted.get((kind, name.lower()))
+        return (tags or {}).get(MODE_TAG, adopted.mode if adopted else mode)
+
+    def adopt(self, kind: str, name: str, sources: tuple[str, ...], mode: str) -> None:
+        """Take something for whose its maker is: an execution has made it.
+
+        Args:
+            name: As its ARN has it, where AWS may have written it in small letters.
+            sources: What says that the maker is the workshop's.
+        """
+        self._adopted[kind, name.lower()] = _Adopted(name=name, sources=sources, mode=mode)
+
+    def adopted(self, kind: str) -> dict[str, str]:
+        """Return what executions have made of a kind: name -> what says first that it is the workshop's."""
+        return {one.name: one.sources[0] for (of, _), one in self._adopted.items() if of == kind}
 
     def made_here(self, kind: str) -> list[str]:
         """Return the names that requests of this machine have made, deleted or not, as AWS has answered."""

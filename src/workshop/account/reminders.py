@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from workshop.account.finding import KINDS
+from workshop.account.finding import JOBS, KINDS
 from workshop.account.found import Problem, masked, noted
 from workshop.account.ownership import Ownership
 from workshop.aws.ledger import Ledger
@@ -51,7 +51,7 @@ def _other_ledgers(aws: Aws) -> Iterator[str]:
     """Yield what other modes, regions and accounts may have, as far as this machine made it."""
     for path in sorted(aws.settings.workshop_home.glob("*/ledger-*.jsonl")):
         rows = [row for row in Ledger(path).entries() if row.kind in KINDS and row.may_exist]
-        rows = [row for row in rows if row.kind != "TrainingJob"]  # it ends by itself
+        rows = [row for row in rows if row.kind not in JOBS]  # they end by themselves
         if path == aws.ledger.path or not rows:
             continue
         mode, region = path.parent.name, rows[-1].region

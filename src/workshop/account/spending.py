@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import sys
 
-from workshop.account.finding import JOBS_OF_DAYS, find_paid
-from workshop.account.found import Listing
+from workshop.account.finding import find_paid
+from workshop.account.found import JOBS_OF_DAYS, Listing
 from workshop.account.report import problem_lines, table_lines
 from workshop.aws import local as local_aws
 from workshop.aws.session import connect

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from tests.sandbox.conftest import RunningSandbox
@@ -57,6 +58,13 @@ def processing_request(name: str, bucket: str, key: str, output: str) -> dict[st
     }
 
 
+def definition(step: dict[str, Any]) -> str:
+    """Return the definition of a pipeline with one step, which is a processing job."""
+    arguments = {key: value for key, value in step.items() if key != "ProcessingJobName"}
+    steps = [{"Name": "Prepare", "Type": "Processing", "Arguments": arguments}]
+    return json.dumps({"Version": "2020-12-01", "Metadata": {}, "Parameters": [], "Steps": steps})
+
+
 def endpoint_variant() -> dict[str, Any]:
     """Return a variant without a model: it takes no server, and components can be put on it."""
     return {
@@ -68,7 +76,7 @@ def endpoint_variant() -> dict[str, Any]:
 
 
 class Foreign:
-    """Somebody else's model, configuration, endpoint, job, bucket, objects, alarm and logs.
+    """Somebody else's model, configuration, endpoint, job, pipeline, bucket, objects, alarm and logs.
 
     Their names are like the workshop's on purpose: a name is no proof.
     """
@@ -98,13 +106,17 @@ class Foreign:
         sagemaker.create_training_job(**job_request("news-theirs", BUCKET, "code", f"s3://{BUCKET}/out/"))
         theirs = processing_request("news-theirs", BUCKET, "code", f"s3://{BUCKET}/out/")
         sagemaker.create_processing_job(**theirs)
+        sagemaker.create_pipeline(
+            PipelineName="news-theirs", PipelineDefinition=definition(theirs), RoleArn=ROLE
+        )
+        sagemaker.start_pipeline_execution(PipelineName="news-theirs")
         self.client("cloudwatch").put_metric_alarm(
             AlarmName="news-theirs", Namespace="AWS/SageMaker", MetricName="Invocations", Statistic="Sum",
             Period=60, EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
         )  # fmt: skip
         logs.create_log_group(logGroupName="/aws/sagemaker/Endpoints/news-theirs")
         logs.create_log_group(logGroupName="/aws/sagemaker/Endpoints/news-tgi-of-another-day")
-        while not (self._streams(JOBS) and self._streams(PROCESSING_JOBS)):  # its jobs' own
+        while not (self._streams(JOBS) and len(self._streams(PROCESSING_JOBS)) == 2):  # its jobs' own
             pass
 
     def everything(self) -> dict[str, list[str]]:
@@ -121,6 +133,14 @@ class Foreign:
             kind: [one[f"{kind}Name"] for one in getattr(sagemaker, operation)(MaxResults=100)[member]]
             for kind, (operation, member) in lists.items()
         }
+        pipelines = [one["PipelineName"] for one in sagemaker.list_pipelines()["PipelineSummaries"]]
+        executions = [
+            execution["PipelineExecutionArn"]
+            for name in pipelines
+            for execution in sagemaker.list_pipeline_executions(PipelineName=name)[
+                "PipelineExecutionSummaries"
+            ]
+        ]
         versions = sagemaker.list_model_packages(ModelPackageType="Versioned", MaxResults=100)
         jobs = {
             kind: [
@@ -153,6 +173,8 @@ class Foreign:
         ]
         return found | {
             "MlflowApp": [one["Name"] for one in sagemaker.list_mlflow_apps()["Summaries"]],
+            "Pipeline": pipelines,
+            "PipelineExecution": executions,
             "ModelPackage": [one["ModelPackageArn"] for one in versions["ModelPackageSummaryList"]],
             **jobs,
             "ScalableTarget": [one["ResourceId"] for one in targets],

@@ -102,7 +102,7 @@ def test_each_group_in_s3_goes_alone_and_nothing_beside_the_prefix(
     s3, aws = account.client("s3"), machine()
     groups = {
         "checkpoints": {"checkpoints/r/1"},
-        "results": {"training/j/m"},
+        "results": {"training/j/m", "pipeline/p/report/evaluation.json"},
         "weights": {"base-model/m/w"},
         "data": {"data/debug/t"},
         "others": {"adapters/a", "beside"},

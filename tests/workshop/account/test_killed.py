@@ -11,6 +11,7 @@ from tests.workshop.account.foreign import (
     IMAGE,
     OURS,
     Foreign,
+    definition,
     endpoint_variant,
     job_request,
     processing_request,
@@ -61,6 +62,10 @@ sagemaker.create_endpoint_config(
 """
 GROUP = "sagemaker.create_model_package_group(ModelPackageGroupName='NAME')\n"
 PROCESSING = processing_request("NAME", BUCKET, "code", f"s3://{OURS}/{PREFIX}/evaluation/")
+PIPELINE = f"""
+sagemaker.create_pipeline(
+    PipelineName="NAME", PipelineDefinition={definition(PROCESSING)!r}, RoleArn=aws.role_arn)
+"""
 JOB = job_request("NAME", BUCKET, "code", f"s3://{OURS}/{PREFIX}/training/")
 LARGE = """
 import pathlib
@@ -84,6 +89,9 @@ ALONE = {
                    " RoleArn=aws.role_arn)", "SageMaker.CreateMlflowApp"),
     "version of a model": (GROUP + "sagemaker.create_model_package(ModelPackageGroupName='NAME')",
                            r"SageMaker\.CreateModelPackage "),
+    "pipeline": (PIPELINE, "SageMaker.CreatePipeline"),
+    "execution of a pipeline": (PIPELINE + "sagemaker.start_pipeline_execution(PipelineName='NAME')",
+                                "SageMaker.StartPipelineExecution"),
     "alarm": (ALARM, "PutMetricAlarm"),
     "object": ("s3.put_object(Bucket=aws.bucket, Key=f'{aws.prefix}/beside-the-folders', Body=b'1')",
                "PUT .*/beside-the-folders"),

@@ -13,7 +13,13 @@ import pytest
 from tests import permissions_record
 from tests.permissions_record import PERSON, actions, policy, without
 from tests.sandbox.conftest import RunningSandbox
-from tests.workshop.account.foreign import IMAGE, endpoint_variant, job_request, processing_request
+from tests.workshop.account.foreign import (
+    IMAGE,
+    definition,
+    endpoint_variant,
+    job_request,
+    processing_request,
+)
 from tests.workshop.components_on_sandbox import COMPUTE
 
 from workshop.account import permissions
@@ -79,11 +85,28 @@ def make_everything(aws: Aws) -> None:
     sagemaker.create_training_job(**{**job, "RoleArn": role})
     job = processing_request(NAME, aws.bucket, f"{PREFIX}/code/{NAME}", aws.uri("training"))
     sagemaker.create_processing_job(**{**job, "RoleArn": role})
+    step = {**job, "RoleArn": role, "Tags": [{"Key": key, "Value": value} for key, value in aws.tags.items()]}
+    sagemaker.create_pipeline(PipelineName=NAME, PipelineDefinition=definition(step), RoleArn=role)
+    start_pipeline(aws, until="ProcessingJob")
     group = {"logGroupName": f"/aws/sagemaker/Endpoints/{NAME}"}
     # As SageMaker does on the role's behalf.
     logs = _of_the_role(aws, "logs")
     logs.create_log_group(**group)
     logs.create_log_stream(**group, logStreamName="AllTraffic/i-1")
+
+
+def start_pipeline(aws: Aws, *, until: str) -> None:
+    """Start the pipeline, and wait until a step of it says what it has made."""
+    sagemaker = aws.client("sagemaker")
+    arn = sagemaker.start_pipeline_execution(PipelineName=NAME)["PipelineExecutionArn"]
+    while not any(
+        until in step.get("Metadata", {})
+        for step in sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn)[
+            "PipelineExecutionSteps"
+        ]
+    ):
+        status = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
+        assert status["PipelineExecutionStatus"] == "Executing", status
 
 
 def _of_the_role(aws: Aws, service: str) -> Any:
@@ -138,6 +161,11 @@ def test_a_list_that_is_refused_is_named_and_the_rest_is_found(
         ModelName=NAME, PrimaryContainer={"Image": IMAGE}, ExecutionRoleArn=policed_aws.role_arn
     )
     policed_aws.client("sagemaker").create_model_package_group(ModelPackageGroupName=NAME)
+    ends = json.dumps({"Version": "2020-12-01", "Steps": [{"Name": "End", "Type": "Fail", "Arguments": {}}]})
+    policed_aws.client("sagemaker").create_pipeline(
+        PipelineName=NAME, PipelineDefinition=ends, RoleArn=policed_aws.role_arn
+    )
+    start_pipeline(policed_aws, until="Fail")
     try:
         permissions_record.enforce(policed, person=without(PERSON, action))
         listing = find(policed_aws)
@@ -150,6 +178,7 @@ def test_a_list_that_is_refused_is_named_and_the_rest_is_found(
         permissions_record.enforce(policed)
         policed_aws.client("sagemaker").delete_model(ModelName=NAME)
         policed_aws.client("sagemaker").delete_model_package_group(ModelPackageGroupName=NAME)
+        policed_aws.client("sagemaker").delete_pipeline(PipelineName=NAME)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,8 @@ def test_another_modes_ledger_says_how_to_clean_up_there(machine: Machine) -> No
     for name in ("news-1", "news-2"):
         noted(other, "Endpoint", name)
     other.ended("Endpoint", "news-2", "DeleteEndpoint")
-    noted(other, "TrainingJob", "ends-by-itself")
+    for kind in ("TrainingJob", "ProcessingJob"):
+        noted(other, kind, "ends-by-itself")
     noted(aws.ledger, "Endpoint", "of-this-mode")
     (line,) = [line for line in reminders(aws) if "more in mode" in line]
     assert line.startswith("1 more in mode full, ap-northeast-2")
