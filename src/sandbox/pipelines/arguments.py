@@ -7,8 +7,11 @@ reference [...] to argument of type [String]".
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
+from sandbox.api.constraints import violations
+from sandbox.api.errors import AwsError
 from sandbox.api.service_model import service_model
 from sandbox.pipelines.references import (
     EXECUTION,
@@ -44,18 +47,14 @@ VARIABLES = (
 )
 # The SDK has names for these too; AWS documents no value of them.
 _NO_VARIABLES = ("TrainingJobName", "ProcessingJobName")
+# What a pipeline gives its jobs and models itself.
+_NAMED_BY_PIPELINES = ("TrainingJobName", "ProcessingJobName", "ModelName")
 _NUMBERS = ("integer", "long", "float", "double")
 _TARGETS = {
     "String": ("string", "timestamp"),
     "Boolean": ("boolean",),
     "Integer": _NUMBERS,
     "Float": _NUMBERS,
-}
-_TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "boolean": (bool,),
-    **dict.fromkeys(("integer", "long"), (int,)),
-    **dict.fromkeys(("float", "double"), (int, float)),
 }
 _SHOWN = {"string": "String", "boolean": "Boolean", "integer": "Integer", "long": "Integer"}
 
@@ -110,22 +109,34 @@ def _check_value(shape: Any, value: Any, definition: Definition, path: str) -> N
         case "list":
             if called or not isinstance(value, list):
                 raise ValueError(f"Expecting start of Json Array. ({path})")
+            _check_count(shape, value, path)
             for place, item in enumerate(value):
                 _check_value(shape.member, item, definition, f"{path}[{place}]")
         case kind if called == GET:
             _check_assigned(kind, value[GET], definition, path)
-        case kind if called is None:
-            _check_plain(shape, kind, value, path)
+        case _ if called is None:
+            _check_plain(shape, value, path)
 
 
 def _check_members(shape: Any, value: Any, definition: Definition, path: str, called: str | None) -> None:
     if called or not isinstance(value, dict):
         raise ValueError(f"Expecting start of Json Object. ({path})")
+    for missing in (name for name in shape.required_members if name not in {*value, *_NAMED_BY_PIPELINES}):
+        raise ValueError(f"Model Validation failed: Member '{missing}' must not be null. ({path})")
     for name, item in value.items():
         if name not in shape.members:
             raise ValueError(f"Cannot parse object, unknown property '{name}'. ({path})")
         if item is not None:
             _check_value(shape.members[name], item, definition, f"{path}.{name}")
+
+
+def _check_count(shape: Any, value: list[Any], path: str) -> None:
+    for limit, is_broken in (("min", operator.lt), ("max", operator.gt)):
+        if limit in shape.metadata and is_broken(len(value), int(shape.metadata[limit])):
+            raise ValueError(
+                f"Model Validation failed: {path} has {len(value)} members; the {limit}imum is "
+                f"{shape.metadata[limit]}."
+            )
 
 
 def _check_assigned(kind: str, operand: str, definition: Definition, path: str) -> None:
@@ -151,7 +162,7 @@ def _property_kind(step_name: str, path: str, operand: str, definition: Definiti
     step = definition.steps[step_name]
     if step.type not in OPERATIONS:
         if step.type == "Condition" and path == "Outcome":
-            return "string"
+            return "boolean"
         raise ValueError(f"Property reference [{operand}] is undefined: a {step.type} step has none such.")
     shape = service_model().operation_model(OPERATIONS[step.type][1]).output_shape
     for part in path_parts(path):
@@ -167,15 +178,17 @@ def _property_kind(step_name: str, path: str, operand: str, definition: Definiti
     return shape.type_name
 
 
-def _check_plain(shape: Any, kind: str, value: Any, path: str) -> None:
-    is_right = isinstance(value, _TYPES.get(kind, object)) and (
-        kind == "boolean" or kind not in _TYPES or not isinstance(value, bool)
-    )
-    if not is_right:
-        raise ValueError(f"Model Validation failed: Value {value!r} at '{path}' is not of type [{kind}].")
+def _check_plain(shape: Any, value: Any, path: str) -> None:
+    """Make sure that a value without functions is one that the operation would take."""
+    try:
+        problems = [*violations(shape, value, path)]
+    except AwsError as error:
+        raise ValueError(f"Model Validation failed: {error.message}. ({path})") from error
     allowed = shape.metadata.get("enum")
     if allowed and value not in allowed:
         raise ValueError(
             f"Model Validation failed: Value '{value}' for '{shape.name}' failed to satisfy enum value set: "
             f"[{', '.join(allowed)}]"
         )
+    if problems:
+        raise ValueError(f"Model Validation failed: {problems[0]}")

@@ -199,7 +199,20 @@ def test_what_makes_no_sense_is_refused_with_its_reason(text: str, reason: str) 
             {"Environment": {"ROWS": get("Parameters.Rows")}},
             "Cannot assign property reference [Parameters.Rows] to argument of type [String].",
         ),
-        ({"Environment": {"ROWS": 3}}, "Value 3 at 'Arguments.Environment.ROWS' is not of type [string]."),
+        (
+            {"Environment": {"ROWS": 3}},
+            "Model Validation failed: NUMBER_VALUE can not be converted to a String. (Arguments.Env",
+        ),
+        ({"RoleArn": "me"}, "Model Validation failed: Value 'me' at 'Arguments.RoleArn' failed to satisfy"),
+        ({"AppSpecification": {}}, "Member 'ImageUri' must not be null. (Arguments.AppSpecification)"),
+        (
+            {"AppSpecification": {"ImageUri": "a", "ContainerEntrypoint": []}},
+            "Arguments.AppSpecification.ContainerEntrypoint has 0 members; the minimum is 1.",
+        ),
+        (
+            {"Environment": {"BETTER": get("Steps.Better.Outcome")}},
+            "Cannot assign property reference [Steps.Better.Outcome] to argument of type [String].",
+        ),
         (
             {"StoppingCondition": {"MaxRuntimeInSeconds": get(TRAIN)}},
             f"Cannot assign property reference [{TRAIN}] to argument of type [Integer].",
@@ -210,7 +223,11 @@ def test_what_makes_no_sense_is_refused_with_its_reason(text: str, reason: str) 
         ),
         ({"RoleArn": get("Steps.Better.Result")}, "a Condition step has none such"),
         (
-            {"ProcessingResources": {"ClusterConfig": {"InstanceType": "ml.moon"}}},
+            {
+                "ProcessingResources": {
+                    "ClusterConfig": {"InstanceType": "ml.moon", "InstanceCount": 1, "VolumeSizeInGB": 1}
+                }
+            },
             "Model Validation failed: Value 'ml.moon' for 'ProcessingInstanceType' failed to satisfy",
         ),
     ],
@@ -221,9 +238,8 @@ def test_arguments_must_fit_the_request_of_their_operation(more: dict[str, Any],
 
 
 def test_a_parameter_and_a_property_can_stand_where_their_type_fits() -> None:
-    count = {
-        "ClusterConfig": {"InstanceCount": get("Parameters.Rows"), "InstanceType": get("Parameters.Kind")}
-    }
+    cluster = {"InstanceCount": get("Parameters.Rows"), "InstanceType": get("Parameters.Kind")}
+    count = {"ClusterConfig": {**cluster, "VolumeSizeInGB": 30}}
     kind = {"Name": "Kind", "Type": "String", "DefaultValue": "ml.m5.xlarge", "EnumValues": ["ml.m5.xlarge"]}
     parsed = parse(
         definition(

@@ -18,6 +18,10 @@ PARAMETERS = [
     {"Name": "Bar", "Type": "Float"},
     {"Name": "Is", "Type": "Boolean", "DefaultValue": False},
 ]
+CHANNEL = {
+    "ChannelName": "train",
+    "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://news/train"}},
+}
 DECLARED = parse(definition(fail(), parameters=PARAMETERS)).parameters
 
 
@@ -123,18 +127,28 @@ def key_of(step: dict[str, Any]) -> str:
         (
             processing,
             [{"Environment": {"A": "1"}}, {"ProcessingInputs": []}],
-            [{"StoppingCondition": {"MaxRuntimeInSeconds": 60}}, {"Tags": []}, {"RoleArn": "other"}],
+            [
+                {"StoppingCondition": {"MaxRuntimeInSeconds": 60}},
+                {"Tags": []},
+                {"RoleArn": "arn:aws:iam::000000000000:role/other"},
+            ],
         ),
         (
             training,
             [
                 {"HyperParameters": {"a": "1"}},
                 {"CheckpointConfig": {"S3Uri": "s3://a/b"}},
-                {"InputDataConfig": []},
+                {"InputDataConfig": [CHANNEL]},
             ],
             [
                 {"OutputDataConfig": {"S3OutputPath": "s3://other"}},
-                {"ResourceConfig": {"InstanceCount": 2, "InstanceType": "ml.m5.xlarge"}},
+                {
+                    "ResourceConfig": {
+                        "InstanceCount": 2,
+                        "InstanceType": "ml.m5.xlarge",
+                        "VolumeSizeInGB": 30,
+                    }
+                },
             ],
         ),
     ],
