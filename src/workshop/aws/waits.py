@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -42,6 +42,7 @@ class Wait:
         is_done: Callable[[State], bool],
         text: Callable[[State], str],
         failure: Callable[[State], WorkshopError | None] = lambda state: None,
+        rows: Callable[[State], Sequence[str]] = lambda state: (),
     ) -> State:
         """Poll until it is done, and return the last state.
 
@@ -50,6 +51,7 @@ class Wait:
             is_done: Tells whether this state is what is waited for.
             text: A few words for the progress line.
             failure: The error when it will not come any more; None while it may.
+            rows: A line for each of its parts, always as many.
 
         Raises:
             WorkshopError: It failed, or timed out.
@@ -60,6 +62,7 @@ class Wait:
             status, lasted_s = text(state), time.monotonic() - started_s
             if status != shown:
                 view.status(shown := status)
+            view.rows(rows(state))
             view.tick()
             if is_done(state):
                 view.end("done", f"{self.title} · {status} after {lasted_s:.1f} s")

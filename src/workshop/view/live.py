@@ -50,6 +50,8 @@ class PlainView:
     due_s = None
     """Seconds until `tick` has something to do; None for never."""
 
+    _rows: tuple[str, ...] = ()
+
     def line(self, text: str) -> None:
         """Show one line of output that is no progress line."""
         print(text, flush=True)
@@ -65,6 +67,13 @@ class PlainView:
     def status(self, text: str) -> None:
         """Show what it is busy with, for example "Downloading"."""
         print(f"status {text}", flush=True)
+
+    def rows(self, texts: Sequence[str]) -> None:
+        """Show a line for each part of a whole, in place of the last ones: here those that are new."""
+        for number, text in enumerate(texts):
+            if text not in self._rows[number : number + 1]:
+                print(text, flush=True)
+        self._rows = tuple(texts)
 
     def share(self, done: float, text: str) -> None:
         """Show how much of a whole is done, from 0 to 1; not shown here."""
@@ -89,6 +98,7 @@ class NotebookView:
         self._losses: dict[str, list[tuple[float, float]]] = {"loss": [], "eval_loss": []}
         self._curve, self._curve_s = "", float("-inf")
         self._phases: dict[str, float] = {}
+        self._rows: tuple[str, ...] = ()
         self._lines: deque[str] = deque(maxlen=NUM_TAIL_LINES)
         self._num_lines = 0
         self._start_s = time.monotonic()
@@ -123,6 +133,11 @@ class NotebookView:
     def status(self, text: str) -> None:
         """Take over what it is busy with; it stands at the top."""
         self._status, self._is_stale = text, True
+
+    def rows(self, texts: Sequence[str]) -> None:
+        """Take over a line for each part of a whole, in place of the last ones."""
+        if tuple(texts) != self._rows:
+            self._rows, self._is_stale = tuple(texts), True
 
     def share(self, done: float, text: str) -> None:
         """Take over how much of a whole is done, from 0 to 1, for the bar and the text below it."""
@@ -166,6 +181,8 @@ class NotebookView:
                 f"{name.removesuffix('_s')} {_seconds(s)}" for name, s in self._phases.items()
             )
             parts.append(f"<div>{escape(phases)}</div>")
+        if self._rows:
+            parts.append(f"<pre>{escape(chr(10).join(self._rows))}</pre>")
         if self._lines:
             hidden = self._num_lines - len(self._lines)
             before = f"… {hidden:,} earlier lines are in the log\n" if hidden else ""
