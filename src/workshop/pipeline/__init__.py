@@ -5,4 +5,6 @@ generate, report    what evaluate is made of
 job                 how both end: a line for AWS, three lines for an error
 sources             the folder with just that, which is sent to the jobs
 inputs              what they read, brought to S3
+execution           an execution as AWS describes it; watch waits for its end, graph draws it
+versions            which version serves, and the report that it was registered with
 """

@@ -34,6 +34,7 @@ class Step:
         outcome: Of a condition: "True" or "False"; "" before it is known.
         is_cached: Whether the result of an earlier execution was taken.
         reason: Why it failed, or a Fail step's message.
+        arn: Of the job, model or version that it made; "" for none.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Step:
     outcome: str = ""
     is_cached: bool = False
     reason: str = ""
+    arn: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +186,7 @@ def _step(step: Step, listed: Mapping[str, Any] | None, default: str) -> Step:
             "seconds": seconds,
             "outcome": str(metadata.get("Condition", {}).get("Outcome", "")),
             "is_cached": bool(listed.get("CacheHitResult")),
+            "arn": next((made["Arn"] for made in metadata.values() if "Arn" in made), ""),
             "reason": metadata.get("Fail", {}).get("ErrorMessage") or listed.get("FailureReason", ""),
         }
     )

@@ -1,4 +1,4 @@
-"""An execution drawn from what AWS says of it: each step below those that it waits for, and what became of it."""
+"""An execution drawn from what AWS says of it: every step, what it waits for and what became of it."""
 
 from __future__ import annotations
 

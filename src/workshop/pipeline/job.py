@@ -16,7 +16,7 @@ WRONG_USE = 2
 
 
 def run_as_job(step: Callable[[], str], output_dir: Path) -> int:
-    """Run a step; its last words become the job's ExitMessage and, when it fails, its FailureReason.
+    """Run a step; its last words become the job's ExitMessage, which DescribeProcessingJob shows.
 
     Args:
         step: Does the work, writes its outputs at its very end, and returns a line about the result.

@@ -47,9 +47,9 @@ def watch(aws: Aws, execution_arn: str, *, timeout_s: float) -> Execution:
         subject=f"the execution {name} is",
     ).until(
         lambda: read_execution(aws, execution_arn, definition),
-        is_done=lambda execution: execution.has_ended and not _failure(execution),
+        is_done=lambda execution: execution.has_ended and not _is_failure(execution),
         text=lambda execution: execution.status,
-        failure=_failure,
+        failure=lambda execution: _failure(aws, execution),
         rows=step_lines,
     )
 
@@ -87,14 +87,29 @@ def _end(step: Step) -> str:
     return f"{status_text(step)}{f' · {first_line}' if first_line else ''}"
 
 
-def _failure(execution: Execution) -> WorkshopError | None:
-    if execution.status != "Failed" or execution.has_failed_by_itself:
+def _is_failure(execution: Execution) -> bool:
+    return execution.status == "Failed" and not execution.has_failed_by_itself
+
+
+def _failure(aws: Aws, execution: Execution) -> WorkshopError | None:
+    if not _is_failure(execution):
         return None
-    failed = ", ".join(step.name for step in execution.steps if step.status == "Failed") or "no step"
+    failed = [step for step in execution.steps if step.status == "Failed"]
+    names = ", ".join(step.name for step in failed) or "no step"
+    said = "".join(f"\n{message}" for step in failed if (message := _exit_message(aws, step)))
     return WorkshopError(
-        found=f"the execution failed ({failed}): {execution.failure_reason or 'no reason given'}",
+        found=f"the execution failed ({names}): {execution.failure_reason or 'no reason given'}{said}",
         expected="an execution that ends as Succeeded, or in a Fail step",
         next_step="correct what the reason names; then start the pipeline again, or let this execution go on "
         'from that step: aws.client("sagemaker").retry_pipeline_execution('
         f'PipelineExecutionArn="{execution.arn}")',
     )
+
+
+def _exit_message(aws: Aws, step: Step) -> str:
+    """Return what a processing job said at its end; AWS's reason of its step does not repeat it."""
+    kind, _, name = step.arn.rpartition(":")[2].partition("/")
+    if kind != "processing-job":
+        return ""
+    job = aws.client("sagemaker").describe_processing_job(ProcessingJobName=name)
+    return job.get("ExitMessage", "").strip()

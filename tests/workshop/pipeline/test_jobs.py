@@ -58,7 +58,8 @@ class Runner:
             arguments=[*(word for name in inputs for word in (f"--{name}", f"{IN}/{name}")), *arguments],
             inputs=[
                 ProcessingInput(
-                    input_name=name, s3_input=ProcessingS3Input(s3_uri=s3_uri, local_path=f"{IN}/{name}", **whole)
+                    input_name=name,
+                    s3_input=ProcessingS3Input(s3_uri=s3_uri, local_path=f"{IN}/{name}", **whole),
                 )
                 for name, s3_uri in inputs.items()
             ],
