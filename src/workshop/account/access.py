@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from workshop.account.checks import Check, Line, fail, ok, warn
 from workshop.account.found import reason_of
+from workshop.aws.roles import SERVICE
 from workshop.aws.session import Aws, check_bucket_region, connect
 from workshop.settings import Settings
 
@@ -21,7 +22,14 @@ SDK_ACTIONS = (
     *("ec2:DescribeNetworkInterfaces", "ec2:DescribeVpcs", "ec2:DescribeDhcpOptions"),
     *("ec2:DescribeSubnets", "ec2:DescribeSecurityGroups"),
 )
+PIPELINE_ACTIONS = {
+    "training-job": ("sagemaker:CreateTrainingJob", "sagemaker:AddTags"),
+    "processing-job": ("sagemaker:CreateProcessingJob", "sagemaker:AddTags"),
+}
+"""What a pipeline asks for as its role, by what it makes; beside it hands the role on to these."""
 OBJECT_ACTIONS, BUCKET_ACTIONS = ("s3:GetObject", "s3:PutObject"), ("s3:ListBucket",)
+
+Tell = Callable[[str, str, str], Line]
 
 _ASSUMED = re.compile(r"arn:[a-z-]+:sts::\d{12}:assumed-role/([^/]+)/")
 _NOT_LIMITED = ("AllowedByOrganizations", "AllowedByPermissionsBoundary")
@@ -39,12 +47,19 @@ def identity(settings: Settings, connected: list[Aws]) -> Line:
     return ok("identity", found)
 
 
-def access_checks(aws: Aws, *, needs_role: bool) -> list[Check]:
-    """Return the checks of region, role and bucket; the clients are made here, one after the other."""
+def access_checks(aws: Aws, *, needs_role: bool, tell_of_pipelines: Tell | None = None) -> list[Check]:
+    """Return the checks of region, role and bucket; the clients are made here, one after the other.
+
+    Args:
+        tell_of_pipelines: Says what a role lacks to run pipelines: `fail` or `warn`; None where none runs.
+    """
     iam, s3 = brief_client(aws, "iam"), brief_client(aws, "s3")
     checks = [Check(subject="region", look=lambda: region(aws))]
     if needs_role:
         checks.append(Check(subject="role", look=lambda: role(aws, iam)))
+    if tell_of_pipelines:
+        look = asked("role", "iam", lambda: role_of_pipelines(aws, iam, tell_of_pipelines))
+        checks.append(Check(subject="role", look=look))
     return [*checks, Check(subject="bucket", look=asked("bucket", "s3", lambda: bucket(aws, s3, iam)))]
 
 
@@ -102,6 +117,26 @@ def _sdk_actions(iam: Any, arn: str, name: str) -> Line:
     return ok("role", f"{name} has the {len(SDK_ACTIONS)} actions that the SageMaker SDK asks of it")
 
 
+def role_of_pipelines(aws: Aws, iam: Any, tell: Tell) -> Line:
+    """Say whether a pipeline may make its jobs as the role: AWS refuses them one by one, when it executes."""
+    name, partition = aws.role.arn.rpartition("/")[2], aws.role.arn.split(":")[1]
+    denied, unsure = simulate(
+        iam, aws.role.arn, ("iam:PassRole",), aws.role.arn, {"iam:PassedToService": SERVICE}
+    )
+    for kind, actions in PIPELINE_ACTIONS.items():
+        job = f"arn:{partition}:sagemaker:{aws.region}:{aws.account_id}:{kind}/pipelines-a"
+        of_kind = simulate(iam, aws.role.arn, actions, job)
+        denied, unsure = denied + of_kind[0], unsure + of_kind[1]
+    if denied:
+        missing = ", ".join(dict.fromkeys(denied))
+        step = "attach setup/iam's execution policy to it once more (setup/README.md)"
+        return tell("role", f"{name} lacks what a pipeline needs to make its jobs: {missing}", step)
+    if unsure:
+        found = f"{name}: your organization's or a boundary's conditions decide on {', '.join(unsure)}"
+        return warn("role", found, "start the pipeline to see, or ask your administrator")
+    return ok("role", f"{name} may make the jobs of a pipeline")
+
+
 def _bucket_actions(aws: Aws, iam: Any, name: str) -> Line:
     """Say whether the role may use the bucket, as far as its own policies decide, not the bucket's."""
     place = f"arn:{aws.role.arn.split(':')[1]}:s3:::{aws.bucket}"
@@ -115,14 +150,27 @@ def _bucket_actions(aws: Aws, iam: Any, name: str) -> Line:
     return ok("role", f"{name} may read and write the bucket")
 
 
-def simulate(iam: Any, arn: str, actions: Sequence[str], resource: str = "*") -> tuple[list[str], list[str]]:
+def simulate(
+    iam: Any,
+    arn: str,
+    actions: Sequence[str],
+    resource: str = "*",
+    context: Mapping[str, str] | None = None,
+) -> tuple[list[str], list[str]]:
     """Return the actions that somebody's policies deny, and those that the simulator cannot tell.
 
     Policies of resources, such as a bucket's, are not looked at.
+
+    Args:
+        context: What conditions of the policies ask for.
     """
     denied, unsure = [], []
+    entries = [
+        {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+        for key, value in (context or {}).items()
+    ]
     pages = iam.get_paginator("simulate_principal_policy").paginate(
-        PolicySourceArn=arn, ActionNames=list(actions), ResourceArns=[resource]
+        PolicySourceArn=arn, ActionNames=list(actions), ResourceArns=[resource], ContextEntries=entries
     )
     for result in (result for page in pages for result in page["EvaluationResults"]):
         if result["EvalDecision"] == "allowed":

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from workshop.account.access import access_checks, asked, brief_client, identity
 from workshop.account.base_model import base_model_lines
-from workshop.account.checks import LIMIT_S, Check, Line, run_checks, warn
+from workshop.account.checks import LIMIT_S, Check, Line, fail, run_checks, warn
 from workshop.account.containers import TRAINING_NOTEBOOK, container_checks
 from workshop.account.images import image_line, images_of
 from workshop.account.machine import machine_checks
@@ -23,6 +23,7 @@ from workshop.account.usage import NOTEBOOK_INSTANCE, usages
 from workshop.aws import local as local_aws
 from workshop.aws.session import Aws
 from workshop.errors import WorkshopError
+from workshop.prices import PROCESSING_JOB
 from workshop.settings import Settings, load_settings
 
 UPLOADING_NOTEBOOKS = (TRAINING_NOTEBOOK, "03-1-Option-SageMaker-Training")
@@ -55,7 +56,9 @@ def _account_checks(aws: Aws, notebook: str | None) -> list[Check]:
     rows = [row for row in usages(aws.settings) if notebook in (None, row.notebook)]
     # Local Mode gives the training container the role, and fetches its image, as a job would.
     needs_role = any(row.kind != NOTEBOOK_INSTANCE or row.notebook == TRAINING_NOTEBOOK for row in rows)
-    checks = access_checks(aws, needs_role=needs_role)
+    executes = any(row.kind == PROCESSING_JOB for row in rows)  # only pipelines have such jobs
+    tell = (warn if notebook is None else fail) if executes else None
+    checks = access_checks(aws, needs_role=needs_role, tell_of_pipelines=tell)
     if aws.settings.use_mlflow and notebook in (None, *LOGGING_NOTEBOOKS):
         iam = brief_client(aws, "iam")
         checks.append(Check(subject="runs", look=lambda: runs_line(aws, iam)))

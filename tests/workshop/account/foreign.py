@@ -58,10 +58,13 @@ def processing_request(name: str, bucket: str, key: str, output: str) -> dict[st
     }
 
 
-def definition(step: dict[str, Any]) -> str:
-    """Return the definition of a pipeline with one step, which is a processing job."""
-    arguments = {key: value for key, value in step.items() if key != "ProcessingJobName"}
-    steps = [{"Name": "Prepare", "Type": "Processing", "Arguments": arguments}]
+def definition(*requests: dict[str, Any]) -> str:
+    """Return the definition of a pipeline whose steps are jobs of these requests, without their names."""
+    steps = []
+    for request in requests:
+        kind = "Training" if "TrainingJobName" in request else "Processing"
+        arguments = {key: value for key, value in request.items() if key != f"{kind}JobName"}
+        steps.append({"Name": kind, "Type": kind, "Arguments": arguments})
     return json.dumps({"Version": "2020-12-01", "Metadata": {}, "Parameters": [], "Steps": steps})
 
 

@@ -18,8 +18,9 @@ from tests.sandbox.conftest import RunningSandbox
 from tests.workshop.account.conftest import Machine
 
 from workshop.account import access, images
-from workshop.account.checks import Line
+from workshop.account.checks import Line, fail
 from workshop.account.doctor import examine, preflight
+from workshop.account.permissions import filled
 from workshop.account.quotas import Need, quota_line, quota_needs
 from workshop.account.runs import runs_line
 from workshop.account.usage import usages
@@ -203,10 +204,30 @@ def test_the_actions_that_the_sdk_will_miss_are_named(debug: Settings, iam: obje
 def test_the_sdk_asks_for_these_actions_and_no_others() -> None:
     from sagemaker.core.helper.iam_role_resolver import _get_smoke_test_actions
 
-    for role_type in ("training", "serving"):
+    for role_type in ("training", "serving", "pipeline"):
         asked = set(_get_smoke_test_actions(role_type))
         assert asked <= set(access.SDK_ACTIONS)
     assert set(_get_smoke_test_actions("training")) == set(access.SDK_ACTIONS)
+
+
+@pytest.mark.parametrize(
+    "missing", ["", "iam:PassRole", "sagemaker:CreateProcessingJob", "sagemaker:AddTags"]
+)
+def test_what_a_role_lacks_for_a_pipeline_is_told_before_it_executes(
+    machine: Machine, debug: Settings, iam: object, missing: str
+) -> None:
+    arn = iam.create_role(RoleName="doctors-own", AssumeRolePolicyDocument=document(TRUST))["Role"]["Arn"]
+    places = {"account_id": ACCOUNT, "region": debug.region, "bucket": "b", "role_arn": arn}
+    shipped = json.loads(filled("execution-role-policy", **places))
+    for statement in shipped["Statement"]:
+        actions = statement["Action"]
+        kept = [one for one in ([actions] if isinstance(actions, str) else actions) if one != missing]
+        statement["Action"] = kept
+    statements = [statement for statement in shipped["Statement"] if statement["Action"]]
+    iam.put_role_policy(RoleName="doctors-own", PolicyName="p", PolicyDocument=document(*statements))
+    line = access.role_of_pipelines(machine(role_arn=arn), iam, fail)
+    assert (line.status, missing in line.found) == ("FAIL" if missing else "OK", True)
+    assert "setup/iam" in line.next_step or not missing
 
 
 # the bucket

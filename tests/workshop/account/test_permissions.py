@@ -81,13 +81,14 @@ def make_everything(aws: Aws) -> None:
     s3.put_object(Bucket=aws.bucket, Key=f"{PREFIX}/mlflow/1/run/artifacts/scores.csv", Body=b"1")
     s3.put_object(Bucket=aws.bucket, Key=f"{PREFIX}/code/{NAME}/program.py", Body=PROGRAM)
     s3.create_multipart_upload(Bucket=aws.bucket, Key=f"{PREFIX}/base-model/large")
-    job = job_request(NAME, aws.bucket, f"{PREFIX}/code/{NAME}", aws.uri("training"))
-    sagemaker.create_training_job(**{**job, "RoleArn": role})
-    job = processing_request(NAME, aws.bucket, f"{PREFIX}/code/{NAME}", aws.uri("training"))
-    sagemaker.create_processing_job(**{**job, "RoleArn": role})
-    step = {**job, "RoleArn": role, "Tags": [{"Key": key, "Value": value} for key, value in aws.tags.items()]}
-    sagemaker.create_pipeline(PipelineName=NAME, PipelineDefinition=definition(step), RoleArn=role)
-    start_pipeline(aws, until="ProcessingJob")
+    place = (NAME, aws.bucket, f"{PREFIX}/code/{NAME}", aws.uri("training"))
+    jobs = [{**request(*place), "RoleArn": role} for request in (job_request, processing_request)]
+    sagemaker.create_training_job(**jobs[0])
+    sagemaker.create_processing_job(**jobs[1])
+    tags = [{"Key": key, "Value": value} for key, value in aws.tags.items()]
+    steps = definition(*({**job, "Tags": tags} for job in jobs))
+    sagemaker.create_pipeline(PipelineName=NAME, PipelineDefinition=steps, RoleArn=role)
+    start_pipeline(aws, until=("TrainingJob", "ProcessingJob"))
     group = {"logGroupName": f"/aws/sagemaker/Endpoints/{NAME}"}
     # As SageMaker does on the role's behalf.
     logs = _of_the_role(aws, "logs")
@@ -95,16 +96,16 @@ def make_everything(aws: Aws) -> None:
     logs.create_log_stream(**group, logStreamName="AllTraffic/i-1")
 
 
-def start_pipeline(aws: Aws, *, until: str) -> None:
-    """Start the pipeline, and wait until a step of it says what it has made."""
+def start_pipeline(aws: Aws, *, until: tuple[str, ...]) -> None:
+    """Start the pipeline, and wait until its steps say what they have made."""
     sagemaker = aws.client("sagemaker")
     arn = sagemaker.start_pipeline_execution(PipelineName=NAME)["PipelineExecutionArn"]
-    while not any(
-        until in step.get("Metadata", {})
-        for step in sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn)[
-            "PipelineExecutionSteps"
-        ]
-    ):
+
+    def made() -> set[str]:
+        steps = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn)["PipelineExecutionSteps"]
+        return {kind for step in steps for kind in step.get("Metadata", {})}
+
+    while not made().issuperset(until):
         status = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
         assert status["PipelineExecutionStatus"] == "Executing", status
 
@@ -165,7 +166,7 @@ def test_a_list_that_is_refused_is_named_and_the_rest_is_found(
     policed_aws.client("sagemaker").create_pipeline(
         PipelineName=NAME, PipelineDefinition=ends, RoleArn=policed_aws.role_arn
     )
-    start_pipeline(policed_aws, until="Fail")
+    start_pipeline(policed_aws, until=("Fail",))
     try:
         permissions_record.enforce(policed, person=without(PERSON, action))
         listing = find(policed_aws)
