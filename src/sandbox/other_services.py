@@ -106,11 +106,12 @@ class OtherServices:
             os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"  # pages of other sites have no business here
             os.environ.setdefault("MOTO_S3_DEFAULT_KEY_BUFFER_SIZE", "65536")  # larger objects lie on disk
             os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"  # AmazonSageMakerFullAccess and its like
-            from sandbox import registries
+            from sandbox import log_queries, registries
             from sandbox.iam import simulation
             from sandbox.scaling import cloudwatch
 
             cloudwatch.install()
+            log_queries.install()
             registries.install(self._home)
             simulation.install()
             from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
