@@ -97,10 +97,14 @@ class S3Files:
 
         Raises:
             FileNotFoundError: It is gone.
-            S3Error: S3 refuses.
+            S3Error: S3 refuses, or the file's name cannot be a key: it is not UTF-8.
         """
         bucket, key = bucket_and_key(uri)
         content = path.read_bytes()  # at once: a checkpoint may be changed while it is sent
+        try:
+            key.encode()
+        except UnicodeEncodeError:
+            raise S3Error(f"The name of the file {os.fsencode(path.name)!r} is not UTF-8.") from None
         with _s3_errors():
             self._client.put_object(Bucket=bucket, Key=key, Body=content)
 

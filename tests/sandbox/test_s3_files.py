@@ -114,6 +114,13 @@ def test_an_upload_is_read_by_boto3(s3: S3Files, sandbox: Any, tmp_path: Path) -
     assert body == path.read_bytes()
 
 
+def test_a_file_whose_name_is_not_utf8_says_so(s3: S3Files, tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt"))
+    path.touch()
+    with pytest.raises(S3Error, match=r"b'caf\\xe9.txt' is not UTF-8"):
+        s3.upload(path, f"s3://{BUCKET}/up/{path.name}")
+
+
 def test_a_missing_bucket_is_reported_as_s3_says_it(s3: S3Files, tmp_path: Path) -> None:
     assert s3.has_bucket(BUCKET)
     assert not s3.has_bucket("no-such-bucket")

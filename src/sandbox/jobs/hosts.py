@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sandbox.context import Context
 
 MAX_HOSTS = 4  # each is a process that may have torch in it, 0.5 GB or more
+# Of a file that says how a job ended: AWS takes 1 KB of it, and a program may write gigabytes.
+MAX_WRITTEN_BYTES = 65_536
 LOST_GRACE_S = 5.0  # of the other hosts, once one has failed
 _NOT_INSTALLED = re.compile(r"No matching distribution found for (\S+)")
 
@@ -227,6 +229,9 @@ class Host:
             self.log.close()
 
     def written(self, name: str) -> bytes:
-        """Return what its program wrote to a file of /opt/ml/output; nothing when there is none."""
+        """Return the begin of what its program wrote to a file of /opt/ml/output; nothing for none."""
         path = self.paths.folder / "output" / name
-        return path.read_bytes() if path.is_file() else b""
+        if not path.is_file():
+            return b""
+        with path.open("rb") as file:
+            return file.read(MAX_WRITTEN_BYTES)

@@ -77,6 +77,8 @@ class SyncedFolder:
 
     def _look(self) -> dict[str, tuple[int, int]]:
         found = {}
+        if self._behind(self._folder) is None:  # the program has put a link in its place
+            return found
         for path in files_below(self._folder, self._behind):
             try:
                 source = self._behind(path)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox.jobs import unmounted
-from sandbox.jobs.hosts import Cluster, Host
+from sandbox.jobs.hosts import MAX_WRITTEN_BYTES, Cluster, Host
 from sandbox.jobs.synced_folder import SyncedFolder
 from sandbox.processing import container
 
@@ -84,7 +85,7 @@ class ProcessingCluster(Cluster):
         Raises:
             UnicodeDecodeError: It is not UTF-8.
         """
-        text = "".join(host.paths.outside(host.written("message").decode()) for host in self.hosts)
+        text = "".join(host.paths.outside(_decoded(host.written("message"))) for host in self.hosts)
         return text.encode()[:MAX_MESSAGE_BYTES].decode(errors="ignore") or None
 
     def lost_outputs(self, *, since_s: float) -> str | None:
@@ -92,3 +93,9 @@ class ProcessingCluster(Cluster):
         names = [output["LocalPath"] for _, output in container.outputs(self._record)]
         paths = [host.paths for host in self.hosts]
         return unmounted.lost(paths, names, "outputs", since_s=since_s)
+
+
+def _decoded(written: bytes) -> str:
+    """Return a message, of which the last character may have been cut."""
+    is_whole = len(written) < MAX_WRITTEN_BYTES
+    return codecs.getincrementaldecoder("utf-8")().decode(written, final=is_whole)

@@ -23,6 +23,7 @@ _IP_ADDRESS = re.compile(r"(\d{1,3}\.){3}\d{1,3}")
 _COUNTS = ("max-keys", "max-parts", "max-uploads", "max-buckets", "part-number-marker")
 _MAX_COUNT = (1 << 31) - 1
 _MAX_PARTS = 10_000
+_MAX_KEY_BYTES = 1024
 _S3_CONTROL = "v20180820"  # moto's path of another service
 # Parts of a query that speak of a bucket that is there; a PUT with none of them makes one.
 _OF_A_BUCKET = {
@@ -79,6 +80,8 @@ def check(environ: dict[str, Any], bucket: str, key: str, buckets: dict[str, Any
     if not key and (refused := (_OF_A_BUCKET & query.keys()) - _OFFERED.get(method, _OF_A_BUCKET)):
         raise AwsError("UnknownOperationException", f"The sandbox's S3 has no {method} of ?{min(refused)}.")
     if key:
+        if len(key.encode("utf-8", "surrogateescape")) > _MAX_KEY_BYTES:
+            raise AwsError("KeyTooLongError", "Your key is too long")
         if method == "POST" and not _POSTS & query.keys():
             raise _not_allowed()
         if method == "DELETE" and "tagging" in query and "versionId" not in query:

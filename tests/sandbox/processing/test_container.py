@@ -109,6 +109,25 @@ print("https", os.path.realpath(out))
     assert not jobs.folder(job["ProcessingJobName"]).exists()
 
 
+def test_an_output_that_the_program_replaced_by_a_link_is_not_followed_either(jobs) -> None:
+    program = """
+import os, pathlib, shutil
+out = pathlib.Path(os.environ["ML"]) / "processing" / "out"
+(out / "a.txt").write_text("a")
+out.rename(out.with_name("elsewhere"))
+out.symlink_to("elsewhere")
+"""
+    assert jobs.run(program, outputs=[to_s3("linked", "out")])["ProcessingJobStatus"] == "Completed"
+    assert jobs.keys("linked/") == []
+
+
+def test_a_file_whose_name_cannot_be_a_key_fails_the_job_by_its_name(jobs) -> None:
+    program = "import os; open(os.fsencode(os.environ['ML']) + b'/processing/out/caf\\xe9', 'w').close()"
+    job = jobs.run(program, outputs=[to_s3("unnamed", "out")])
+    reason = r"ClientError: Artifact upload failed:The name of the file b'caf\xe9' is not UTF-8."
+    assert job["FailureReason"] == reason
+
+
 def test_what_is_continuous_is_in_s3_while_the_job_runs(jobs) -> None:
     program = """
 import os, pathlib, time

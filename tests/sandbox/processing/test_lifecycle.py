@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sandbox.jobs.hosts import MAX_WRITTEN_BYTES, Host
+
 from .conftest import refused, to_s3
 
 WRITES = "import os; open(os.environ['ML'] + '/output/message', 'wb').write({!r}.encode({!r}))"
@@ -71,6 +73,17 @@ def test_a_message_is_described_whether_the_job_succeeds_or_not(jobs, code: int)
 def test_messages_of_hosts_are_joined_and_cut_to_one_kilobyte(jobs) -> None:
     job = jobs.run(WRITES.format("가" * 200, "utf-8"), cluster={"InstanceCount": 2})
     assert job["ExitMessage"] == "가" * 341  # three bytes each
+
+
+def test_of_a_message_without_end_only_the_begin_is_read(jobs, tmp_path: Path) -> None:
+    job = jobs.run("text = '가' * 30_000\n" + WRITES.replace("{!r}.encode({!r})", "text.encode()"))
+    assert job["ExitMessage"] == "가" * 341
+    host = Host("algo-1", tmp_path, hosts=["algo-1"])
+    (tmp_path / "output").mkdir()
+    with (tmp_path / "output" / "message").open("wb") as file:
+        file.truncate(1 << 40)  # takes no place on the disk
+    assert len(host.written("message")) == MAX_WRITTEN_BYTES
+    host.paths.remove()
 
 
 def test_a_message_that_is_not_utf_8_fails_the_job(jobs) -> None:

@@ -84,6 +84,15 @@ def test_an_upload_that_is_not_there(client: Any) -> None:
     assert refused(client.abort_multipart_upload, **names) == expected
 
 
+def test_a_key_has_at_most_1024_bytes(client: Any) -> None:
+    client.put_object(Bucket=BUCKET, Key="가" * 341, Body=b"")
+    names = {"Bucket": BUCKET, "Key": "가" * 342}
+    expected = (400, "KeyTooLongError")
+    assert refused(client.put_object, **names, Body=b"") == expected
+    assert refused(client.create_multipart_upload, **names) == expected
+    client.delete_object(Bucket=BUCKET, Key="가" * 341)
+
+
 def test_an_upload_belongs_to_its_key(client: Any, upload: str) -> None:
     names = {"Bucket": BUCKET, "Key": "other", "UploadId": upload}
     assert refused(client.upload_part, **names, PartNumber=2, Body=b"1") == (404, "NoSuchUpload")
