@@ -1,4 +1,4 @@
-"""FilterLogEvents as it is documented: moto takes no LogStreamNamePrefix, and gives one stream after the other.
+"""FilterLogEvents as it is documented: moto takes no prefix of streams, and gives one stream after the other.
 
 `aws logs tail --log-stream-name-prefix JOB` reads by it, and with several hosts it wants their lines in the
 order of time.
