@@ -24,6 +24,7 @@ from workshop.training.follow import follow
 
 NAME = "news-x"
 GROUP = "/aws/sagemaker/Endpoints/news-x"
+RUN = f"arn:aws:sagemaker:us-east-1:000000000000:pipeline/{NAME}/execution/a1b2c3"
 CALLABLE = [action for action in actions(PERSON) if action not in unseen(PERSON)]
 # Action -> service of boto3, operation and what is more than its required members, where they differ.
 CALLS: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -39,6 +40,11 @@ CALLS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "s3:ListBucketVersions": ("s3", "ListObjectVersions", {}),
     "sagemaker:AddTags": ("sagemaker", "CreateModel", {}),  # the session adds the tags
     "sagemaker:CreateModelPackage": ("sagemaker", "CreateModelPackage", {"ModelPackageGroupName": NAME}),
+    "sagemaker:ListPipelineExecutionSteps": (
+        "sagemaker",
+        "ListPipelineExecutionSteps",
+        {"PipelineExecutionArn": RUN},
+    ),
     "sagemaker:InvokeEndpoint": ("sagemaker-runtime", "InvokeEndpoint", {}),
     "sagemaker:InvokeEndpointWithResponseStream": (
         "sagemaker-runtime",
@@ -52,7 +58,9 @@ APP = "arn:aws:sagemaker:us-east-1:000000000000:mlflow-app/app-X"
 OF_OTHER_CLIENTS = ("sagemaker:CallWithBearerToken", "sagemaker:CallMlflowAppApi")
 VALUES = {
     "Arn": APP,
+    "ClientRequestToken": "x" * 32,
     "Key": f"{PREFIX}/x",
+    "PipelineExecutionArn": RUN,
     "ServiceNamespace": "sagemaker",
     "logGroupName": GROUP,
     "PolicySourceArn": ROLE_ARN,
