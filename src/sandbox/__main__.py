@@ -173,8 +173,8 @@ def _recover(context: Context, others: OtherServices) -> None:
 
     others.wait()
     for recover in (
-        logs.restore, jobs.recover, processing_jobs.recover, executions.recover, lifecycle.components.recover,
-        lifecycle.endpoints.recover, apps.recover, running.start
+        logs.restore, jobs.RUNNING.recover, processing_jobs.RUNNING.recover, executions.recover,
+        lifecycle.components.recover, lifecycle.endpoints.recover, apps.recover, running.start
     ):  # fmt: skip
         try:
             recover(context)
@@ -195,13 +195,8 @@ def _end(context: Context) -> None:
 
     deadline_s = time.monotonic() + _END_TIMEOUT_S
     _run_until(deadline_s, [running.end, executions.begin_no_more])  # nothing begins any more
-    _run_until(
-        deadline_s,
-        [
-            partial(those.end_all, context)
-            for those in (jobs, processing_jobs, executions, lifecycle.components, lifecycle.endpoints, APPS)
-        ],
-    )
+    groups = (jobs.RUNNING, processing_jobs.RUNNING, executions, lifecycle.components, lifecycle.endpoints)
+    _run_until(deadline_s, [partial(those.end_all, context) for those in (*groups, APPS)])
     warm.end()
 
 

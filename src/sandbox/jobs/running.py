@@ -73,7 +73,7 @@ class RunningJobs(Generic[J]):
             with context.resources.change(cls.kind, record["_region"], record["_name"]) as changed:
                 cls.finish(changed, Outcome("Failed", reason=cls.sandbox_ended))
 
-    def end_all(self) -> None:
+    def end_all(self, _: Context) -> None:
         """End every running job within seconds; each says in its record why."""
         with self._lock:
             jobs = list(self._jobs.values())

@@ -20,7 +20,8 @@ from sandbox.pipelines import definition, running
 from sandbox.pipelines.names import EXECUTION, PIPELINE, conflict, execution_named, pipeline_named
 from sandbox.pipelines.parameters import given_values
 from sandbox.pipelines.pipelines import executions_of, version_of
-from sandbox.pipelines.progress import STEPS, TERMINAL, is_over
+from sandbox.pipelines.progress import SELECTED, STEPS, TERMINAL, is_over
+from sandbox.pipelines.selection import reused
 
 _NUM_ID_CHARS = 12
 _TOKEN, _RETRIED_WITH = "_client_token", "_retried_with"
@@ -180,7 +181,8 @@ def _execution(call: Call, pipeline: Record) -> Record:
     version = version_of(call, pipeline)
     parsed = definition.parse(version["PipelineDefinition"])
     name = "".join(random.choices(string.ascii_lowercase + string.digits, k=_NUM_ID_CHARS))
-    given = ("PipelineExecutionDescription", "ParallelismConfiguration")
+    given = ("PipelineExecutionDescription", "ParallelismConfiguration", "SelectiveExecutionConfig")
+    selected, steps = _selection(call, pipeline, parsed)
     return {
         "PipelineArn": pipeline["PipelineArn"],
         "PipelineExecutionArn": f"{pipeline['PipelineArn']}/execution/{name}",
@@ -199,8 +201,32 @@ def _execution(call: Call, pipeline: Record) -> Record:
         "_pipeline": pipeline["PipelineName"],
         "_parameters": given_values(parsed.parameters, request.get("PipelineParameters", [])),
         _TOKEN: request["ClientRequestToken"],
-        STEPS: {},
+        SELECTED: selected,
+        STEPS: steps,
     }
+
+
+def _selection(
+    call: Call, pipeline: Record, parsed: definition.Definition
+) -> tuple[list[str] | None, dict[str, Record]]:
+    """Return the steps that are to run, None for all of them, and those that have run before.
+
+    Raises:
+        AwsError: They cannot be run alone.
+    """
+    config = call.request.get("SelectiveExecutionConfig")
+    if config is None:
+        return None, {}
+    source, arn = None, config.get("SourcePipelineExecutionArn")
+    if arn is not None:
+        source = execution_named(call, arn)
+        if source["PipelineArn"] != pipeline["PipelineArn"] or not is_over(source):
+            raise validation_error(
+                f"SourcePipelineExecutionArn {arn} must be an execution of this pipeline that has ended; it"
+                f" is in status {source['PipelineExecutionStatus']}."
+            )
+    selected = [step["StepName"] for step in config["SelectedSteps"]]
+    return selected, reused(parsed, selected, source)
 
 
 def _version(call: Call, record: Record) -> Record:

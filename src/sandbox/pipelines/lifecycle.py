@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from sandbox.context import Context
 
 _GOES_ON = "RetryPipelineExecution goes on from there."
-_INTERNAL = "InternalServerError: We encountered an internal error. Please try again."
 Record = dict[str, Any]
 
 
@@ -80,9 +79,7 @@ class Execution:
         except Exception:
             logging.getLogger("sandbox").exception("%s %s", EXECUTION, self._name)
             with self._changed() as record:
-                for step in progress.running(record).values():
-                    step |= {"StepStatus": "Failed", "EndTime": time.time(), "FailureReason": _INTERNAL}
-                progress.finish(record, reason=_INTERNAL)
+                progress.give_up(record)
 
     def _live(self) -> None:
         while True:

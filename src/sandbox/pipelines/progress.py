@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from sandbox.pipelines.definition import Definition, Step
 
 STEPS = "_steps"  # of an execution's record: by name, what ListPipelineExecutionSteps tells and what is ours
+SELECTED = "_selected"  # of an execution of some steps: their names
 PROPERTIES = "_properties"  # of a step that has succeeded: what Describe answers
 RETRY_AT = "_retry_at_s"
 RUNNING = ("Starting", "Executing", "Stopping")
@@ -16,6 +17,7 @@ TERMINAL = ("Succeeded", "Failed", "Stopped")
 DEFAULT_MAX_PARALLEL = 50  # "By default, the maximum parallel steps is 50": developer guide, pipelines
 # Source: of executions that users show, and tests/integ/sagemaker/workflow of the SDK.
 STEPS_FAILED = "Step failure: One or multiple steps failed."
+_INTERNAL = "InternalServerError: We encountered an internal error. Please try again."
 _MAX_REASON_CHARS = 1300
 Record = dict[str, Any]
 
@@ -43,8 +45,12 @@ def ready(definition: Definition, record: Record) -> list[Step]:
     """Return the steps that can begin: what they need has succeeded, and their branch was taken."""
     if has_failed(record):
         return []
-    steps = record[STEPS]
-    return [step for step in definition.steps.values() if step.name not in steps and _can_begin(step, steps)]
+    steps, selected = record[STEPS], record.get(SELECTED)
+    return [
+        step
+        for step in definition.steps.values()
+        if step.name not in steps and (selected is None or step.name in selected) and _can_begin(step, steps)
+    ]
 
 
 def _can_begin(step: Step, steps: dict[str, Record]) -> bool:
@@ -79,3 +85,10 @@ def finish(record: Record, *, reason: str | None = None) -> None:
     record["LastModifiedTime"] = time.time()
     if reason:
         record["FailureReason"] = reason[:_MAX_REASON_CHARS]
+
+
+def give_up(record: Record) -> None:
+    """Give an execution its last status after a failure of ours; what its jobs do is not known then."""
+    for step in running(record).values():
+        step |= {"StepStatus": "Failed", "EndTime": time.time(), "FailureReason": _INTERNAL}
+    finish(record, reason=_INTERNAL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -35,8 +36,15 @@ def recover(context: Context) -> None:
         if record["PipelineStatus"] == "Deleting":
             remove(context, record)
     for record in context.resources.all(EXECUTION):
-        if not progress.is_over(record) and (record["_region"], record["_name"]) not in _running:
-            Execution(context, record["_region"], record["_name"]).settle()
+        region, name = record["_region"], record["_name"]
+        if progress.is_over(record) or (region, name) in _running:
+            continue
+        try:
+            Execution(context, region, name).settle()
+        except Exception:  # its version cannot be read: the others must not wait for it
+            logging.getLogger("sandbox").exception("%s %s", EXECUTION, name)
+            with context.resources.change(EXECUTION, region, name) as changed:
+                progress.give_up(changed)
 
 
 def begin_no_more() -> None:
@@ -45,9 +53,8 @@ def begin_no_more() -> None:
         execution.begin_no_more()
 
 
-def end_all(context: Context) -> None:
+def end_all(_: Context) -> None:
     """Wait until every execution says what has become of it; their jobs are ended at the same time."""
-    del context
     for execution in _all():
         execution.join()
 

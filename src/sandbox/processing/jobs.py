@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox import own_images
 from sandbox.account.quotas import check_quota
@@ -28,9 +28,6 @@ from sandbox.processing import container
 from sandbox.processing.lifecycle import KIND, ProcessingJob
 from sandbox.s3_files import S3Files
 
-if TYPE_CHECKING:
-    from sandbox.context import Context
-
 _SUMMARY = (
     "ProcessingJobName",
     "ProcessingJobArn",
@@ -43,7 +40,7 @@ _SUMMARY = (
 )
 _DEFAULT_MAX_RUNTIME_S = 86_400
 _PLACE = f"{CONTAINER_ROOT}/processing"
-_running = RunningJobs(ProcessingJob)
+RUNNING = RunningJobs(ProcessingJob)
 
 
 @operation("CreateProcessingJob")
@@ -73,7 +70,7 @@ def create_processing_job(call: Call) -> dict[str, Any]:
         outputs = [{"AppManaged": False, **each} for each in config["Outputs"]]
         record["ProcessingOutputConfig"] = {**config, "Outputs": outputs}
     _check_quota(call, cluster)
-    if not _running.start(call, name, record):
+    if not RUNNING.start(call, name, record):
         raise _name_taken()
     return {"ProcessingJobArn": record["ProcessingJobArn"]}
 
@@ -99,7 +96,7 @@ def list_processing_jobs(call: Call) -> dict[str, Any]:
 @operation("StopProcessingJob")
 def stop_processing_job(call: Call) -> dict[str, Any]:
     record = _found(call)
-    job = _running.find(call.region, record["ProcessingJobName"])
+    job = RUNNING.find(call.region, record["ProcessingJobName"])
     if record["ProcessingJobStatus"] in TERMINAL or job is None:
         raise validation_error(
             "The request was rejected because the processing job is in status"
@@ -119,16 +116,6 @@ def delete_processing_job(call: Call) -> dict[str, Any]:
         )
     call.context.resources.remove(KIND, call.region, record["ProcessingJobName"])
     return {}
-
-
-def recover(context: Context) -> None:
-    """Tell the truth about jobs that ran when the last sandbox of this home was killed."""
-    _running.recover(context)
-
-
-def end_all(context: Context) -> None:
-    """End every running job within seconds; each says in its record why."""
-    _running.end_all()
 
 
 def _found(call: Call) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox.account.quotas import check_quota
 from sandbox.api.errors import in_use, validation_error
@@ -20,9 +20,6 @@ from sandbox.training import metrics, outputs, status
 from sandbox.training.lifecycle import KIND, TrainingJob
 from sandbox.training.synced_folders import places
 
-if TYPE_CHECKING:
-    from sandbox.context import Context
-
 _SUMMARY = (
     "TrainingJobName",
     "TrainingJobArn",
@@ -36,7 +33,7 @@ _DEFAULT_MAX_RUNTIME_S = 86_400
 # What AWS describes of members that were not given; `attach` of the SDK's version 2 reads the key.
 _OUTPUT_DEFAULTS = {"KmsKeyId": "", "CompressionType": "GZIP"}
 _CHANNEL_DEFAULTS = {"CompressionType": "None", "RecordWrapperType": "None"}
-_running = RunningJobs(TrainingJob)
+RUNNING = RunningJobs(TrainingJob)
 
 
 @operation("CreateTrainingJob")
@@ -66,7 +63,7 @@ def create_training_job(call: Call) -> dict[str, Any]:
     # AWS's own model makes it required, also while nothing is there yet.
     record["ModelArtifacts"] = {"S3ModelArtifacts": outputs.artifacts_uri(record)}
     status.enter(record, "Starting")
-    if not _running.start(call, name, record):
+    if not RUNNING.start(call, name, record):
         raise _name_taken()
     return {"TrainingJobArn": record["TrainingJobArn"]}
 
@@ -78,7 +75,7 @@ def describe_training_job(call: Call) -> dict[str, Any]:
 
 def described(region: str, record: dict[str, Any]) -> dict[str, Any]:
     """Return a record with what only a job that runs knows: its metrics and how long it has trained."""
-    job = _running.find(region, record["TrainingJobName"])
+    job = RUNNING.find(region, record["TrainingJobName"])
     if job and record["TrainingJobStatus"] not in status.TERMINAL:
         record["FinalMetricDataList"] = job.metrics.final() or None
         if "TrainingStartTime" in record:
@@ -118,7 +115,7 @@ def list_training_jobs(call: Call) -> dict[str, Any]:
 @operation("StopTrainingJob")
 def stop_training_job(call: Call) -> dict[str, Any]:
     record = _found(call)
-    job = _running.find(call.region, record["TrainingJobName"])
+    job = RUNNING.find(call.region, record["TrainingJobName"])
     if record["TrainingJobStatus"] in status.TERMINAL or job is None:
         raise validation_error(
             f"The request was rejected because the training job is in status {record['TrainingJobStatus']}."
@@ -137,16 +134,6 @@ def delete_training_job(call: Call) -> dict[str, Any]:
         )
     call.context.resources.remove(KIND, call.region, record["TrainingJobName"])
     return {}
-
-
-def recover(context: Context) -> None:
-    """Tell the truth about jobs that ran when the last sandbox of this home was killed."""
-    _running.recover(context)
-
-
-def end_all(context: Context) -> None:
-    """End every running job within seconds; each says in its record why."""
-    _running.end_all()
 
 
 def _found(call: Call) -> dict[str, Any]:

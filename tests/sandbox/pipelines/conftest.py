@@ -18,7 +18,7 @@ BUCKET = "news-bucket"
 ROLE = "arn:aws:iam::000000000000:role/workshop-sample"
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/huggingface-pytorch-training:2.9.0-gpu-py312"
 REPORT = '{"score": {"value": 0.75}, "count": 3}'
-WAIT_S = 300
+WAIT_S = 120
 OVER = ("Succeeded", "Failed", "Stopped")
 _OUTPUT = "/opt/ml/processing/output"
 

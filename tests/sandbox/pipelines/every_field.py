@@ -45,6 +45,13 @@ def run_pipelines(sandbox: RunningSandbox) -> None:
     client.list_pipeline_versions(**name, **LISTED)
     told = {"PipelineExecutionDisplayName": "d", "PipelineExecutionDescription": "d"}
     given = {"PipelineParameters": [{"Name": "P", "Value": "b"}], "PipelineVersionId": 1}
+    none = "arn:aws:sagemaker:us-east-1:000000000000:pipeline/all-fields/execution/none"
+    selected = {"SourcePipelineExecutionArn": none, "SelectedSteps": [{"StepName": "No"}]}
+    with pytest.raises(ClientError, match="does not exist"):
+        client.start_pipeline_execution(**name, **given, SelectiveExecutionConfig=selected)
+    client.start_pipeline_execution(
+        **name, SelectiveExecutionConfig={"SelectedSteps": selected["SelectedSteps"]}
+    )
     started = client.start_pipeline_execution(**name, **told, **given, **TOKEN, **LIMIT)
     execution = {"PipelineExecutionArn": started["PipelineExecutionArn"]}
 

@@ -21,9 +21,7 @@ PROGRAM = str(Path(__file__).with_name("killed_sandbox.py"))
 POINTS: list[tuple[str, dict[str, Any], list[str], str]] = [
     ("an execution is kept and not begun", {"status": "Executing"}, [], "Prepare"),
     ("a job has its name and is not made", {"step": "Prepare", "status": "Starting"}, [], "Prepare"),
-    ("a job is made", {"kind": "processing-job", "status": "InProgress"}, [], "Prepare"),
     ("a job has ended and no step", {"kind": "processing-job", "status": "Completed"}, ["Prepare"], "Train"),
-    ("a training job is made", {"kind": "training-job", "status": "InProgress"}, ["Prepare"], "Train"),
     ("between two steps", {"step": "Train", "status": "Succeeded"}, ["Prepare", "Train"], "Evaluate"),
     (
         "in a condition",
