@@ -98,12 +98,8 @@ def list_pipeline_execution_steps(call: Call) -> dict[str, Any]:
 def list_pipeline_parameters_for_execution(call: Call) -> dict[str, Any]:
     """List all parameters, those that have their default too: the SDK lets a later execution change each."""
     record = execution_named(call, call.request["PipelineExecutionArn"])
-    parameters = [
-        {"Name": name, "Value": value if isinstance(value, str) else json.dumps(value)}
-        for name, value in record["_parameters"].items()
-    ]
     page, token = page_of(
-        parameters,
+        parameters_given(record),
         place=lambda parameter: [parameter["Name"]],
         is_descending=False,
         of_list=f"{call.operation} {record['_name']}",
@@ -169,6 +165,14 @@ def retry_pipeline_execution(call: Call) -> dict[str, Any]:
             changed[STEPS] = {name: step for name, step in steps if step["StepStatus"] == "Succeeded"}
     running.start(call.context, call.region, record["_name"])
     return {"PipelineExecutionArn": arn}
+
+
+def parameters_given(record: Record) -> list[dict[str, str]]:
+    """Return the parameters of an execution as text."""
+    return [
+        {"Name": name, "Value": value if isinstance(value, str) else json.dumps(value)}
+        for name, value in record["_parameters"].items()
+    ]
 
 
 def _execution(call: Call, pipeline: Record) -> Record:

@@ -1,4 +1,4 @@
-"""What can be searched: jobs, endpoints, models, packages and groups, as SearchRecord describes each."""
+"""What can be searched: jobs, endpoints, models, packages, pipelines, as SearchRecord describes each."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from sandbox.api.service_model import service_model
 from sandbox.api.tags import tag_list
 from sandbox.hosting import components, endpoint_configs, endpoints, models
 from sandbox.model_registry.names import GROUP, PACKAGE
+from sandbox.pipelines.executions import parameters_given
+from sandbox.pipelines.names import EXECUTION, PIPELINE
 from sandbox.training import jobs
 
 Record = dict[str, Any]
@@ -78,6 +80,17 @@ def _packages(call: Call) -> Iterator[Record]:
         yield _as_shaped("ModelPackage", {"_tags": of_group, **record})
 
 
+def _pipelines(call: Call) -> Iterator[Record]:
+    for record in call.context.resources.all(PIPELINE, call.region):
+        yield _as_shaped("Pipeline", record)
+
+
+def _executions(call: Call) -> Iterator[Record]:
+    for record in call.context.resources.all(EXECUTION, call.region):
+        parameters = parameters_given(record)
+        yield _as_shaped("PipelineExecution", {**record, "PipelineParameters": parameters})
+
+
 def _endpoints_by_model(call: Call) -> dict[str, list[Record]]:
     """Return the endpoints that host a model, by variants of their configuration and by components."""
     resources, region = call.context.resources, call.region
@@ -134,5 +147,14 @@ RESOURCES = {
         name="ModelPackageGroupName",
         default_sort="CreationTime",
         records=_groups,
+    ),
+    "Pipeline": Searched(
+        member="Pipeline", name="PipelineName", default_sort="LastModifiedTime", records=_pipelines
+    ),
+    "PipelineExecution": Searched(
+        member="PipelineExecution",
+        name="PipelineExecutionArn",
+        default_sort="LastModifiedTime",
+        records=_executions,
     ),
 }

@@ -154,3 +154,22 @@ def test_what_is_not_done_of_a_start_is_refused_by_name(pipelines: Pipelines) ->
     message = refused(start, PipelineName=name, MlflowExperimentName="x")[1]
     assert "MlflowExperimentName" in message
     assert json.loads(pipelines.sagemaker.describe_pipeline(PipelineName=name)["PipelineDefinition"])
+
+
+def test_search_finds_pipelines_and_their_executions(pipelines: Pipelines) -> None:
+    parameters = ({"Name": "Day", "Type": "String", "DefaultValue": "monday"},)
+    text = definition(failure("No", "as asked"), parameters=parameters)
+    name = pipelines.create(text, Tags=[{"Key": "team", "Value": "search"}])
+    arn = pipelines.start(name, {"Day": "sunday"})
+    pipelines.wait(arn)
+
+    def found(resource: str, key: str, value: str) -> list[dict[str, object]]:
+        filters = [{"Name": key, "Operator": "Equals", "Value": value}]
+        answer = pipelines.sagemaker.search(Resource=resource, SearchExpression={"Filters": filters})
+        return [result[resource] for result in answer["Results"]]
+
+    [pipeline] = found("Pipeline", "Tags.team", "search")
+    assert pipeline["PipelineName"] == name
+    [execution] = found("PipelineExecution", "PipelineArn", str(pipeline["PipelineArn"]))
+    assert (execution["PipelineExecutionArn"], execution["PipelineExecutionStatus"]) == (arn, "Failed")
+    assert execution["PipelineParameters"] == [{"Name": "Day", "Value": "sunday"}]

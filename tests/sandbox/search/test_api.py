@@ -149,7 +149,8 @@ def test_a_token_is_of_one_search(jobs: Jobs) -> None:
 
 def test_what_the_sandbox_does_not_search_is_refused_by_name(jobs: Jobs) -> None:
     search = jobs.sagemaker.search
-    assert "it searches TrainingJob, Endpoint, Model, ModelPackage, ModelPackageGroup." in refused(
+    of_models = "TrainingJob, Endpoint, Model, ModelPackage, ModelPackageGroup"
+    assert f"it searches {of_models}, Pipeline, PipelineExecution." in refused(
         search, Resource="ExperimentTrialComponent"
     )
     refusal = refused(search, Resource="TrainingJob", VisibilityConditions=[{"Key": "a", "Value": "b"}])
