@@ -247,7 +247,7 @@ def test_what_does_not_end_does_not_keep_the_sandbox_and_the_rest_is_ended(
 
     released, ended = threading.Event(), threading.Event()
     monkeypatch.setattr(__main__, "_END_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(jobs, "end_all", lambda _: released.wait(TIMEOUT_S))
+    monkeypatch.setattr(jobs.RUNNING, "end_all", lambda _: released.wait(TIMEOUT_S))
     monkeypatch.setattr(lifecycle.endpoints, "end_all", lambda _: ended.set())
     ending = threading.Thread(target=__main__._end, args=(Context(tmp_path),))
     ending.start()

@@ -67,6 +67,40 @@ CALLS: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
     ("sagemaker", "list_mlflow_apps", {}, [("sagemaker:ListMlflowApps", "*")]),
     (
         "sagemaker",
+        "create_pipeline",
+        {"PipelineName": "News", "PipelineDefinition": "{}", "RoleArn": ROLE, "Tags": TAGS},
+        [
+            ("sagemaker:CreatePipeline", f"{SM}:pipeline/news"),
+            ("sagemaker:AddTags", f"{SM}:pipeline/news"),
+            ("iam:PassRole", ROLE),
+        ],
+    ),
+    (
+        "sagemaker",
+        "start_pipeline_execution",
+        {"PipelineName": "News"},
+        [("sagemaker:StartPipelineExecution", f"{SM}:pipeline/news")],
+    ),
+    (
+        "sagemaker",
+        "list_pipeline_executions",
+        {"PipelineName": f"{SM}:pipeline/news"},
+        [("sagemaker:ListPipelineExecutions", f"{SM}:pipeline/news")],
+    ),
+    (
+        "sagemaker",
+        "describe_pipeline_execution",
+        {"PipelineExecutionArn": f"{SM}:pipeline/news/execution/e"},
+        [("sagemaker:DescribePipelineExecution", f"{SM}:pipeline/news/execution/e")],
+    ),
+    (
+        "sagemaker",
+        "update_pipeline_version",
+        {"PipelineArn": f"{SM}:pipeline/news", "PipelineVersionId": 1},
+        [("sagemaker:UpdatePipelineVersion", f"{SM}:pipeline/news")],
+    ),
+    (
+        "sagemaker",
         "create_endpoint_config",
         {"EndpointConfigName": "c", "ProductionVariants": [VARIANT]},
         [("sagemaker:CreateEndpointConfig", f"{SM}:endpoint-config/c")],
