@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from tests.train.conftest import BASE, train
+from tests.train.conftest import BASE, Run, train
 
+from train import import_bitsandbytes
 from tuning.errors import UserError, is_disk_full
 from tuning.model import check_combination, check_model_folder
 from workshop.prompt import chat_messages
@@ -77,12 +79,35 @@ def test_two_processes_tell_a_user_error_once_and_write_nothing(
     assert not run.model_dir.exists()
 
 
-def test_a_broken_row_is_reported_with_file_and_line(tmp_path: Path) -> None:
-    data = tmp_path / "rows.jsonl"
+@pytest.fixture(scope="module")
+def broken_row(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that has imported all that a training needs, with a line on each import."""
+    folder = tmp_path_factory.mktemp("broken-row")
+    data = folder / "rows.jsonl"
     data.write_text(json.dumps({"messages": chat_messages("글", "요약")}) + '\n{"text": "x"}\n')
-    run = train(tmp_path / "out", data, expect=1)
-    assert "rows.jsonl, line 2" in run.output
-    assert not run.model_dir.exists()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+        return train(folder / "out", data, expect=1)
+
+
+def test_a_broken_row_is_reported_with_file_and_line(broken_row: Run) -> None:
+    assert "rows.jsonl, line 2" in broken_row.output
+    assert not broken_row.model_dir.exists()
+
+
+def test_torchs_compiler_is_not_imported_with_bitsandbytes(broken_row: Run) -> None:
+    imported = {line.rpartition("|")[2].strip() for line in broken_row.output.splitlines()}
+    assert {"bitsandbytes.backends.default.ops", "trl", "peft"} <= imported
+    assert "torch._inductor.compile_fx" not in imported
+
+
+def test_what_a_run_compiles_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TORCHDYNAMO_DISABLE", raising=False)
+    import_bitsandbytes()
+    assert "TORCHDYNAMO_DISABLE" not in os.environ
+    monkeypatch.setenv("TORCHDYNAMO_DISABLE", "0")
+    import_bitsandbytes()
+    assert os.environ["TORCHDYNAMO_DISABLE"] == "0"
 
 
 def test_a_user_error_travels_to_other_processes() -> None:
