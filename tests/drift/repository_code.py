@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from workshop.notebooks.order import list_notebooks
@@ -31,10 +32,15 @@ def notebook_trees() -> Iterator[tuple[str, ast.Module]]:
         yield path.stem, ast.parse(source)
 
 
-def source_trees() -> Iterator[tuple[str, ast.Module]]:
-    """Yield every module of src/."""
-    for path in sorted((REPO_DIR / "src").rglob("*.py")):
-        yield path.relative_to(REPO_DIR).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+FROM_A_LIBRARY = rf"\bfrom ({'|'.join(LIBRARIES)})\b"
+
+
+def source_trees(folder: str = "src", *, having: str = "") -> Iterator[tuple[str, ast.Module]]:
+    """Yield the modules of a folder that have a pattern in their text: every pytest process parses them."""
+    for path in sorted((REPO_DIR / folder).rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if re.search(having, text):
+            yield path.relative_to(REPO_DIR).as_posix(), ast.parse(text)
 
 
 def imported(tree: ast.Module) -> dict[str, tuple[str, str]]:
@@ -51,10 +57,12 @@ def is_of_a_library(module: str) -> bool:
     return module.split(".")[0] in LIBRARIES
 
 
-def calls_with_keywords(tree: ast.Module) -> Iterator[tuple[str, str, str]]:
-    """Yield (module, name, keyword) for calls of imported names and of their attributes."""
-    names = imported(tree)
-    for node in ast.walk(tree):
+def calls_with_keywords(
+    tree: ast.Module, is_wanted: Callable[[str], bool] = lambda _: True
+) -> Iterator[tuple[str, str, str]]:
+    """Yield (module, name, keyword) for calls of what comes from wanted modules, and of its attributes."""
+    names = {local: found for local, found in imported(tree).items() if is_wanted(found[0])}
+    for node in ast.walk(tree) if names else ():
         if not isinstance(node, ast.Call):
             continue
         target = ast.unparse(node.func)

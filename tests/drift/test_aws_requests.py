@@ -32,7 +32,7 @@ for _service in SERVICES:
 
 def requests() -> Iterator[tuple[str, str]]:
     """Yield (operation, member) for calls whose keywords are written as boto3's are: with a capital."""
-    for _, tree in (*notebook_trees(), *source_trees()):
+    for _, tree in (*notebook_trees(), *source_trees(having=r"\b[A-Z]\w*=[^=]")):
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue

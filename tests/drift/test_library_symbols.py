@@ -11,7 +11,14 @@ from typing import Any
 
 import pytest
 
-from .repository_code import calls_with_keywords, imported, is_of_a_library, notebook_trees, source_trees
+from .repository_code import (
+    FROM_A_LIBRARY,
+    calls_with_keywords,
+    imported,
+    is_of_a_library,
+    notebook_trees,
+    source_trees,
+)
 
 MIN_SYMBOLS, MIN_LIBRARY_SYMBOLS, MIN_CALLS = 80, 40, 150
 
@@ -26,14 +33,18 @@ SYMBOLS = sorted(
     {symbol for _, tree in notebook_trees() for symbol in imported(tree).values()}
     | {
         symbol
-        for _, tree in source_trees()
+        for _, tree in source_trees(having=FROM_A_LIBRARY)
         for symbol in imported(tree).values()
         if is_of_a_library(symbol[0])
     }
 )
 CALLS = sorted(
     {call for _, tree in notebook_trees() for call in calls_with_keywords(tree)}
-    | {call for _, tree in source_trees() for call in calls_with_keywords(tree) if is_of_a_library(call[0])}
+    | {
+        call
+        for _, tree in source_trees(having=FROM_A_LIBRARY)
+        for call in calls_with_keywords(tree, is_of_a_library)
+    }
 )
 
 

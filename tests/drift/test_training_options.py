@@ -11,6 +11,7 @@ import inspect
 import textwrap
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import cache
 from typing import Any
 
 import pytest
@@ -52,17 +53,15 @@ def annotated() -> Iterator[tuple[str, str, str]]:
     """
     # Such a class has methods and attributes of its own.
     ours: set[str] = set()
-    for name, tree in source_trees():
-        for node in ast.walk(tree) if name.startswith("src/train/") else ():
+    for _, tree in source_trees("src/train"):
+        for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef):
                 ours.add(node.name)
             elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
                 ours.add(node.attr)
             elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
                 ours.add(node.target.id)
-    for name, tree in source_trees():
-        if not name.startswith("src/train/"):
-            continue
+    for _, tree in source_trees("src/train"):
         names = imported(tree)
         selves = {
             method: names[ast.unparse(base)]
@@ -137,14 +136,20 @@ def test_what_is_read_of_a_librarys_object_is_there(module: str, kind: str, attr
     for base in inspect.getmro(target):
         # What methods set on self is no attribute of the class; neither are a dataclass's fields.
         if is_of_a_library(base.__module__) or base.__module__.startswith("torch."):
-            tree = ast.parse(textwrap.dedent(inspect.getsource(base)))
-            names |= {
-                node.attr
-                for node in ast.walk(tree)
-                if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self"
-            }
+            names |= attributes_of_self(base)
             names |= set(getattr(base, "__dataclass_fields__", ()))
     assert attribute in names
+
+
+@cache  # the same few classes for each of 100 attributes
+def attributes_of_self(kind: type) -> frozenset[str]:
+    """Return what methods of a class read or set on self."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(kind)))
+    return frozenset(
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self"
+    )
 
 
 @pytest.mark.parametrize(("module", "path"), INTERNALS)
@@ -159,8 +164,7 @@ def test_what_a_callback_of_ours_answers_to_is_called_by_the_trainer() -> None:
 
     methods = {
         node.name
-        for name, tree in source_trees()
-        if name.startswith("src/train/")
+        for _, tree in source_trees("src/train")
         for kind in ast.walk(tree)
         if isinstance(kind, ast.ClassDef) and "TrainerCallback" in map(ast.unparse, kind.bases)
         for node in kind.body
