@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import shutil
@@ -12,6 +13,7 @@ import types
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 
 REPO_DIR = Path(__file__).parent
@@ -39,6 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["WORKSHOP_HOME"] = str(_home)
     os.environ["WORKSHOP_MODE"] = "sample"
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # Each session reads the services' descriptions for itself, and nearly every test has a session.
+    botocore.session.create_loader = functools.cache(botocore.session.create_loader)
     # A kernel named python3 in the user's folder would win over this environment's.
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
 
