@@ -7,9 +7,12 @@ PY := .venv/bin/python
 NOTEBOOKS := .venv/.ready
 LAB := .envs/lab/.ready
 TGI_LIBRARIES := .envs/tgi-libraries/.ready
-# A notebook's kernel, or one of the two processes of a test run, beside one other that computes: half of the
-# cores each. Where trainings start, their processes share the cores (src/processes/cores.py).
+# A notebook's kernel, or a process of a test run, beside one other that computes: half of the cores each. Where
+# trainings start, their processes share the cores (src/processes/cores.py).
 CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
+# Tests wait for servers and answers for a fifth of their time. A third process computes meanwhile where there is
+# room for it: each takes 1.2 GB beside what it starts, and 8 GB have to do.
+TEST_PROCESSES := $(shell awk '/^MemTotal/ && $$2 > 11e6 {n = 1} END {print 2 + n}' /proc/meminfo 2>/dev/null || echo 2)
 export OMP_NUM_THREADS ?= $(shell echo $$((($(CORES) + 1) / 2)))
 # Set on many machines with containers: every process would compile anew what uv installed (pandas, datasets,
 # the SageMaker SDK), 1.1 of 5.0 s of a training process's imports.
@@ -27,7 +30,8 @@ doctor: $(NOTEBOOKS) ## look at what a mode needs before it costs, changing noth
 	$(if $(MODE),WORKSHOP_MODE=$(MODE)) $(PY) -m workshop.account.doctor
 
 test: $(NOTEBOOKS) $(TGI_LIBRARIES) ## run the tests and every notebook, on two cores, in temporary homes
-	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbmake --nbmake-timeout=5400 tests notebook
+	$(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder \
+		--nbmake --nbmake-timeout=5400 tests notebook
 
 lab: $(NOTEBOOKS) $(LAB) ## open the notebooks in JupyterLab
 	.envs/lab/bin/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebook
