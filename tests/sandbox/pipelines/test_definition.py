@@ -151,6 +151,8 @@ def test_members_in_nested_functions_count_as_dependencies() -> None:
             "Execution variable 'TrainingJobName' is not done here",
         ),
         (definition(fail(message=get("Step.A.B"))), "Cannot parse property reference [Step.A.B]."),
+        (definition(fail(message=get("Execution.PipelineName.A"))), "Cannot parse property reference ["),
+        (definition(processing(), fail(message=get("Steps.Prepare"))), "Cannot parse property reference ["),
         (definition(fail(message={"Std:Join": {"On": "-"}})), "Std:Join needs 'Values'."),
         (definition(fail(message=json_get("a"))), "Step Prepare is undefined."),
         (
@@ -204,6 +206,10 @@ def test_what_makes_no_sense_is_refused_with_its_reason(text: str, reason: str) 
             "Model Validation failed: NUMBER_VALUE can not be converted to a String. (Arguments.Env",
         ),
         ({"RoleArn": "me"}, "Model Validation failed: Value 'me' at 'Arguments.RoleArn' failed to satisfy"),
+        (
+            {"AppSpecification": {"ImageUri": "a", "Image": "b"}},
+            "Cannot parse object, unknown property 'Image'. (Arguments.AppSpecification)",
+        ),
         ({"AppSpecification": {}}, "Member 'ImageUri' must not be null. (Arguments.AppSpecification)"),
         (
             {"AppSpecification": {"ImageUri": "a", "ContainerEntrypoint": []}},
