@@ -44,6 +44,7 @@ def summarise(
         tokenize=False,
     )
     longest = max(map(len, tokenizer(prompts, add_special_tokens=False)["input_ids"]))
+    torch.cuda.empty_cache()  # what loading left is free, and counted as free
     gpus = {parameter.device for parameter in model.parameters() if parameter.is_cuda}
     batch_size = sequences_at_once(
         model.config.to_dict(),

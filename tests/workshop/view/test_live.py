@@ -146,6 +146,20 @@ def test_the_curve_is_redrawn_once_a_second_at_most(
     assert len(drawn) == 2
 
 
+def test_the_lines_of_a_wholes_parts_stand_in_place_of_the_last_ones(
+    front_end: FakeDisplay, capsys: pytest.CaptureFixture[str]
+):
+    first, second = ["Prepare  Executing", "Train    Waiting"], ["Prepare  Succeeded", "Train    Waiting"]
+    for view in (NotebookView("news"), PlainView()):
+        for rows in (first, first, second):
+            view.rows(rows)
+        view.end("done", "the end")
+    last = front_end.shown[-1]["text/html"]
+    assert "<pre>Prepare  Succeeded\nTrain    Waiting</pre>" in last
+    assert "Executing" not in last
+    assert capsys.readouterr().out.splitlines() == [*first, "Prepare  Succeeded", "the end"]
+
+
 def test_status_and_share_stand_at_the_top(front_end: FakeDisplay):
     view = NotebookView("job")
     view.status("Downloading <weights>")
