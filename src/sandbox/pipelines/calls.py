@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sandbox.api.errors import disk_error
 from sandbox.api.registry import SAGEMAKER
 from sandbox.iam.authorization import KEY_OF_JOBS
 
@@ -42,4 +43,7 @@ class Caller:
                 "wsgi.input": io.BytesIO(body),
             }
         )
-        return SAGEMAKER.dispatch(operation, json.loads(body), region=self.region, context=self.context)
+        try:
+            return SAGEMAKER.dispatch(operation, json.loads(body), region=self.region, context=self.context)
+        except OSError as problem:  # nothing was made: a record is on disk, or it is not there
+            raise disk_error(problem) from problem

@@ -17,7 +17,7 @@ from sandbox.api.listing import list_records, page_of
 from sandbox.api.registry import Call, operation
 from sandbox.api.service_model import only_members, service_model
 from sandbox.pipelines import definition, running
-from sandbox.pipelines.names import EXECUTION, PIPELINE, conflict, execution_named, pipeline_named
+from sandbox.pipelines.names import EXECUTION, conflict, execution_named, pipeline_named
 from sandbox.pipelines.parameters import given_values
 from sandbox.pipelines.pipelines import executions_of, version_of
 from sandbox.pipelines.progress import SELECTED, STEPS, TERMINAL, is_over
@@ -39,8 +39,6 @@ def start_pipeline_execution(call: Call) -> dict[str, Any]:
         record = _execution(call, pipeline)
         name = record["PipelineExecutionArn"].rpartition("/")[2]
         resources.add(EXECUTION, call.region, name, record)
-        with resources.change(PIPELINE, call.region, pipeline["PipelineName"]) as changed:
-            changed["LastRunTime"] = record["CreationTime"]
     running.start(call.context, call.region, name)
     return {"PipelineExecutionArn": record["PipelineExecutionArn"]}
 

@@ -18,6 +18,7 @@ from sandbox.pipelines.progress import RETRY_AT, STEPS
 if TYPE_CHECKING:
     from sandbox.context import Context
 
+_FULL_DISK_S = 1.0  # between two looks whether there is room again
 _GOES_ON = "RetryPipelineExecution goes on from there."
 Record = dict[str, Any]
 
@@ -75,11 +76,24 @@ class Execution:
 
     def _run(self) -> None:
         try:
-            self._live()
+            while not self._lives():
+                self._resources.wait_for_change(self._resources.num_changes, _FULL_DISK_S)
         except Exception:
             logging.getLogger("sandbox").exception("%s %s", EXECUTION, self._name)
             with self._changed() as record:
                 progress.give_up(record)
+
+    def _lives(self) -> bool:
+        """Go on until the execution is over; False when its record could not be written.
+
+        What is on the disk is true then: it goes on from there when there is room again.
+        """
+        try:
+            self._live()
+        except OSError as problem:
+            logging.getLogger("sandbox").error("%s %s: %s", EXECUTION, self._name, problem)
+            return False
+        return True
 
     def _live(self) -> None:
         while True:

@@ -105,7 +105,7 @@ def describe_pipeline(call: Call) -> dict[str, Any]:
     return only_members(
         call.operation,
         {
-            **record,
+            **with_last_run(call.context, record),
             "PipelineDefinition": version["PipelineDefinition"],
             **{f"PipelineVersion{member}": value for member, value in names.items()},
         },
@@ -124,7 +124,7 @@ def list_pipelines(call: Call) -> dict[str, Any]:
         name_key="PipelineName",
         summary=lambda record: {
             **{member: record.get(member) for member in _SUMMARY},
-            "LastExecutionTime": record.get("LastRunTime"),
+            "LastExecutionTime": with_last_run(call.context, record)["LastRunTime"],
         },
     )
 
@@ -206,6 +206,12 @@ def executions_of(context: Context, pipeline: Record) -> list[Record]:
         if record["PipelineArn"] == pipeline["PipelineArn"]
     ]
     return sorted(found, key=lambda record: record["CreationTime"])
+
+
+def with_last_run(context: Context, pipeline: Record) -> Record:
+    """Return a pipeline with the time of its last execution, None when there is none."""
+    executions = executions_of(context, pipeline)
+    return {**pipeline, "LastRunTime": executions[-1]["CreationTime"] if executions else None}
 
 
 def remove(context: Context, pipeline: Record) -> None:

@@ -13,6 +13,7 @@ from sandbox.hosting import components, endpoint_configs, endpoints, models
 from sandbox.model_registry.names import GROUP, PACKAGE
 from sandbox.pipelines.executions import parameters_given
 from sandbox.pipelines.names import EXECUTION, PIPELINE
+from sandbox.pipelines.pipelines import with_last_run
 from sandbox.training import jobs
 
 Record = dict[str, Any]
@@ -82,7 +83,7 @@ def _packages(call: Call) -> Iterator[Record]:
 
 def _pipelines(call: Call) -> Iterator[Record]:
     for record in call.context.resources.all(PIPELINE, call.region):
-        yield _as_shaped("Pipeline", record)
+        yield _as_shaped("Pipeline", with_last_run(call.context, record))
 
 
 def _executions(call: Call) -> Iterator[Record]:

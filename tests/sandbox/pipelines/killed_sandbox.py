@@ -5,10 +5,12 @@ python killed_sandbox.py --home DIR       KILL_AT in the environment says where,
 {"when": "after", "kind": "pipeline-execution", "step": "Train", "status": "Starting"}
 {"when": "before", "kind": "model-package"}         any record of the kind
 {"when": "after", "number": 7}                      the seventh write since the first of an execution
+{"when": "full", "times": 2, ...}                   the disk is full twice there
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -43,8 +45,11 @@ def write_or_die(path: Path, content: bytes) -> None:
     is_point = POINT is not None and is_there(json.loads(content))
     if is_point and POINT["when"] == "before":
         os.kill(os.getpid(), signal.SIGKILL)
+    if is_point and POINT["when"] == "full" and POINT["times"]:
+        POINT["times"] -= 1
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     write(path, content)
-    if is_point:
+    if is_point and POINT["when"] == "after":
         os.kill(os.getpid(), signal.SIGKILL)
 
 

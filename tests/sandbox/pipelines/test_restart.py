@@ -137,3 +137,16 @@ def test_while_jobs_run_the_end_of_the_sandbox_is_told_and_the_rest_is_unchanged
         assert again == (described, steps)
     finally:
         running.close()
+
+
+def test_an_execution_goes_on_when_a_full_disk_has_room_again(home: Path) -> None:
+    point = {"when": "full", "times": 2, "kind": "pipeline-execution", "step": "A", "status": "Starting"}
+    running = RunningSandbox(home, program=(PROGRAM,), environ={"KILL_AT": json.dumps(point)})
+    pipelines = Pipelines(running)
+    try:
+        arn = pipelines.run(definition(processing("A"), processing("B", DependsOn=["A"])))
+        assert pipelines.statuses(arn) == {"A": "Succeeded", "B": "Succeeded"}
+        assert len(pipelines.sagemaker.list_processing_jobs()["ProcessingJobSummaries"]) == 2
+        assert running.log_path.read_text().count("No space left on device") == 2
+    finally:
+        running.close()
