@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from urllib.parse import quote
 from processes.files import PARTIAL_SUFFIX, atomic_write
 from sandbox.storage.quarantine import quarantine
 
+# Of a file, before the end that it has while it is written: a pipeline may have 256 characters in its name,
+# a file at most 255 bytes.
+_MAX_STEM_CHARS = 200
 Record = dict[str, Any]
 
 
@@ -128,6 +132,8 @@ class Resources:
 
     def _path(self, record: Record) -> Path:
         name = quote(record["_name"], safe="")
+        if len(name) > _MAX_STEM_CHARS:
+            name = f"{name[:_MAX_STEM_CHARS]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
         return self._folder / record["_region"] / record["_kind"] / f"{name}.json"
 
     def _write(self, record: Record) -> None:

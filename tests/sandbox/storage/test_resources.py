@@ -15,7 +15,7 @@ REGION = "us-east-1"
 
 
 def test_records_are_found_again_with_every_character_of_their_names(tmp_path: Path) -> None:
-    names = ["a", "..", "a/b", "한국어", "CON", "A"]
+    names = ["a", "..", "a/b", "한국어", "CON", "A", f"{'n' * 256}/1", f"{'n' * 256}/2", "가" * 63]
     first = Resources(tmp_path)
     for name in names:
         assert first.add("model", REGION, name, {"ModelName": name, "CreationTime": 1.5})
