@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
@@ -40,6 +41,7 @@ _NO_LAYERS = (
 )
 _MIN_PART_BYTES = 5 << 20
 _mirror: EcrMirror
+_keeping = threading.Lock()  # of two requests at once the one that is kept last has seen what the other did
 _base_images: BaseImages
 
 
@@ -255,8 +257,23 @@ class Ecr(ECRResponse):
         return address
 
     def _kept(self, result: ActionResult, blobs: Mapping[str, bytes] = _NO_BLOBS) -> ActionResult:
-        """Write the repository that a request changed, and return its answer."""
+        """Write the repository that a request changed, and return its answer.
+
+        Raises:
+            OSError: It cannot be written; the repository is again what it was.
+        """
         name = self._get_param("repositoryName") or self._get_param("resourceArn").partition("/")[2]
+        with _keeping:
+            try:
+                self._keep(name, blobs)
+            except OSError:
+                self.ecr_backend.repositories.pop(name, None)
+                if (kept := _mirror.kept(self.region, name)) is not None:
+                    _restore(self.region, kept)
+                raise
+        return result
+
+    def _keep(self, name: str, blobs: Mapping[str, bytes]) -> None:
         repository = self.ecr_backend.repositories[name]
         _mirror.keep(
             self.region,
@@ -280,7 +297,6 @@ class Ecr(ECRResponse):
             },
             blobs,
         )
-        return result
 
 
 def _layers(manifest: str) -> list[str]:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import sys
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 
 AWS = "763104351884"
+linux = pytest.mark.skipif(sys.platform != "linux", reason="limits of another process")
+MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 
 @pytest.fixture
@@ -88,3 +93,58 @@ def test_a_repository_of_ones_own_has_what_was_pushed(ecr: Any) -> None:
     ecr.create_repository(repositoryName="djl-inference")
     answer = ecr.batch_get_image(repositoryName="djl-inference", imageIds=[{"imageTag": "1"}])
     assert [each["failureCode"] for each in answer["failures"]] == ["ImageNotFound"]
+
+
+def push(ecr: Any, repository: str, tag: str) -> None:
+    """Push an image of a configuration alone."""
+    config = json.dumps({"tag": tag}).encode()
+    of = {"repositoryName": repository}
+    upload = {**of, "uploadId": ecr.initiate_layer_upload(**of)["uploadId"]}
+    ecr.upload_layer_part(**upload, partFirstByte=0, partLastByte=len(config) - 1, layerPartBlob=config)
+    ecr.complete_layer_upload(**upload, layerDigests=[digest_of(config)])
+    described = {"mediaType": "application/vnd.docker.container.image.v1+json", "size": len(config)}
+    manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "layers": []}
+    manifest["config"] = {**described, "digest": digest_of(config)}
+    ecr.put_image(**of, imageManifest=json.dumps(manifest), imageTag=tag, imageManifestMediaType=MANIFEST)
+
+
+@linux
+def test_what_cannot_be_written_has_not_happened(sandbox: Any) -> None:
+    ecr, process = sandbox.client("ecr"), psutil.Process(sandbox.pid)
+    name = "/".join(["long"] * 51)  # a repository's may have 256 characters, a file's name fewer
+    ecr.create_repository(repositoryName=name)
+    push(ecr, name, "before")
+    unlimited = process.rlimit(psutil.RLIMIT_FSIZE)
+    process.rlimit(psutil.RLIMIT_FSIZE, (0, unlimited[1]))  # every file is full
+    try:
+        for refused in (
+            lambda: push(ecr, name, "during"),
+            lambda: ecr.create_repository(repositoryName="news/during"),
+            lambda: ecr.batch_delete_image(repositoryName=name, imageIds=[{"imageTag": "before"}]),
+        ):
+            with pytest.raises(ClientError, match="InsufficientStorage"):
+                refused()
+    finally:
+        process.rlimit(psutil.RLIMIT_FSIZE, unlimited)
+    push(ecr, name, "during")
+    ecr.create_repository(repositoryName="news/during")
+    for _ in range(2):
+        found = ecr.list_images(repositoryName=name)["imageIds"]
+        assert sorted(each["imageTag"] for each in found) == ["before", "during"]
+        sandbox.restart(kill=True)
+        ecr = sandbox.client("ecr")
+    for each in (name, "news/during"):
+        ecr.delete_repository(repositoryName=each, force=True)
+
+
+def test_what_is_pushed_at_the_same_time_is_kept_whole(sandbox: Any) -> None:
+    ecr = sandbox.client("ecr")
+    ecr.create_repository(repositoryName="news/many")
+    tags = [f"t{number}" for number in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda tag: push(ecr, "news/many", tag), tags))
+    sandbox.restart(kill=True)
+    ecr = sandbox.client("ecr")
+    found = ecr.list_images(repositoryName="news/many")["imageIds"]
+    assert sorted(each["imageTag"] for each in found) == sorted(tags)
+    ecr.delete_repository(repositoryName="news/many", force=True)

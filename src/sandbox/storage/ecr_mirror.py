@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from processes.files import atomic_write
+from sandbox.storage.file_names import stem_of
 from sandbox.storage.quarantine import quarantine
 
 
@@ -64,6 +65,11 @@ class EcrMirror:
                 if path.name not in used:
                     path.unlink(missing_ok=True)
 
+    def kept(self, region: str, name: str) -> dict[str, Any] | None:
+        """Return a repository as it was kept last, None when it was not."""
+        path = self._path(region, name)
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
     def blob(self, digest: str) -> bytes | None:
         """Return the bytes of a layer, None when there is none of this digest."""
         path = self.path_of(digest)
@@ -75,7 +81,7 @@ class EcrMirror:
         return path if path.is_file() else None
 
     def _path(self, region: str, name: str) -> Path:
-        return self._folder / region / f"{quote(name, safe='')}.json"
+        return self._folder / region / f"{stem_of(name)}.json"
 
     def _blob(self, digest: str) -> Path:
         return self._folder / "blobs" / quote(digest, safe="")

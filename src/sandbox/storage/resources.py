@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from processes.files import PARTIAL_SUFFIX, atomic_write
+from sandbox.storage.file_names import stem_of
 from sandbox.storage.quarantine import quarantine
 
-# Of a file, before the end that it has while it is written: a pipeline may have 256 characters in its name,
-# a file at most 255 bytes.
-_MAX_STEM_CHARS = 200
 Record = dict[str, Any]
 
 
@@ -131,10 +127,7 @@ class Resources:
             self._changes.notify_all()
 
     def _path(self, record: Record) -> Path:
-        name = quote(record["_name"], safe="")
-        if len(name) > _MAX_STEM_CHARS:
-            name = f"{name[:_MAX_STEM_CHARS]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
-        return self._folder / record["_region"] / record["_kind"] / f"{name}.json"
+        return self._folder / record["_region"] / record["_kind"] / f"{stem_of(record['_name'])}.json"
 
     def _write(self, record: Record) -> None:
         path = self._path(record)
