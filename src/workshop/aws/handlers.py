@@ -23,8 +23,10 @@ _ELSEWHERE = {
     "DeleteAlarms": ("Alarm", "AlarmNames"),
     "RegisterScalableTarget": ("ScalableTarget", "ResourceId"),
     "DeregisterScalableTarget": ("ScalableTarget", "ResourceId"),
+    "CreateRepository": ("Repository", "repositoryName"),
+    "DeleteRepository": ("Repository", "repositoryName"),
 }
-_SERVICES = ("sagemaker", "s3", "cloudwatch", "application-auto-scaling")
+_SERVICES = ("sagemaker", "s3", "cloudwatch", "application-auto-scaling", "ecr")
 _MAKES = ("Create", "Put", "Register")
 _ENDINGS = ("Delete", "Stop")
 
@@ -55,16 +57,17 @@ class _Handlers:
         subject = _subject(model, params)
         if subject is None:
             return
-        if model.name.startswith("Create") and _takes_tags(model):
+        member = _tags_member(model) if model.name.startswith("Create") else None
+        if member:
             # a new list: the caller's own must not grow
-            given = list(params.get("Tags") or [])
+            given = list(params.get(member) or [])
             keys = {tag.get("Key") for tag in given}
             added = [{"Key": key, "Value": value} for key, value in self._tags.items() if key not in keys]
-            params["Tags"] = given + added
+            params[member] = given + added
         if model.name == "PutMetricAlarm" and not params.get("AlarmDescription"):
             # Its tags would ask for a right that AmazonSageMakerFullAccess has not: cloudwatch:TagResource.
             params["AlarmDescription"] = mark_of(self._tags)
-        context[_CONTEXT_KEY] = {"subject": subject, "tags": params.get("Tags") or []}
+        context[_CONTEXT_KEY] = {"subject": subject, "tags": params.get(member or "") or []}
 
     def before_call(self, model: Any, context: dict[str, Any], **_: Any) -> None:
         """Note a Create request: after its parameters were found valid, before it is sent."""
@@ -125,13 +128,20 @@ def _subject(model: Any, params: Mapping[str, Any]) -> tuple[str, Any] | None:
     return kind, str(next((params[member] for member in given if member in params), ""))
 
 
-def _takes_tags(model: Any) -> bool:
-    """Tell whether an operation knows tags of the form [{"Key": ..., "Value": ...}]."""
-    shape = model.input_shape.members.get("Tags") if model.input_shape else None
-    return shape is not None and shape.type_name == "list" and "Key" in getattr(shape.member, "members", {})
+def _tags_member(model: Any) -> str | None:
+    """Return the member of a request that takes tags of the form [{"Key": ..., "Value": ...}], if any."""
+    members = model.input_shape.members if model.input_shape else {}
+    for name in ("Tags", "tags"):
+        shape = members.get(name)
+        if shape is not None and shape.type_name == "list" and "Key" in getattr(shape.member, "members", {}):
+            return name
+    return None
 
 
 def _arn(parsed: Mapping[str, Any]) -> str:
-    return next(
-        (value for key, value in parsed.items() if key.endswith("Arn") and isinstance(value, str)), ""
-    )
+    """Return the ARN of an answer, which ECR's has one level lower."""
+    for each in (parsed, *(value for value in parsed.values() if isinstance(value, dict))):
+        for key, value in each.items():
+            if key.endswith("Arn") and isinstance(value, str):
+                return value
+    return ""

@@ -16,7 +16,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
-from workshop.aws.handlers import _subject, _takes_tags, note_and_tag
+from workshop.aws.handlers import _subject, _tags_member, note_and_tag
 from workshop.aws.ledger import Ledger, LedgerEntry
 from workshop.aws.session import PREFIX, Aws
 
@@ -51,6 +51,19 @@ def test_boto3_creates_tagged_and_noted_resources(sample_aws: Aws, name: str) ->
     assert tags_of(sample_aws, arn) == TAGS
     noted = entry(sample_aws, "Model", name)
     assert (noted.status, noted.arn, noted.region, noted.tags) == ("created", arn, "us-east-1", TAGS)
+
+
+def test_a_repository_of_ecr_is_tagged_and_noted_to_its_end(sample_aws: Aws, name: str) -> None:
+    ecr = sample_aws.client("ecr")
+    arn = ecr.create_repository(repositoryName=name)["repository"]["repositoryArn"]
+    tags = ecr.list_tags_for_resource(resourceArn=arn)["tags"]
+    assert {tag["Key"]: tag["Value"] for tag in tags} == TAGS
+    assert (entry(sample_aws, "Repository", name).arn, entry(sample_aws, "Repository", name).tags) == (
+        arn,
+        TAGS,
+    )
+    ecr.delete_repository(repositoryName=name)
+    assert entry(sample_aws, "Repository", name).ended_by == "DeleteRepository"
 
 
 def test_given_tags_stay_and_win(sample_aws: Aws, name: str) -> None:
@@ -248,7 +261,7 @@ def test_every_create_operation_of_sagemaker_has_a_kind_and_a_name() -> None:
     model = botocore.session.get_session().get_service_model("sagemaker")
     created = [model.operation_model(name) for name in model.operation_names if name.startswith("Create")]
     assert len(created) > 60
-    tagged = {operation.name for operation in created if _takes_tags(operation)}
+    tagged = {operation.name for operation in created if _tags_member(operation)}
     assert {"CreateTrainingJob", "CreateModel", "CreateEndpoint", "CreateInferenceComponent"} <= tagged
     for operation in created:
         required = operation.input_shape.required_members
