@@ -369,6 +369,43 @@ class EndpointState(Entry):
 
 
 @dataclass(frozen=True, kw_only=True)
+class OwnImageState(Entry):
+    """Record an image of one's own: the repository that it is pushed to, and the endpoint that runs it.
+
+    Args:
+        endpoint_name: Endpoint; the names of models and configurations begin with it.
+        repository: In ECR. What AmazonSageMakerFullAccess lets one push to has "sagemaker" in its name.
+        base_image: Address of the image that it is built on.
+        model_uri: S3 address of the weights that it serves.
+        instance_type: For example ml.g5.12xlarge.
+    """
+
+    endpoint_name: str
+    repository: str
+    base_image: str
+    model_uri: str
+    instance_type: str
+
+    @classmethod
+    def new(cls, settings: Settings, model_uri: str, base_image: str, *, notebook: str) -> OwnImageState:
+        """Name a repository and an endpoint that nobody has made yet."""
+        made_at = time.strftime("%m%d-%H%M%S")
+        return cls(
+            made_at=now_utc(),
+            notebook=notebook,
+            endpoint_name=f"news-own-{made_at}",
+            repository=f"news-sagemaker-{made_at}",
+            base_image=base_image,
+            model_uri=model_uri,
+            instance_type=settings.endpoint_instance_type,
+        )
+
+    def name_of(self, digest: str) -> str:
+        """Return the name of the model, and of the configuration, of an image."""
+        return f"{self.endpoint_name}-{digest.partition(':')[2][:8]}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class ComponentsState(Entry):
     """Record an endpoint for inference components, so that a new kernel finds every part of it again.
 

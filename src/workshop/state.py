@@ -14,6 +14,7 @@ from workshop.entries import (
     Entry,
     EvaluationState,
     ModelState,
+    OwnImageState,
     RunState,
     TrainingJobState,
 )
@@ -35,6 +36,7 @@ ENTRIES: dict[str, tuple[type[Entry], str]] = {
     "endpoint": (EndpointState, "04-SageMaker-Inference"),
     "components": (ComponentsState, "02-SageMaker-Inference-Component"),
     "embedding": (EndpointState, "02-RAG-Hybrid-Search"),
+    "own_image": (OwnImageState, "07-Own-Image"),
 }
 
 
@@ -150,6 +152,14 @@ class State:
     @embedding.setter
     def embedding(self, entry: EndpointState) -> None:
         self._set("embedding", entry)
+
+    @property
+    def own_image(self) -> OwnImageState:
+        return self._entry("own_image")
+
+    @own_image.setter
+    def own_image(self, entry: OwnImageState) -> None:
+        self._set("own_image", entry)
 
     @property
     def components(self) -> ComponentsState:

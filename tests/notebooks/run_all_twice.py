@@ -42,6 +42,7 @@ CREATING = {
     # Its function is left by kernels after the other requests, too, in tests/workshop/endpoint.
     "02-RAG-Hybrid-Search": ("CreateEndpoint",),
     "03-Prompt-RAG-FineTune": ("CreateInferenceComponent",),
+    "07-Own-Image": ("CreateEndpoint",),
 }
 OTHER_LIMITS = {"WORKSHOP_MAX_RUN_S": "3000", "WORKSHOP_LONG_RUN_STEPS_PER_JOB": "50"}
 _DELETING = ("delete_", "assert not left", "assert bool(left)")

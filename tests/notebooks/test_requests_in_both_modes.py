@@ -37,6 +37,7 @@ FOLDERS = {
     "01-Evaluate-From-The-Start": LLMOPS,
     "02-RAG-Hybrid-Search": LLMOPS,
     "03-Prompt-RAG-FineTune": LLMOPS,
+    "07-Own-Image": LLMOPS,
     "99-Cleanup": "",
 }
 NAMES = tuple(FOLDERS)

@@ -97,7 +97,15 @@ def test_a_notebook_about_components_makes_one_endpoint(
     }
 
 
-@pytest.mark.parametrize("entry", ["endpoint", "components", "embedding"])
+def test_an_own_image_is_deployed_once_and_its_successor_once(home: Path) -> None:
+    asked = json.loads((home / "asked.json").read_text())["07-Own-Image"]
+    (endpoint,) = asked["CreateEndpoint"]
+    for operation in ("CreateModel", "CreateEndpointConfig"):
+        assert len(set(asked[operation])) == len(asked[operation]) == 2
+        assert all(name.startswith(f"{endpoint}-") for name in asked[operation])
+
+
+@pytest.mark.parametrize("entry", ["endpoint", "components", "embedding", "own_image"])
 def test_what_was_made_is_deleted_in_the_end(home: Path, entry: str) -> None:
     environ = {"WORKSHOP_MODE": "sample", "WORKSHOP_HOME": str(home), **SHORT}
     assert not State.load(load_settings(environ=environ)).has(entry)

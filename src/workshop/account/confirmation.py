@@ -19,7 +19,8 @@ OTHERS = "others"
 
 WORDS = {
     MINE: "what runs or stands by (pipelines and what they execute, jobs, components, endpoints, alarms,"
-    " configurations, models and their versions), as far as this machine's ledger or state names it",
+    " configurations, models and their versions, repositories of images), as far as this machine's ledger"
+    " or state names it",
     TAGGED: "the same of the whole account: everything with the workshop's tag and this mode",
     "checkpoints": "S3: checkpoints of jobs",
     "results": "S3: what jobs have trained, and what pipelines have prepared, trained and reported",

@@ -27,6 +27,7 @@ from workshop.endpoint.scaling import deregister
 _SERVICES = {
     "ScalableTarget": "application-autoscaling",
     "Alarm": "cloudwatch",
+    "Repository": "ecr",
     "S3": "s3",
     "Bucket": "s3",
     "LogGroup": "logs",
@@ -158,6 +159,10 @@ class _Deletion:
                 delete_if_there(sagemaker.delete_pipeline, PipelineName=name)
             case "ModelPackageGroup":
                 delete_if_there(sagemaker.delete_model_package_group, ModelPackageGroupName=name)
+            case "Repository":
+                if runs := self._running():
+                    return f"{runs[0]} still runs, and may need an image there"
+                delete_if_there(aws.client("ecr").delete_repository, repositoryName=name, force=True)
             case "S3":
                 if runs := self._running():
                     return f"{runs[0]} still runs, and may read or write there"

@@ -17,6 +17,7 @@ from workshop.account.found import JOBS_OF_DAYS, Found, Listing, Problem, noted,
 from workshop.account.logs import find_logs
 from workshop.account.ownership import Ownership
 from workshop.account.pipelines import find_executions
+from workshop.account.repositories import find_repositories
 from workshop.account.scaling import find_alarms, find_targets
 from workshop.account.storage import find_storage
 from workshop.account.versions import find_versions
@@ -69,6 +70,7 @@ def find(aws: Aws) -> Listing:
         *by_kind["ModelPackageGroup"],
         *pipelines,
         *by_kind["MlflowApp"],
+        *find_repositories(aws, ownership, problems),
         *find_storage(aws, ownership, problems),
         *find_logs(aws, ownership, owners, problems),
     ]

@@ -113,6 +113,10 @@ def _state_names(aws: Aws) -> dict[str, set[str]]:
                 names.setdefault("EndpointConfig", set()).add(endpoint.config_name)
                 names.setdefault("Model", set()).add(endpoint.model_name)
         with suppress(WorkshopError):
+            own = state.own_image
+            names.setdefault("Endpoint", set()).add(own.endpoint_name)
+            names.setdefault("Repository", set()).add(own.repository)
+        with suppress(WorkshopError):
             components = state.components
             names.setdefault("Endpoint", set()).add(components.endpoint_name)
             names.setdefault("EndpointConfig", set()).add(components.config_name)

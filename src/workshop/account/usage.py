@@ -41,6 +41,7 @@ _MINUTES = {
     "02-3-Option-Scale-to-Zero": (50, 90),
     "01-Evaluate-From-The-Start": (20, 35),  # one component, and about 2,000 short answers, 8 at a time
     "03-Prompt-RAG-FineTune": (35, 60),
+    "07-Own-Image": (20, 35),  # an endpoint, then its update; without the layers' copy
 }
 # Of the machine without a GPU that makes vectors. In 03 it is there as long as the endpoint beside it.
 _EMBEDDING_MINUTES = {"02-RAG-Hybrid-Search": (10, 20), "03-Prompt-RAG-FineTune": (35, 60)}
@@ -107,6 +108,7 @@ def usages(settings: Settings) -> list[Usage]:
         if notebook in ON_COMPONENTS:
             found.append(_components(settings, notebook))
         found.append(_embedding(settings, notebook))
+    found.append(_own_image(settings))
     return found
 
 
@@ -272,4 +274,17 @@ def _embedding(settings: Settings, notebook: str) -> Usage:
         minutes=_EMBEDDING_MINUTES[notebook],
         is_optional=True,
         makes_vectors=True,
+    )
+
+
+def _own_image(settings: Settings) -> Usage:
+    """An update starts the new machine before the old one ends: two at the same time."""
+    notebook = "07-Own-Image"
+    return Usage(
+        notebook=notebook,
+        kind=ENDPOINT,
+        instance_type=settings.endpoint_instance_type,
+        count=2,
+        minutes=_MINUTES[notebook],
+        is_optional=True,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 _CODES = ("ValidationException", "ResourceNotFound", "ResourceNotFoundException", "ObjectNotFoundException")
 # These say it all.
-_MISSING_CODES = ("NoSuchBucket", "NoSuchKey", "NoSuchUpload")
+_MISSING_CODES = ("NoSuchBucket", "NoSuchKey", "NoSuchUpload", "RepositoryNotFoundException")
 _MISSING = re.compile(r"(?i)could not find|cannot find|not found|does not exist|no scalable target")
 
 

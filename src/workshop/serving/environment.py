@@ -37,17 +37,11 @@ def serving_environment(
         WorkshopError: Limits that leave no room for an answer, or an engine that cannot load adapters later.
     """
     names = ENGINES[engine]
-    if not 0 < max_input_tokens < max_total_tokens:
-        raise WorkshopError(
-            found=f"max_input_tokens = {max_input_tokens} and max_total_tokens = {max_total_tokens}",
-            expected="room for an answer: the first less than the second",
-            next_step="correct them in the cell that plans",
-        )
+    limits = limit_variables(engine, max_input_tokens=max_input_tokens, max_total_tokens=max_total_tokens)
     environment = {
         names.model: CONTAINER_MODEL_DIR,
         names.tensor_parallel: str(num_gpus),
-        **({names.max_input: str(max_input_tokens)} if names.max_input else {}),
-        names.max_total: str(max_total_tokens),
+        **limits,
         **dict(names.fixed),
     }
     if quantization != NO_QUANTIZATION:
@@ -63,3 +57,25 @@ def serving_environment(
         environment |= dict(names.adapters_later)
         environment[names.max_lora_rank] = str(max(_SMALLEST_RANK, 1 << (adapter_rank - 1).bit_length()))
     return environment
+
+
+def limit_variables(engine: str, *, max_input_tokens: int, max_total_tokens: int) -> dict[str, str]:
+    """Return the variables that limit the lengths a container takes.
+
+    Args:
+        engine: A name of ENGINES.
+        max_input_tokens: Longest prompt; engines that limit only the total leave it out.
+        max_total_tokens: Longest prompt and answer together.
+
+    Raises:
+        WorkshopError: They leave no room for an answer.
+    """
+    names = ENGINES[engine]
+    if not 0 < max_input_tokens < max_total_tokens:
+        raise WorkshopError(
+            found=f"max_input_tokens = {max_input_tokens} and max_total_tokens = {max_total_tokens}",
+            expected="room for an answer: the first less than the second",
+            next_step="correct them in the cell that plans",
+        )
+    longest_input = {names.max_input: str(max_input_tokens)} if names.max_input else {}
+    return {**longest_input, names.max_total: str(max_total_tokens)}

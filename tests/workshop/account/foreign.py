@@ -102,6 +102,7 @@ class Foreign:
         )  # fmt: skip
         sagemaker.create_model_package_group(ModelPackageGroupName="news-theirs")
         sagemaker.create_model_package(ModelPackageGroupName="news-theirs")
+        self.client("ecr").create_repository(repositoryName="news-theirs")
         sagemaker.create_endpoint_config(
             EndpointConfigName="news-theirs", ProductionVariants=[endpoint_variant()], ExecutionRoleArn=ROLE
         )
@@ -158,6 +159,8 @@ class Foreign:
                 ("ProcessingJob", "list_processing_jobs"),
             )
         }
+        repositories = self.client("ecr").describe_repositories()["repositories"]
+        found["Repository"] = [one["repositoryName"] for one in repositories]
         scaling = self.client("application-autoscaling")
         targets = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
         policies = scaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]

@@ -92,6 +92,7 @@ ALONE = {
     "pipeline": (PIPELINE, "SageMaker.CreatePipeline"),
     "execution of a pipeline": (PIPELINE + "sagemaker.start_pipeline_execution(PipelineName='NAME')",
                                 "SageMaker.StartPipelineExecution"),
+    "repository": ("aws.client('ecr').create_repository(repositoryName='NAME')", "CreateRepository"),
     "alarm": (ALARM, "PutMetricAlarm"),
     "object": ("s3.put_object(Bucket=aws.bucket, Key=f'{aws.prefix}/beside-the-folders', Body=b'1')",
                "PUT .*/beside-the-folders"),

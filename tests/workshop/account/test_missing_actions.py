@@ -26,8 +26,19 @@ NAME = "news-x"
 GROUP = "/aws/sagemaker/Endpoints/news-x"
 RUN = f"arn:aws:sagemaker:us-east-1:000000000000:pipeline/{NAME}/execution/a1b2c3"
 CALLABLE = [action for action in actions(PERSON) if action not in unseen(PERSON)]
+REPOSITORY = f"arn:aws:ecr:us-east-1:000000000000:repository/{NAME}"
 # Action -> service of boto3, operation and what is more than its required members, where they differ.
 CALLS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    **{
+        f"ecr:{name}": ("ecr", name, {"repositoryName": NAME})
+        for name in (
+            *("CreateRepository", "PutImageTagMutability", "BatchCheckLayerAvailability", "PutImage"),
+            *("InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload"),
+            *("DescribeImages", "DeleteRepository"),
+        )
+    },
+    "ecr:TagResource": ("ecr", "CreateRepository", {"repositoryName": NAME}),  # as sagemaker:AddTags
+    "ecr:ListTagsForResource": ("ecr", "ListTagsForResource", {"resourceArn": REPOSITORY}),
     "iam:PassRole": ("sagemaker", "CreateModel", {"ExecutionRoleArn": ROLE_ARN}),
     **{
         f"logs:{name}": ("logs", name, {"logGroupName": GROUP})

@@ -56,6 +56,7 @@ def make_everything(aws: Aws) -> None:
     )
     sagemaker.create_model_package_group(ModelPackageGroupName=NAME)
     sagemaker.create_model_package(ModelPackageGroupName=NAME)
+    aws.client("ecr").create_repository(repositoryName=NAME)
     target = {
         "ServiceNamespace": "sagemaker",
         "ResourceId": f"inference-component/{NAME}-tuned",
@@ -148,7 +149,7 @@ LISTS = [
     action
     for action in actions(PERSON)
     if re.search(
-        r"^(?!serv|s3:ListAll).*:(List|Search|DescribeScal|DescribeAlarms|DescribeLogGroups|GetBucket)",
+        r"^(?!serv|s3:ListAll).*:(List|Search|DescribeScal|DescribeAlarms|DescribeRepo|DescribeImages|DescribeLogGroups|GetBucket)",
         action,
     )
 ]
@@ -167,6 +168,7 @@ def test_a_list_that_is_refused_is_named_and_the_rest_is_found(
         PipelineName=NAME, PipelineDefinition=ends, RoleArn=policed_aws.role_arn
     )
     start_pipeline(policed_aws, until=("Fail",))
+    policed_aws.client("ecr").create_repository(repositoryName=NAME)
     try:
         permissions_record.enforce(policed, person=without(PERSON, action))
         listing = find(policed_aws)
@@ -180,6 +182,7 @@ def test_a_list_that_is_refused_is_named_and_the_rest_is_found(
         policed_aws.client("sagemaker").delete_model(ModelName=NAME)
         policed_aws.client("sagemaker").delete_model_package_group(ModelPackageGroupName=NAME)
         policed_aws.client("sagemaker").delete_pipeline(PipelineName=NAME)
+        policed_aws.client("ecr").delete_repository(repositoryName=NAME)
 
 
 @pytest.mark.parametrize(
