@@ -15,6 +15,7 @@ import json
 import os
 import re
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -28,6 +29,11 @@ _BUCKET_HOST = re.compile(r"^(?P<bucket>.+)\.s3[.-](?:[a-z0-9-]+\.)?amazonaws\.c
 _CREATE_JOB = ("SageMaker.CreateTrainingJob", b"SageMaker.CreateTrainingJob")
 _OF_CHILDREN = "SANDBOX_URL_OF_PYTEST"
 _JOB = Path(__file__).with_name("two_step_job.py")
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON does not have: a time as AWS's JSON has it, of all else the type."""
+    return value.timestamp() if isinstance(value, datetime) else f"<{type(value).__name__}>"
 
 
 class Recorder:
@@ -48,7 +54,7 @@ class Recorder:
 
     def note(self, params: dict[str, Any], model: Any, **_: Any) -> None:
         """Write a call down: its parameters as they go to AWS, tags included."""
-        plain = json.loads(json.dumps(params, default=lambda value: f"<{type(value).__name__}>"))
+        plain = json.loads(json.dumps(params, default=_plain))
         service = model.service_model.service_name
         self.requests.append({"service": service, "operation": model.name, "params": plain})
 
