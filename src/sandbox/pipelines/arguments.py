@@ -66,17 +66,26 @@ def check(step: Step, definition: Definition) -> None:
         ValueError: They cannot.
     """
     own = {name: value for name, value in step.arguments.items() if name not in ("IfSteps", "ElseSteps")}
-    for name, operand in functions(own):
-        check_function(name, operand)
-        if name == GET:
-            _check_reference(operand, definition)
-        if name == JSON_GET and "PropertyFile" in operand:
-            _check_property_file(operand["PropertyFile"], definition)
+    check_functions(own, definition)
     if step.type in OPERATIONS:
         shape = service_model().operation_model(OPERATIONS[step.type][0]).input_shape
         for unknown in sorted(step.arguments.keys() - shape.members.keys()):
             raise ValueError(f"Unknown Argument member '{unknown}'.")
         _check_value(shape, step.arguments, definition, "Arguments")
+
+
+def check_functions(value: Any, definition: Definition) -> None:
+    """Make sure that every function in a value is whole, and that what it refers to is there.
+
+    Raises:
+        ValueError: One is not.
+    """
+    for name, operand in functions(value):
+        check_function(name, operand)
+        if name == GET:
+            _check_reference(operand, definition)
+        if name == JSON_GET and "PropertyFile" in operand:
+            _check_property_file(operand["PropertyFile"], definition)
 
 
 def _check_reference(operand: str, definition: Definition) -> None:

@@ -27,7 +27,15 @@ MEMBERS: dict[str, tuple[str, ...]] = {
     "Not": ("Condition",),
     "Or": ("Conditions",),
 }
-_KINDS = {bool: "Boolean", int: "number", float: "number", str: "String", list: "list", dict: "object"}
+_KINDS = {
+    bool: "Boolean",
+    int: "number",
+    float: "number",
+    str: "String",
+    list: "list",
+    dict: "object",
+    type(None): "null",
+}
 
 
 def check_all(conditions: list[Any]) -> None:
@@ -40,7 +48,7 @@ def check_all(conditions: list[Any]) -> None:
         if not isinstance(condition, dict):
             raise ValueError("Expecting start of Json Object.")
         kind = condition.get("Type")
-        if kind not in MEMBERS:
+        if kind not in tuple(MEMBERS):
             raise ValueError(f"Condition of type {kind!r} is not known; it may be {', '.join(MEMBERS)}.")
         for unknown in sorted(condition.keys() - {"Type", *MEMBERS[kind]}):
             raise ValueError(f"Cannot parse object, unknown property '{unknown}'.")

@@ -22,6 +22,7 @@ from sandbox.pipelines.step_definition import FAIL, Step, as_list, check_members
 
 VERSION = "2020-12-01"
 _TOP = {"Version", "Metadata", "Parameters", "PipelineExperimentConfig", "MlflowConfig", "Steps"}
+_OF_EXPERIMENTS = ("ExperimentName", "TrialName")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +95,11 @@ def _check_graph(definition: Definition) -> None:
             arguments.check(step, definition)
         except ValueError as error:
             raise ValueError(f"{error} (Step '{step.name}'.)") from error
-    for value in (definition.experiment or {}).values():
-        for name in step_names(value):
+    if definition.experiment is not None:
+        check_members(definition.experiment, _OF_EXPERIMENTS)
+        for name in step_names(definition.experiment):
             raise ValueError(f"PipelineExperimentConfig cannot refer to {STEPS}.{name}.")
+        arguments.check_functions(definition.experiment, definition)
     try:
         graphlib.TopologicalSorter({name: step.needs for name, step in definition.steps.items()}).prepare()
     except graphlib.CycleError as error:

@@ -56,7 +56,7 @@ def declared(entry: Any) -> Parameter:
     name, kind = entry.get("Name"), entry.get("Type", "String")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(f"Parameter name {name!r} does not match {_NAME.pattern}.")
-    if kind not in _TYPES:
+    if kind not in tuple(_TYPES):
         raise ValueError(f"Parameter '{name}' has the type {kind!r}; it may be {', '.join(_TYPES)}.")
     default, enum_values = entry.get("DefaultValue"), entry.get("EnumValues") or ()
     if default is not None and not _is_of(default, kind):

@@ -145,7 +145,7 @@ def _step(entry: Any, branch: tuple[str, bool] | None) -> Step:
     name, kind = entry.get("Name"), entry.get("Type")
     if not isinstance(name, str) or not _STEP_NAME.fullmatch(name):
         raise ValueError(f"Step name {name!r} does not match {_STEP_NAME.pattern}.")
-    if kind in _NOT_DONE:
+    if kind in tuple(_NOT_DONE):
         raise ValueError(f"Step '{name}' is of type {kind}, which is not done here: {_NOT_DONE[kind]}.")
     if kind not in TYPES:
         raise ValueError(f"Step '{name}' has the type {kind!r}; it may be {', '.join(TYPES)}.")
@@ -223,7 +223,7 @@ def _retry_policies(entries: Any) -> Iterator[dict[str, Any]]:
         check_members(each, _RETRY_MEMBERS)
         kinds = each.get("ExceptionType") or []
         for kind in kinds if isinstance(kinds, list) else [kinds]:
-            if kind not in _RETRIED:
+            if kind not in tuple(_RETRIED):
                 raise ValueError(f"ExceptionType {kind!r} may be {', '.join(sorted(_RETRIED))}.")
         if ("MaxAttempts" in each) == ("ExpireAfterMin" in each):
             raise ValueError("A retry policy needs either 'MaxAttempts' or 'ExpireAfterMin', and not both.")

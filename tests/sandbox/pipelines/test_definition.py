@@ -119,6 +119,19 @@ def test_members_in_nested_functions_count_as_dependencies() -> None:
         ),
         (definition(fail(), Stages=[]), "Cannot parse object, unknown property 'Stages'."),
         (definition(fail(), MlflowConfig={"MlflowResourceArn": "a"}), "'MlflowConfig' is not done here"),
+        (definition(fail(), PipelineExperimentConfig=1), "Expecting start of Json Object."),
+        (
+            definition(fail(), PipelineExperimentConfig={"TrialName": get("Parameters.A")}),
+            "Parameter 'A' is und",
+        ),
+        (
+            definition(
+                training(), PipelineExperimentConfig={"TrialName": get("Steps.Train.TrainingJobName")}
+            ),
+            "PipelineExperimentConfig cannot refer to Steps.Train.",
+        ),
+        (definition({"Name": "A", "Type": {}, "Arguments": {}}), "Step 'A' has the type {}; it may be"),
+        (definition(condition("C", {"Type": []})), "Condition of type [] is not known"),
         (definition(), "It needs at least one step in 'Steps'."),
         (definition(fail(), fail()), "Step names must be unique, and 'TooWeak' is there twice."),
         (

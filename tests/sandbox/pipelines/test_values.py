@@ -172,6 +172,7 @@ def test_a_condition_step_asks_that_all_hold() -> None:
         ("Equals", "1", 1, '["1"] of type [String] and [1] of type [number]'),
         ("Equals", True, 1, "[true] of type [Boolean] and [1] of type [number]"),
         ("GreaterThan", True, False, "[true] of type [Boolean] and [false] of type [Boolean]"),
+        ("Equals", None, 1, "[null] of type [null] and [1] of type [number]"),
         ("LessThan", "0.4", 0.5, '["0.4"] of type [String] and [0.5] of type [number]'),
         ("LessThan", json_get("rouge"), 0.5, "of type [object] and [0.5] of type [number]"),
     ],
