@@ -16,7 +16,7 @@ from sandbox.pipelines import conditions, retries
 from sandbox.pipelines.caching import KEY_ARGUMENTS, cache_key
 from sandbox.pipelines.calls import Caller
 from sandbox.pipelines.names import EXECUTION
-from sandbox.pipelines.progress import PROPERTIES, RETRY_AT, STEPS, is_stopping, running
+from sandbox.pipelines.progress import CUT_OFF, PROPERTIES, RETRY_AT, STEPS, is_stopping, running
 from sandbox.pipelines.retries import Problem
 from sandbox.pipelines.steps import MADE, Made, tags_of
 from sandbox.pipelines.values import StepError, Values, resolve
@@ -232,7 +232,7 @@ class Attempts:
                 ended |= {"StepStatus": "Starting", RETRY_AT: now_s + wait_s}
             else:
                 status = "Stopped" if stops and problem.is_stopped else "Failed"
-                ended |= {"StepStatus": status, "EndTime": now_s}
+                ended |= {"StepStatus": status, "EndTime": now_s, CUT_OFF: is_last}
             record[STEPS][step.name] = ended
             record["LastModifiedTime"] = now_s
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.pipelines import definition, progress
 from sandbox.pipelines.attempts import Attempts
 from sandbox.pipelines.names import EXECUTION, VERSION, version_name
-from sandbox.pipelines.progress import RETRY_AT, STEPS
+from sandbox.pipelines.progress import CUT_OFF, RETRY_AT, STEPS
 
 if TYPE_CHECKING:
     from sandbox.context import Context
@@ -59,13 +59,10 @@ class Execution:
 
     def settle(self) -> None:
         """Tell the truth about an execution whose sandbox has ended, once its jobs have their last status."""
+        for name in progress.running(self._record()):
+            self._attempts.look(self._record(), name, is_last=True)
         record = self._record()
-        cut = []
-        for name in progress.running(record):
-            self._attempts.look(record, name, is_last=True)
-            record = self._record()
-            if record[STEPS][name]["StepStatus"] == "Failed":
-                cut.append(name)
+        cut = [name for name, step in record[STEPS].items() if step.get(CUT_OFF)]
         left = [step.name for step in progress.ready(self._definition, record)]
         reason = None
         if cut or left:

@@ -12,6 +12,7 @@ STEPS = "_steps"  # of an execution's record: by name, what ListPipelineExecutio
 SELECTED = "_selected"  # of an execution of some steps: their names
 PROPERTIES = "_properties"  # of a step that has succeeded: what Describe answers
 RETRY_AT = "_retry_at_s"
+CUT_OFF = "_is_cut_off"  # of a step that had not ended when the sandbox did
 RUNNING = ("Starting", "Executing", "Stopping")
 TERMINAL = ("Succeeded", "Failed", "Stopped")
 DEFAULT_MAX_PARALLEL = 50  # "By default, the maximum parallel steps is 50": developer guide, pipelines

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
+from typing import Any
+
+from sandbox.iam.authorization import FILE_NAME, read_calls
+
 from .conftest import Pipelines, walk
 
 
@@ -55,3 +61,45 @@ def test_an_execution_is_described_and_listed_as_it_was_started(pipelines: Pipel
     assert listed[0]["PipelineExecutionDisplayName"] == "Daily"
     for each in (arn, other):
         assert pipelines.wait(each)["PipelineExecutionStatus"] == "Stopped"
+
+
+def test_steps_call_with_the_role_of_their_pipeline(pipelines: Pipelines) -> None:
+    arn = pipelines.run(walk(), {"Bar": "0.5"})
+    id_ = arn.rpartition("/")[2]
+    calls = read_calls(pipelines.sandbox.home / FILE_NAME)
+    made = {each["action"] for each in calls if f"/pipelines-{id_}-" in each["resource"]}
+    assert made == {
+        *("sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob", "sagemaker:AddTags"),
+        *("sagemaker:CreateTrainingJob", "sagemaker:DescribeTrainingJob"),
+    }
+    who = {each["who"] for each in calls if f"/pipelines-{id_}-" in each["resource"]}
+    assert who == {"execution"}
+    assert {
+        each["who"] for each in calls if each["action"] in ("sagemaker:CreateModelPackage", "iam:PassRole")
+    } >= {"execution"}
+
+
+def test_a_role_that_may_not_make_a_job_fails_the_step(pipelines: Pipelines) -> None:
+    allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    denied = {"Effect": "Deny", "Action": "sagemaker:CreateTrainingJob", "Resource": "*"}
+    policies = {"person": [statements(allowed)], "execution": [statements(allowed, denied)]}
+    name = pipelines.create(walk())
+    ask_policies(pipelines, "PUT", policies)
+    try:
+        arn = pipelines.start(name)
+        pipelines.wait(arn)
+        step = pipelines.steps(arn)["Train"]
+    finally:
+        ask_policies(pipelines, "DELETE")
+    assert step["StepStatus"] == "Failed"
+    assert "is not authorized to perform: sagemaker:CreateTrainingJob" in step["FailureReason"]
+
+
+def statements(*them: dict[str, str]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(them)}
+
+
+def ask_policies(pipelines: Pipelines, method: str, policies: dict[str, Any] | None = None) -> None:
+    body = json.dumps(policies).encode() if policies else None
+    url = f"{pipelines.sandbox.url}/_sandbox/policies"
+    urllib.request.urlopen(urllib.request.Request(url, body, method=method), timeout=300).close()
