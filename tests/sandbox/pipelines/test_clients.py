@@ -182,6 +182,9 @@ def test_the_sdks_resource_classes_make_follow_stop_and_delete(session: Any, pip
         each.pipeline_execution_arn for each in PipelineExecution.get_all("by-the-classes", session=session)
     ]
     assert execution.get_pipeline_definition(session=session).pipeline_definition == text
+    # Of 3.27: it wants a token that the class does not have. boto3 and the Pipeline class stop it.
+    with pytest.raises(AttributeError, match="client_request_token"):
+        execution.stop()
     session.client("sagemaker").stop_pipeline_execution(PipelineExecutionArn=arn)
     execution.wait_for_status("Stopped", poll=1, timeout=300)
     assert [each.step_status for each in execution.get_all_steps(session=session)] == ["Stopped"]

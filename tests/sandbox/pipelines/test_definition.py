@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from tests.sandbox.pipelines.definitions import (
+    IMAGE,
+    ROLE,
     compare,
     condition,
     definition,
@@ -293,6 +295,49 @@ def test_deep_nesting_is_refused_and_does_not_end_the_sandbox() -> None:
         message = join(message)
     deep = definition(fail(message=message))
     assert "nested too deeply" in refusal(deep.replace('"x"', f"{'[' * 800}{']' * 800}"))
+
+
+MODEL = "Steps.Train.ModelArtifacts.S3ModelArtifacts"
+CONTAINER = {"Image": IMAGE, "Environment": {}, "ModelDataUrl": get(MODEL)}
+CREATE = {
+    "Name": "Create",
+    "Type": "Model",
+    "Arguments": {"ExecutionRoleArn": ROLE, "PrimaryContainer": CONTAINER},
+}
+REGISTER = {
+    "Name": "Register",
+    "Type": "RegisterModel",
+    "Arguments": {
+        "ModelPackageGroupName": "news",
+        "InferenceSpecification": {
+            "Containers": [CONTAINER],
+            "SupportedContentTypes": ["application/json"],
+            "SupportedResponseMIMETypes": ["application/json"],
+        },
+        "ModelApprovalStatus": "PendingManualApproval",
+        "SkipModelValidation": "None",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "Steps.Prepare.ProcessingJobArn",
+        "Steps.Prepare.ProcessingInputs['news'].S3Input.S3Uri",
+        "Steps.Train.HyperParameters['rows']",
+        "Steps.Train.FinalMetricDataList['loss'].MetricName",
+        "Steps.Create.ModelName",
+        "Steps.Create.PrimaryContainer.ModelDataUrl",
+        "Steps.Register.ModelPackageArn",
+        "Steps.Register.InferenceSpecification.Containers[0].Image",
+    ],
+)
+def test_properties_of_every_step_that_calls_an_operation_can_be_referred_to(path: str) -> None:
+    last = processing("Last", Environment={"A": get(path), "B": join(get("Steps.Better.Outcome"))})
+    parsed = parse(definition(processing(), training(), CREATE, REGISTER, condition(), last))
+    assert set(parsed.steps["Last"].references) == {path.split(".")[1], "Better"}
+    assert parsed.steps["Create"].references == parsed.steps["Register"].references == ("Train",)
 
 
 def test_no_step_can_wait_for_a_fail_step() -> None:
