@@ -10,7 +10,7 @@ from typing import Any
 
 from workshop.account.found import Found, Problem, noted
 from workshop.account.ownership import Ownership
-from workshop.aws.resources import described_or_none
+from workshop.aws.resources import described_or_none, is_missing
 from workshop.aws.session import Aws
 from workshop.aws.waits import Wait
 
@@ -48,8 +48,8 @@ def stop_execution(aws: Aws, execution: Found) -> None:
     try:
         aws.client("sagemaker").stop_pipeline_execution(PipelineExecutionArn=execution.details["arn"])
     except ClientError as error:
-        # What counts is what Describe says.
-        if error.response["Error"].get("Code") not in ("ValidationException", "ConflictException"):
+        has_ended = error.response["Error"].get("Code") in ("ValidationException", "ConflictException")
+        if not has_ended and not is_missing(error):  # what counts is what Describe says
             raise
 
 

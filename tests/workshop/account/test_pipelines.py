@@ -19,6 +19,8 @@ from tests.workshop.account.foreign import (
 
 from workshop.account.cleanup import clean_up
 from workshop.account.finding import find, find_paid, find_running
+from workshop.account.found import Found
+from workshop.account.pipelines import stop_execution, wait_until_execution_ended
 from workshop.account.report import left_text, listing_text, outcome_text
 from workshop.aws.session import PREFIX, Aws
 
@@ -81,6 +83,7 @@ def test_an_execution_is_stopped_before_its_job_and_mine_takes_what_it_made(
     assert f"stopped         PipelineExecution {found[0].name}" in text
     assert f"stopped         ProcessingJob {job}" in text
     assert f"deleted         Pipeline {NAME}" in text
+    stop_execution(aws, found[0])  # once more: it is gone, which is no error
     after = foreign.everything()
     assert described(aws.client("sagemaker"), job)["ProcessingJobStatus"] == "Stopped"
     assert {kind: after[kind] for kind in before if kind != "LogStream"} == {
@@ -110,6 +113,11 @@ def test_what_an_execution_has_made_costs_after_it_has_ended_too(foreign: Foreig
     sagemaker.get_waiter("processing_job_completed_or_stopped").wait(
         ProcessingJobName=job, WaiterConfig={"Delay": 0.05, "MaxAttempts": 6000}
     )
+    (listed,) = sagemaker.list_pipeline_executions(PipelineName=NAME)["PipelineExecutionSummaries"]
+    arn = {"arn": listed["PipelineExecutionArn"]}
+    execution = Found(kind="PipelineExecution", name=NAME, sources=("tag",), details=arn)
+    wait_until_execution_ended(aws, execution, WAIT_S)
+    stop_execution(aws, execution)  # it has ended meanwhile, which is no error either
     (ended,) = [one for one in find_paid(aws).found if one.name == job]
     assert ended.details["has_ended"]
     assert ended.usd_so_far > 0
