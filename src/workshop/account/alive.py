@@ -76,7 +76,7 @@ def _machines(settings: Settings) -> dict[str, str]:
     found = {}
     with suppress(WorkshopError):
         state = State.load(settings)
-        for name in ("endpoint", "components", "embedding"):
+        for name in ("endpoint", "components", "embedding", "own_image"):
             with suppress(WorkshopError):
                 entry = getattr(state, name)
                 found[entry.endpoint_name] = entry.instance_type

@@ -11,7 +11,7 @@ import pytest
 
 from workshop.account.alive import alive
 from workshop.aws.ledger import Ledger
-from workshop.entries import EndpointState, TrainingJobState, now_utc
+from workshop.entries import EndpointState, OwnImageState, TrainingJobState, now_utc
 from workshop.settings import Settings, load_settings
 from workshop.state import State
 
@@ -72,6 +72,11 @@ def test_the_machine_of_an_endpoint_is_the_one_that_it_was_made_with(debug: Sett
     state.save()
     told = "Endpoint vectors for 60 min: about 0.41 USD, 0.41 USD an hour (ml.c6i.2xlarge)"
     assert told in texts(debug)
+    create(debug, "Endpoint", "own", minutes_ago=60)
+    own = OwnImageState.new(debug, "s3://b/m", "vllm:1", notebook="07-Own-Image")
+    state.own_image = replace(own, endpoint_name="own", instance_type="ml.c6i.2xlarge")
+    state.save()
+    assert told.replace("vectors", "own") in texts(debug)
 
 
 def test_a_job_counts_until_its_end_was_seen_or_it_can_run_no_longer(debug: Settings) -> None:
