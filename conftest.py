@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 import types
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ REPO_DIR = Path(__file__).parent
 TRAININGS = REPO_DIR / "tests" / "train"
 # Ends what hangs, and nothing else: on one busy core without AVX512 the longest takes half an hour.
 NOTEBOOK_TIMEOUT_S = 7200  # single tests have the limit in pyproject.toml
+NUM_SLOWEST_FILES, MIN_SLOW_FILE_S = 25, 10
 _home: Path | None = None
 
 
@@ -74,6 +76,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
         local_aws.stop(_home / "sample" / "sandbox")  # the notebooks leave it running, for the next one
         shutil.rmtree(_home, ignore_errors=True)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say which files took longest: many short tests do, too, and a process takes a file as a whole."""
+    seconds: Counter[str] = Counter()
+    for report in (report for reports in terminalreporter.stats.values() for report in reports):
+        if isinstance(report, pytest.TestReport):
+            seconds[report.nodeid.partition("::")[0]] += report.duration
+    slowest = [each for each in seconds.most_common(NUM_SLOWEST_FILES) if each[1] >= MIN_SLOW_FILE_S]
+    if slowest:
+        terminalreporter.section("slowest files")
+        for file, duration_s in slowest:
+            terminalreporter.write_line(f"{duration_s:.0f}s {file}")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
