@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -59,10 +60,11 @@ def test_a_signal_ends_it_after_the_requests_under_way(endless_dir: str, number:
     assert "Traceback" not in output
 
 
-def test_a_forked_server_imports_no_more_of_the_large_libraries() -> None:
-    """What it would import stands in preload.py: each fork would take the time for it again."""
+@pytest.fixture(scope="module")
+def imported() -> dict[str, list[str]]:
+    """What a forked server imports of the large libraries, and what the first adapter brings."""
     code = f"""
-import sys
+import json, sys
 from pathlib import Path
 import serve.preload
 before = set(sys.modules)
@@ -71,13 +73,26 @@ from serve.model_folder import read_model_folder
 from serve.settings import read_settings
 import serve.app, serve.dialects.tgi.metrics, serve.dialects.tgi.routes
 load_engine(read_settings([]), read_model_folder(Path({str(BASE)!r})))
-large = ("torch", "transformers", "numpy", "tokenizers", "safetensors", "starlette", "anyio")
-print([name for name in sys.modules if name not in before and name.split(".")[0] in large])
+start = list(sys.modules.keys() - before)
+from serve.engines.decoder import peft_model_class
+peft_model_class()
+print(json.dumps({{"start": start, "adapter": list(sys.modules.keys() - before)}}))
 """
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=REPO / "src", capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "[]"
+    return json.loads(done.stdout)
+
+
+def test_a_forked_server_imports_no_more_of_the_large_libraries(imported: dict[str, list[str]]) -> None:
+    """What it would import stands in preload.py: each fork would take the time for it again."""
+    large = ("torch", "transformers", "numpy", "tokenizers", "safetensors", "starlette", "anyio")
+    assert [name for name in imported["start"] if name.split(".")[0] in large] == []
+
+
+def test_an_adapter_does_not_bring_torchs_compiler(imported: dict[str, list[str]]) -> None:
+    assert "peft.tuners.lora" in imported["adapter"]
+    assert "torch._inductor.compile_fx" not in imported["adapter"]
 
 
 def test_libraries_that_start_a_thread_are_not_forked(tmp_path: str) -> None:
