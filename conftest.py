@@ -19,6 +19,7 @@ import pytest
 
 REPO_DIR = Path(__file__).parent
 TRAININGS = REPO_DIR / "tests" / "train"
+RECORDED = ("tests/notebooks/test_requests_in_both_modes.py", "tests/notebooks/test_run_all_twice.py")
 # Ends what hangs, and nothing else: on one busy core without AVX512 the longest takes half an hour.
 NOTEBOOK_TIMEOUT_S = 7200  # single tests have the limit in pyproject.toml
 NUM_SLOWEST_FILES, MIN_SLOW_FILE_S = 25, 10
@@ -115,12 +116,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With several processes keep a file's tests together, and all notebooks, in the order of collection."""
+    """With several processes keep a file's tests together, and all notebooks, in the order of collection.
+
+    The two files that run recorded notebooks are one, too: the second takes over what the first has computed.
+    """
     from xdist.scheduler import LoadFileScheduling
 
     class ByFile(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             scope = super()._split_scope(nodeid)
+            if scope.endswith(RECORDED):
+                return "recorded notebooks"
             return "notebooks" if scope.endswith(".ipynb") else scope
 
     return ByFile(config, log)
