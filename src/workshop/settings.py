@@ -96,6 +96,15 @@ class Settings:
         num_evaluation_articles: Unseen articles that models are compared on, 1 or more.
         num_corpus_articles: Articles that track 03 searches, thirty of them written by hand, 80 to 300.
         num_prompt_runs: Times that each prompt case is asked, 1 or more.
+        processing_instance_type: Of the pipeline's job that prepares data, for example ml.m5.xlarge.
+        pipeline_instance_type: Of its jobs that train and evaluate, for example ml.g5.4xlarge.
+        pipeline_recipe: File name under src/train/recipes, for the pipeline's trainings.
+        pipeline_num_processes: Training processes on that instance, 1 or more.
+        pipeline_train_rows: Of the pipeline's first version, 10 or more; others train on a tenth of them and
+            on twice as many.
+        pipeline_max_run_s: AWS stops a job of the pipeline that runs longer, in seconds.
+        num_pipeline_articles: Unseen articles that each version is evaluated on, 20 or more: of fewer a
+            verdict says little.
         judge_url: Address of an OpenAI-compatible server that judges answers; "" is Amazon Bedrock.
         judge_model: Model that judges; "" for none.
         inference_dtype: Of the weights when a notebook generates: "float32" or "bfloat16".
@@ -154,6 +163,13 @@ class Settings:
     num_evaluation_articles: int
     num_corpus_articles: int
     num_prompt_runs: int
+    processing_instance_type: str
+    pipeline_instance_type: str
+    pipeline_recipe: str
+    pipeline_num_processes: int
+    pipeline_train_rows: int
+    pipeline_max_run_s: int
+    num_pipeline_articles: int
     judge_url: str
     judge_model: str
     inference_dtype: str
@@ -205,8 +221,11 @@ class Settings:
         low, high = CORPUS_ARTICLES
         if not low <= self.num_corpus_articles <= high:
             raise _wrong_value("num_corpus_articles", self.num_corpus_articles, f"{low} to {high}")
+        for name, lowest in (("pipeline_train_rows", 10), ("num_pipeline_articles", 20)):
+            if getattr(self, name) < lowest:
+                raise _wrong_value(name, getattr(self, name), f"{lowest} or more")
         recipes_dir = self.recipe_path.parent
-        for name in ("recipe", "long_run_recipe"):
+        for name in ("recipe", "long_run_recipe", "pipeline_recipe"):
             if not (recipes_dir / getattr(self, name)).is_file():
                 known = sorted(path.name for path in recipes_dir.glob("*.yaml"))
                 expected = _nearest(getattr(self, name), known, "file in src/train/recipes")

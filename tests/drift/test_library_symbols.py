@@ -23,6 +23,12 @@ from .repository_code import (
 MIN_SYMBOLS, MIN_LIBRARY_SYMBOLS, MIN_CALLS = 80, 40, 150
 
 
+@pytest.fixture(autouse=True)
+def region(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK's `sagemaker.mlops` makes a client when it is imported; a notebook's session has a region."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+
+
 def found(module: str, name: str) -> Any:
     holder = importlib.import_module(module)
     return getattr(holder, name) if hasattr(holder, name) else importlib.import_module(f"{module}.{name}")

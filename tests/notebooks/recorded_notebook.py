@@ -5,8 +5,9 @@
 All in one process, since the SDK takes seconds to import; each with variables of its own, as in a kernel.
 In a mode of AWS the cells build their requests for amazonaws.com; here they are recorded, and only then sent
 to the sandbox instead. A training of 8 billion parameters cannot run on this machine, so the program of every
-training job is replaced, after the recording, by one that prints two steps and leaves a small model: what is
-looked at here is what was asked for.
+training job, of a pipeline's too, is replaced, after the recording, by one that prints two steps and leaves a
+small model, and that of an evaluation by one that counts the rows it was trained on: what is looked at here
+is what was asked for.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ import nbformat
 import requests
 
 _BUCKET_HOST = re.compile(r"^(?P<bucket>.+)\.s3[.-](?:[a-z0-9-]+\.)?amazonaws\.com$")
-_CREATE_JOB = ("SageMaker.CreateTrainingJob", b"SageMaker.CreateTrainingJob")
 _OF_CHILDREN = "SANDBOX_URL_OF_PYTEST"
 _JOB = Path(__file__).with_name("two_step_job.py")
+_EVALUATION = Path(__file__).with_name("counting_evaluation.py")
 
 
 def _plain(value: Any) -> Any:
@@ -92,16 +93,34 @@ class Recorder:
         match = _BUCKET_HOST.match(host)
         path = f"/{match['bucket']}{target.path}" if match else target.path
         request.url = urlunsplit(("http", self.url.removeprefix("http://"), path, target.query, ""))
-        if request.headers.get("X-Amz-Target") in (
-            "SageMaker.CreateTrainingJob",
-            b"SageMaker.CreateTrainingJob",
-        ):
+        operation = request.headers.get("X-Amz-Target", b"")
+        operation = operation.decode() if isinstance(operation, bytes) else operation
+        if replace := _REPLACING.get(operation.rpartition(".")[2]):
             body = json.loads(request.body)
-            algorithm = body["AlgorithmSpecification"]
-            algorithm["ContainerEntrypoint"] = ["python", str(_JOB), "/opt/ml"]
-            algorithm.pop("ContainerArguments", None)
+            replace(body)
             request.body = json.dumps(body).encode()
             request.headers["Content-Length"] = str(len(request.body))
+
+
+def _replace_training(job: dict[str, Any]) -> None:
+    algorithm = job["AlgorithmSpecification"]
+    algorithm["ContainerEntrypoint"] = ["python", str(_JOB), "/opt/ml"]
+    algorithm.pop("ContainerArguments", None)
+
+
+def _replace_in_pipeline(pipeline: dict[str, Any]) -> None:
+    definition = json.loads(pipeline["PipelineDefinition"])
+    steps = {step["Name"]: step["Arguments"] for step in definition["Steps"]}
+    _replace_training(steps["Train"])
+    steps["Evaluate"]["AppSpecification"]["ContainerEntrypoint"] = ["python", str(_EVALUATION)]
+    pipeline["PipelineDefinition"] = json.dumps(definition)
+
+
+_REPLACING = {
+    "CreateTrainingJob": _replace_training,
+    "CreatePipeline": _replace_in_pipeline,
+    "UpdatePipeline": _replace_in_pipeline,
+}
 
 
 def pytest_configure() -> None:

@@ -42,6 +42,13 @@ CREATING = {
     # Its function is left by kernels after the other requests, too, in tests/workshop/endpoint.
     "02-RAG-Hybrid-Search": ("CreateEndpoint",),
     "03-Prompt-RAG-FineTune": ("CreateInferenceComponent",),
+    "06-Pipeline-Registry": (
+        "CreateModelPackageGroup",
+        "CreatePipeline",
+        "StartPipelineExecution",
+        "CreateModel",
+        "CreateEndpoint",
+    ),
     "07-Own-Image": ("CreateEndpoint",),
 }
 OTHER_LIMITS = {"WORKSHOP_MAX_RUN_S": "3000", "WORKSHOP_LONG_RUN_STEPS_PER_JOB": "50"}
@@ -75,7 +82,9 @@ class Kernels(Recorder):
             operation = request.get("operation", "")
             params = request.get("params", {})
             name = params.get(operation.removeprefix("Create") + "Name", params.get("Name"))
-            makes = operation.startswith("Create") and "Presigned" not in operation  # a link is no thing
+            name = params.get("PipelineExecutionDisplayName", name)
+            # A link is no thing.
+            makes = operation.startswith(("Create", "StartPipeline")) and "Presigned" not in operation
             if makes and request["service"] == "sagemaker":
                 found.setdefault(operation, []).append(name)
         return found

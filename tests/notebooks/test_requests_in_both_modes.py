@@ -37,6 +37,7 @@ FOLDERS = {
     "01-Evaluate-From-The-Start": LLMOPS,
     "02-RAG-Hybrid-Search": LLMOPS,
     "03-Prompt-RAG-FineTune": LLMOPS,
+    "06-Pipeline-Registry": LLMOPS,
     "07-Own-Image": LLMOPS,
     "99-Cleanup": "",
 }
@@ -48,6 +49,9 @@ SHORT = {
     "WORKSHOP_NUM_ENDPOINT_ARTICLES": "2",
     "WORKSHOP_NUM_PROMPT_RUNS": "1",
     "WORKSHOP_NUM_CORPUS_ARTICLES": "80",
+    "WORKSHOP_NEWS_SOURCE": "sample",  # in place of the hub's
+    "WORKSHOP_PIPELINE_TRAIN_ROWS": "10",
+    "WORKSHOP_NUM_PIPELINE_ARTICLES": "20",
     "WORKSHOP_POLL_INTERVAL_S": "0.2",
     "WORKSHOP_SANDBOX_CLOCK_SPEED": "600",
 }

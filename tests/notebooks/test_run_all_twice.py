@@ -101,6 +101,17 @@ def test_a_notebook_about_components_makes_one_endpoint(
     }
 
 
+def test_a_pipeline_executes_once_for_each_version_and_what_it_registers_is_deployed_once(home: Path) -> None:
+    asked = json.loads((home / "asked.json").read_text())["06-Pipeline-Registry"]
+    (name,) = asked["CreateModelPackageGroup"]
+    assert set(asked["CreatePipeline"]) == {name}  # `upsert` asks each time, and is refused
+    assert asked["StartPipelineExecution"] == ["first", "weak", "better"]
+    # The second version is tried before it is approved, too, and refused.
+    assert Counter(asked["CreateModel"]) == {f"{name}-v1": 1, f"{name}-v2": 2}
+    assert asked["CreateEndpointConfig"] == [f"{name}-v1", f"{name}-v2"]
+    assert asked["CreateEndpoint"] == [name]
+
+
 def test_an_own_image_is_deployed_once_and_its_successor_once(home: Path) -> None:
     asked = json.loads((home / "asked.json").read_text())["07-Own-Image"]
     (endpoint,) = asked["CreateEndpoint"]

@@ -19,14 +19,14 @@ from workshop.account.images import image_line, images_of
 from workshop.account.machine import machine_checks
 from workshop.account.quotas import quota_lines
 from workshop.account.runs import LOGGING_NOTEBOOKS, runs_line
-from workshop.account.usage import NOTEBOOK_INSTANCE, usages
+from workshop.account.usage import NOTEBOOK_INSTANCE, PIPELINE_NOTEBOOK, usages
 from workshop.aws import local as local_aws
 from workshop.aws.session import Aws
 from workshop.errors import WorkshopError
 from workshop.prices import PROCESSING_JOB
 from workshop.settings import Settings, load_settings
 
-UPLOADING_NOTEBOOKS = (TRAINING_NOTEBOOK, "03-1-Option-SageMaker-Training")
+UPLOADING_NOTEBOOKS = (TRAINING_NOTEBOOK, "03-1-Option-SageMaker-Training", PIPELINE_NOTEBOOK)
 """They bring the base model to S3."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from workshop.account.checks import Line, fail, ok, warn
 from workshop.account.containers import TRAINING_NOTEBOOK
-from workshop.account.usage import ENDPOINT, ON_COMPONENTS, usages
+from workshop.account.usage import ENDPOINT, ON_COMPONENTS, PIPELINE_NOTEBOOK, usages
 from workshop.endpoint.plan import component_engines
 from workshop.prices import PROCESSING_JOB, SPOT_TRAINING_JOB, TRAINING_JOB
 from workshop.serving.embeddings import embedding_image
@@ -39,10 +39,12 @@ def images_of(settings: Settings, notebook: str | None) -> list[str]:
         for row in rows
         if row.kind in (TRAINING_JOB, SPOT_TRAINING_JOB, PROCESSING_JOB) or row.notebook == TRAINING_NOTEBOOK
     ]
-    machine = settings.endpoint_instance_type
     images += [embedding_image(settings.region) for row in rows if row.makes_vectors]
     for row in (row for row in rows if row.kind == ENDPOINT and not row.makes_vectors):
+        machine = row.instance_type
         engines, cuda = (settings.serving_engine,), 13  # the newest, as notebook 04 asks the SDK for it
+        if row.notebook == PIPELINE_NOTEBOOK:
+            cuda = common_cuda(engines, machine)
         if row.notebook in ON_COMPONENTS:
             engines = tuple(component_engines(settings).values())
             cuda = common_cuda(engines, machine)

@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workshop.cost import Estimate, estimate, together
-from workshop.prices import ENDPOINT, NOTEBOOK_INSTANCE, SPOT_TRAINING_JOB, TRAINING_JOB
+from workshop.prices import (
+    ENDPOINT,
+    NOTEBOOK_INSTANCE,
+    PROCESSING_JOB,
+    SPOT_TRAINING_JOB,
+    TRAINING_JOB,
+)
 from workshop.training.speed import longest_run_s, training_s
 
 if TYPE_CHECKING:
@@ -48,6 +54,15 @@ _EMBEDDING_MINUTES = {"02-RAG-Hybrid-Search": (10, 20), "03-Prompt-RAG-FineTune"
 _LATER_TRACKS = ("01-Evaluate-From-The-Start", *_EMBEDDING_MINUTES)
 ON_COMPONENTS = tuple(name for name in _MINUTES if name.startswith("02-") or name in _LATER_TRACKS)
 """Notebooks with an endpoint for inference components: three containers that have one CUDA."""
+PIPELINE_NOTEBOOK = "06-Pipeline-Registry"
+PIPELINE_SHARES = (0.1, 1, 2)
+"""Of `pipeline_train_rows`, that its executions train on: too few, the first version, a better one."""
+# Of one job each, on the safe side of the figures above: a machine without a GPU that installs and reads; one
+# that loads 8B weights and writes 60 summaries.
+_PREPARE_MINUTES, _EVALUATE_MINUTES = (3, 8), (8, 15)
+# The endpoint is there while two executions train and are evaluated, a second machine beside it while each of
+# two updates starts: 81 to 140 minutes of a machine, told as half as many of two.
+_PIPELINE_ENDPOINT_MINUTES = (40, 70)
 # One user alone gets a summary in 3.4 s on an A10G (the same notebooks); the levels of the load test and the
 # three engines make that of each request.
 _LOAD_S_PER_REQUEST = 7
@@ -108,8 +123,7 @@ def usages(settings: Settings) -> list[Usage]:
         if notebook in ON_COMPONENTS:
             found.append(_components(settings, notebook))
         found.append(_embedding(settings, notebook))
-    found.append(_own_image(settings))
-    return found
+    return [*found, *_pipeline(settings), _own_image(settings)]
 
 
 def estimate_notebook(settings: Settings, notebook: str, *, session: boto3.Session | None = None) -> Estimate:
@@ -275,6 +289,46 @@ def _embedding(settings: Settings, notebook: str) -> Usage:
         is_optional=True,
         makes_vectors=True,
     )
+
+
+def _pipeline(settings: Settings) -> list[Usage]:
+    """Return what the three executions of the pipeline take, and the endpoint that they are compared on.
+
+    A limit is that of each job, so often as there are jobs: all the same row of the table.
+    """
+    machine, num_jobs = settings.pipeline_instance_type, len(PIPELINE_SHARES)
+    limit_minutes = settings.pipeline_max_run_s / 60
+    spans = [
+        training_s(machine, 1, num_rows=int(share * settings.pipeline_train_rows), num_epochs=1)
+        for share in PIPELINE_SHARES
+    ]
+    trains = None if None in spans else tuple(sum(part) / 60 for part in zip(*spans, strict=True))
+    evaluates = tuple(num_jobs * minutes for minutes in _EVALUATE_MINUTES)
+    jobs = (
+        (PROCESSING_JOB, settings.processing_instance_type, _PREPARE_MINUTES, limit_minutes),
+        (TRAINING_JOB, machine, trains, num_jobs * limit_minutes),
+        (PROCESSING_JOB, machine, evaluates, num_jobs * limit_minutes),
+    )
+    rows = [
+        Usage(
+            notebook=PIPELINE_NOTEBOOK,
+            kind=kind,
+            instance_type=instance_type,
+            minutes=minutes,
+            limit_minutes=limit,
+            is_optional=True,
+        )
+        for kind, instance_type, minutes, limit in jobs
+    ]
+    endpoint = Usage(
+        notebook=PIPELINE_NOTEBOOK,
+        kind=ENDPOINT,
+        instance_type=machine,
+        count=2,
+        minutes=_PIPELINE_ENDPOINT_MINUTES,
+        is_optional=True,
+    )
+    return [*rows, endpoint]
 
 
 def _own_image(settings: Settings) -> Usage:

@@ -35,5 +35,8 @@ class Off:
     def __exit__(self, *_: object) -> None:
         return None
 
+    def __str__(self) -> str:  # where a run's ID is handed on: AWS takes no parentheses in metadata
+        return "not tracked"
+
     def __repr__(self) -> str:
         return "not tracked (use_mlflow: false)"

@@ -49,9 +49,10 @@ def test_every_machine_is_known_and_its_minutes_are_a_range(mode: str) -> None:
 def test_mode_debug_takes_its_own_machines_and_a_small_endpoint() -> None:
     needed = quotas_needed(settings_of("debug"))
     assert needed["ml.g5.4xlarge for training job usage"] == 1
-    # One at a time but for the update of notebook 07, which starts the new machine beside the old one.
+    # One at a time but for the updates of notebooks 06 and 07, which start the new machine beside the old one.
     assert needed["ml.g6.12xlarge for endpoint usage"] == 2
-    assert {one.count for one in usages(settings_of("debug")) if one.notebook != "07-Own-Image"} == {1}
+    updating = {one.notebook for one in usages(settings_of("debug")) if one.count > 1}
+    assert updating == {"06-Pipeline-Registry", "07-Own-Image"}
     assert needed["ml.g5.4xlarge for notebook instance usage"] == 1
 
 
@@ -93,6 +94,28 @@ def test_a_machine_beside_another_is_estimated_and_has_a_quota_with_it() -> None
     assert quotas_needed(debug)["ml.c6i.2xlarge for endpoint usage"] == 1
     unknown = settings_of("debug", embedding_instance_type="ml.c7i.2xlarge")
     assert estimate_notebook(unknown, "03-Prompt-RAG-FineTune").aws_usd is None
+
+
+def test_a_pipeline_takes_machines_of_three_kinds_and_two_of_an_endpoint_while_it_is_updated() -> None:
+    for mode in MODES[1:]:
+        needed = quotas_needed(settings_of(mode, pipeline_instance_type="ml.g5.2xlarge"))
+        assert needed["ml.m5.xlarge for processing job usage"] == 1
+        assert needed["ml.g5.2xlarge for training job usage"] == 1
+        assert needed["ml.g5.2xlarge for processing job usage"] == 1
+        assert needed["ml.g5.2xlarge for endpoint usage"] == 2
+
+
+def test_the_trainings_of_a_pipeline_take_longer_with_more_rows_and_its_evaluations_do_not() -> None:
+    trainings, evaluations = zip(*map(jobs_of_a_pipeline, ("10", "1000")), strict=True)
+    assert trainings[0] < trainings[1]
+    assert evaluations[0] == evaluations[1]
+
+
+def jobs_of_a_pipeline(num_rows: str) -> list[tuple[float, float]]:
+    """Return the minutes of its trainings and of its evaluations."""
+    rows = usages(settings_of("debug", pipeline_train_rows=num_rows))
+    jobs = [one for one in rows if one.notebook == "06-Pipeline-Registry" and one.limit_minutes]
+    return [one.minutes for one in jobs if one.instance_type == "ml.g5.4xlarge"]
 
 
 def test_spot_counts_in_a_quota_of_its_own() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.cookiejar
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.error
@@ -233,6 +234,10 @@ def test_what_jupyter_asks_of_every_object_waits_for_nothing(sample_aws: Aws) ->
         with pytest.raises(AttributeError):
             mlflow._repr_html_  # noqa: B018
         mlflow.get_tracking_uri()  # what goes on in the background ends with this test's variables
+
+
+def test_what_stands_in_the_place_of_a_runs_id_is_text_that_aws_takes_as_metadata() -> None:
+    assert re.fullmatch(r"[\w\s.:/=+\-@]+", str(Off().info.run_id))
 
 
 def test_the_name_of_a_local_training_stays_when_its_entry_is_written_again(tmp_path: Path) -> None:
