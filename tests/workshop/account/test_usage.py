@@ -49,7 +49,7 @@ def test_every_machine_is_known_and_its_minutes_are_a_range(mode: str) -> None:
 def test_mode_debug_takes_its_own_machines_and_a_small_endpoint() -> None:
     needed = quotas_needed(settings_of("debug"))
     assert needed["ml.g5.4xlarge for training job usage"] == 1
-    # One at a time but for the updates of notebooks 06 and 07, which start the new machine beside the old one.
+    # One at a time but for updates, which start the new machine beside the old one.
     assert needed["ml.g6.12xlarge for endpoint usage"] == 2
     updating = {one.notebook for one in usages(settings_of("debug")) if one.count > 1}
     assert updating == {"06-Pipeline-Registry", "07-Own-Image"}
