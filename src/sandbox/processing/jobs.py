@@ -69,8 +69,10 @@ def create_processing_job(call: Call) -> dict[str, Any]:
     if config := request.get("ProcessingOutputConfig"):
         outputs = [{"AppManaged": False, **each} for each in config["Outputs"]]
         record["ProcessingOutputConfig"] = {**config, "Outputs": outputs}
-    _check_quota(call, cluster)
-    if not RUNNING.start(call, name, record):
+    with call.context.resources.held():  # nobody takes the instances between
+        _check_quota(call, cluster)
+        is_new = RUNNING.start(call, name, record)
+    if not is_new:
         raise _name_taken()
     return {"ProcessingJobArn": record["ProcessingJobArn"]}
 

@@ -42,7 +42,6 @@ def create_training_job(call: Call) -> dict[str, Any]:
     if call.context.resources.get(KIND, call.region, name):
         raise _name_taken()
     _check(call)
-    _check_quota(call)
     record = {
         **request,
         "TrainingJobArn": call.arn(KIND, name),
@@ -63,7 +62,10 @@ def create_training_job(call: Call) -> dict[str, Any]:
     # AWS's own model makes it required, also while nothing is there yet.
     record["ModelArtifacts"] = {"S3ModelArtifacts": outputs.artifacts_uri(record)}
     status.enter(record, "Starting")
-    if not RUNNING.start(call, name, record):
+    with call.context.resources.held():  # nobody takes the instances between
+        _check_quota(call)
+        is_new = RUNNING.start(call, name, record)
+    if not is_new:
         raise _name_taken()
     return {"TrainingJobArn": record["TrainingJobArn"]}
 

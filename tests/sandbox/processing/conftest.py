@@ -61,10 +61,12 @@ class ProcessingJobs(Jobs):
 
     def ask_for(self, kind: str, **members: Any) -> None:
         """Ask for a fault of the next job."""
-        fault = {"operation": "CreateProcessingJob", "fault": kind, **members}
-        request = urllib.request.Request(
-            f"{self.sandbox.url}/_sandbox/faults", json.dumps(fault).encode(), method="PUT"
-        )
+        self.put_into("faults", {"operation": "CreateProcessingJob", "fault": kind, **members})
+
+    def put_into(self, table: str, entry: dict[str, Any] | None) -> None:
+        """Put an entry into a table of the sandbox's, or take back what was put there."""
+        body, method = json.dumps(entry).encode(), "DELETE" if entry is None else "PUT"
+        request = urllib.request.Request(f"{self.sandbox.url}/_sandbox/{table}", body, method=method)
         urllib.request.urlopen(request, timeout=300).close()
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from tests.sandbox.model_registry.test_own_images import BASE_NAME, REGISTRY, push
 
 from ..training.conftest import ROLE
@@ -172,3 +174,26 @@ def test_an_image_of_ones_own_runs_scripts_when_it_is_built_on_one_that_does(job
         assert "built on one of them" in message
     assert jobs.wait(name)["AppSpecification"]["ImageUri"] == image["ImageUri"]
     assert jobs.lines(name) == ["of the image of the job"]
+
+
+def test_of_jobs_created_at_the_same_time_no_more_run_than_the_quota_allows(jobs) -> None:
+    jobs.put_into("quotas", {"name": "ml.m5.xlarge for processing job usage", "value": 2})
+    requests = [jobs.request(GOES_ON) for _ in range(8)]
+
+    def created(request: dict[str, Any]) -> str | None:
+        try:
+            jobs.sagemaker.create_processing_job(**request)
+        except ClientError as error:
+            return error.response["Error"]["Code"]
+        return None
+
+    try:
+        with ThreadPoolExecutor(len(requests)) as pool:
+            codes = list(pool.map(created, requests))
+    finally:
+        jobs.put_into("quotas", None)
+    assert sorted(codes, key=str) == [None] * 2 + ["ResourceLimitExceeded"] * 6
+    names = [each["ProcessingJobName"] for each, code in zip(requests, codes, strict=True) if not code]
+    for name in names:
+        jobs.sagemaker.stop_processing_job(ProcessingJobName=name)
+    assert [jobs.wait(name)["ProcessingJobStatus"] for name in names] == ["Stopped"] * 2
