@@ -141,6 +141,22 @@ def test_objects_stay_while_something_runs_that_may_read_them(account: Foreign, 
     assert "nothing of the workshop is left" in cleaned(aws, "mine results")
 
 
+def test_a_repository_stays_while_an_endpoint_may_need_its_images_and_goes_with_them(
+    account: Foreign, machine: Machine
+) -> None:
+    aws, others = machine(), machine(mode="full")
+    ecr = aws.client("ecr")
+    ecr.create_repository(repositoryName="news-ours")
+    name = create_endpoint(others)
+    (found,) = [one for one in find(aws).found if one.kind == "Repository"]
+    assert (found.name, found.sources, found.mode) == ("news-ours", ("ledger", "tag"), "debug")
+    assert found.what.startswith("0 images")
+    text = cleaned(aws, "mine")
+    assert f"Repository news-ours: {name} still runs" in text
+    delete_endpoint(others, name, timeout_s=60)
+    assert "deleted         Repository news-ours" in cleaned(aws, "mine")
+
+
 def test_a_bucket_that_is_not_empty_stays_and_one_of_before_is_not_named(
     account: Foreign, machine: Machine
 ) -> None:
