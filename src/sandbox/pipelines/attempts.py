@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sandbox.context import Context
     from sandbox.pipelines.definition import Definition, Step
 
-MARK, CACHE_KEY, BEGAN = "_mark", "_cache_key", "_began_s"
+MARK, CACHE_KEY = "_mark", "_cache_key"
 _MAX_REASON_CHARS = 1024
 NEVER_MADE = "InternalServerError: The sandbox ended before this step had made anything."
 Record = dict[str, Any]
@@ -58,7 +58,6 @@ class Attempts:
             "StartTime": earlier.get("StartTime", now_s),
             "AttemptCount": earlier.get("AttemptCount", 0) + 1,
             "Metadata": {},
-            BEGAN: now_s,
         }
         try:
             match step.type:
@@ -89,8 +88,8 @@ class Attempts:
             return
         try:
             state = made.state(self._call, begun[MARK])
-        except AwsError as error:
-            self._end_badly(begun, step, self._problem(step, error), is_last=is_last)
+        except AwsError as error:  # never tried again: what was made would be made twice
+            self._end_badly(begun, step, retries.of_look(error), is_last=is_last)
             return
         if state is None:
             gone = NEVER_MADE if is_last else f"ClientError: {begun[MARK]} was deleted."
@@ -102,7 +101,7 @@ class Attempts:
             problem = retries.of_job(state.failure, is_stopped=state.is_stopped)
             self._end_badly(begun, step, problem, is_last=is_last)
 
-    def run(self, record: Record) -> bool:
+    def is_any_running(self, record: Record) -> bool:
         """Return whether something runs that a step has made."""
         return any(
             (state := MADE[self._definition.steps[name].type].state(self._call, begun[MARK])) is not None
@@ -122,7 +121,7 @@ class Attempts:
             self._write({**begun, "StepStatus": "Stopping"})
             try:
                 MADE[self._definition.steps[name].type].stop(self._call, begun[MARK])
-            except AwsError:  # it has ended meanwhile
+            except AwsError:  # it has ended meanwhile, or may not be stopped: then its end is awaited
                 continue
 
     def _begin_making(self, record: Record, step: Step, begun: Record) -> None:
@@ -143,15 +142,10 @@ class Attempts:
 
     def _make(self, step: Step, made: Made, begun: Record, request: Record) -> None:
         try:
-            made.make(self._call, request)
-            state = made.state(self._call, begun[MARK])
+            metadata = made.make(self._call, request)
         except AwsError as error:
             self._end_badly(begun, step, self._problem(step, error))
-            return
-        if state is not None and state.properties is not None:
-            self._succeed(begun, state.metadata, state.properties)
         else:
-            metadata = state.metadata if state else {}
             self._write({**begun, "StepStatus": "Executing", "Metadata": metadata})
 
     def _cached(self, record: Record, step: Step, key: str) -> tuple[str, Record] | None:

@@ -11,12 +11,25 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox.api.errors import disk_error
+from sandbox.api.errors import AwsError, disk_error
 from sandbox.api.registry import SAGEMAKER
 from sandbox.iam.authorization import KEY_OF_JOBS
 
 if TYPE_CHECKING:
     from sandbox.context import Context
+
+
+_NUM_REPEATS = 3
+_SERVER_ERROR = 500
+
+
+def is_throttled(error: AwsError) -> bool:
+    return error.code == "ThrottlingException"
+
+
+def is_fault(error: AwsError) -> bool:
+    """Return whether an error is the service's, and not the caller's."""
+    return error.status >= _SERVER_ERROR
 
 
 @dataclass(frozen=True)
@@ -47,3 +60,17 @@ class Caller:
             return SAGEMAKER.dispatch(operation, json.loads(body), region=self.region, context=self.context)
         except OSError as problem:  # nothing was made: a record is on disk, or it is not there
             raise disk_error(problem) from problem
+
+    def insist(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer to a call that changes nothing when it is repeated, as it is a few times.
+
+        Raises:
+            AwsError: It is refused, or not answered all these times.
+        """
+        for _ in range(_NUM_REPEATS):
+            try:
+                return self(operation, request)
+            except AwsError as error:
+                if not (is_throttled(error) or is_fault(error)):
+                    raise
+        return self(operation, request)

@@ -99,7 +99,7 @@ class Execution:
                 if self._begins_steps and self._go_on():
                     return
                 begins = self._begins_steps
-            if not begins and not self._attempts.run(self._record()):
+            if not begins and not self._attempts.is_any_running(self._record()):
                 self.settle()
                 return
             self._resources.wait_for_change(num_changes, self._next_attempt_s())

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox.api.errors import AwsError
+from sandbox.pipelines.calls import is_fault, is_throttled
 
 if TYPE_CHECKING:
     from sandbox.pipelines.definition import Step
@@ -18,7 +19,6 @@ THROTTLING, SERVICE_FAULT = "Step.THROTTLING", "Step.SERVICE_FAULT"
 INTERNAL_ERROR, CAPACITY_ERROR = "SageMaker.JOB_INTERNAL_ERROR", "SageMaker.CAPACITY_ERROR"
 RESOURCE_LIMIT = "SageMaker.RESOURCE_LIMIT"
 _DEFAULTS = [{"ExceptionType": [THROTTLING, SERVICE_FAULT], "MaxAttempts": 3}]
-_SERVER_ERROR = 500
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,6 @@ def of_call(operation: str, error: AwsError, step: Step, *, execution_arn: str) 
     """Return what an error of a call is to the step that made it; the wording as users quote it."""
     reason = f"ClientError: Failed to invoke sagemaker:{operation}. Error Details: {error.message}"
     match error.code:
-        case "ThrottlingException":
-            return Problem(reason, THROTTLING)
         case "ResourceLimitExceeded" if any(
             RESOURCE_LIMIT in policy["ExceptionType"] for policy in step.retry_policies
         ):
@@ -53,7 +51,14 @@ def of_call(operation: str, error: AwsError, step: Step, *, execution_arn: str) 
                 " SAGEMAKER_RESOURCE_LIMIT."
             )
             return Problem(reason + more, RESOURCE_LIMIT)
-    return Problem(reason, SERVICE_FAULT if error.status >= _SERVER_ERROR else None)
+    if is_throttled(error):
+        return Problem(reason, THROTTLING)
+    return Problem(reason, SERVICE_FAULT if is_fault(error) else None)
+
+
+def of_look(error: AwsError) -> Problem:
+    """Return what it is to a step that it cannot be seen what has become of what it made."""
+    return Problem(f"ClientError: {error.message}")
 
 
 def of_job(reason: str, *, is_stopped: bool) -> Problem:

@@ -63,8 +63,8 @@ class Made(ABC):
         """Return the request that makes it."""
 
     @abstractmethod
-    def make(self, call: Caller, request: Record) -> None:
-        """Make it.
+    def make(self, call: Caller, request: Record) -> Record:
+        """Make it, and return the metadata of the step.
 
         Raises:
             AwsError: As AWS answers.
@@ -83,7 +83,10 @@ class Made(ABC):
         del call, mark
 
     def _found(self, arn: str, **state: Any) -> State:
-        return State(metadata={self.metadata: {"Arn": arn}}, **state)
+        return State(metadata=self._metadata(arn), **state)
+
+    def _metadata(self, arn: str) -> Record:
+        return {self.metadata: {"Arn": arn}}
 
 
 class _Job(Made):
@@ -99,13 +102,13 @@ class _Job(Made):
 
     def mark(self, execution_id: str, step: Step) -> str:
         given = step.arguments.get(f"{self._noun}Name")
-        return _name(execution_id, given if isinstance(given, str) else step.name)
+        return _name(execution_id, step.name, given)
 
     def request(self, arguments: Record, mark: str, tags: dict[str, str]) -> Record:
         return {**_tagged(arguments, tags), f"{self._noun}Name": mark}
 
-    def make(self, call: Caller, request: Record) -> None:
-        call(f"Create{self._noun}", request)
+    def make(self, call: Caller, request: Record) -> Record:
+        return self._metadata(call(f"Create{self._noun}", request)[f"{self._noun}Arn"])
 
     def state(self, call: Caller, mark: str) -> State | None:
         record = call.context.resources.get(self._kind, call.region, mark)
@@ -115,13 +118,13 @@ class _Job(Made):
         if status not in TERMINAL:
             return self._found(arn, is_running=True)
         if status == "Completed":
-            described = call(f"Describe{self._noun}", {f"{self._noun}Name": mark})
+            described = call.insist(f"Describe{self._noun}", {f"{self._noun}Name": mark})
             return self._found(arn, properties=described)
         reason = record.get("FailureReason") or f"The job {mark} was stopped."
         return self._found(arn, failure=reason, is_stopped=status == "Stopped")
 
     def stop(self, call: Caller, mark: str) -> None:
-        call(f"Stop{self._noun}", {f"{self._noun}Name": mark})
+        call.insist(f"Stop{self._noun}", {f"{self._noun}Name": mark})
 
 
 class _Model(Made):
@@ -129,18 +132,18 @@ class _Model(Made):
 
     def mark(self, execution_id: str, step: Step) -> str:
         given = step.arguments.get("ModelName")
-        return _name(execution_id, given if isinstance(given, str) else step.name)
+        return _name(execution_id, step.name, given)
 
     def request(self, arguments: Record, mark: str, tags: dict[str, str]) -> Record:
         return {**_tagged(arguments, tags), "ModelName": mark}
 
-    def make(self, call: Caller, request: Record) -> None:
-        call("CreateModel", request)
+    def make(self, call: Caller, request: Record) -> Record:
+        return self._metadata(call("CreateModel", request)["ModelArn"])
 
     def state(self, call: Caller, mark: str) -> State | None:
         if call.context.resources.get("model", call.region, mark) is None:
             return None
-        described = call("DescribeModel", {"ModelName": mark})
+        described = call.insist("DescribeModel", {"ModelName": mark})
         return self._found(described["ModelArn"], properties=described)
 
 
@@ -161,18 +164,18 @@ class _ModelPackage(Made):
         del tags  # versions have no tags of their own
         return {**arguments, "ClientToken": mark}
 
-    def make(self, call: Caller, request: Record) -> None:
+    def make(self, call: Caller, request: Record) -> Record:
         group = request.get("ModelPackageGroupName")
         is_name = isinstance(group, str) and not group.startswith("arn:")
         if is_name and call.context.resources.get(GROUP, call.region, group) is None:
             call("CreateModelPackageGroup", {"ModelPackageGroupName": group})
-        call("CreateModelPackage", request)
+        return self._metadata(call("CreateModelPackage", request)["ModelPackageArn"])
 
     def state(self, call: Caller, mark: str) -> State | None:
         for record in call.context.resources.all(PACKAGE, call.region):
             if record.get(CLIENT_TOKEN) == mark:
                 arn = record["ModelPackageArn"]
-                described = call("DescribeModelPackage", {"ModelPackageName": arn})
+                described = call.insist("DescribeModelPackage", {"ModelPackageName": arn})
                 return self._found(arn, properties=described)
         return None
 
@@ -185,14 +188,26 @@ MADE: dict[str, Made] = {
 }
 
 
-def _name(execution_id: str, name: str) -> str:
+def _name(execution_id: str, step_name: str, prefix: Any) -> str:
     """Return a new name in AWS's form, at most 63 characters of letters, digits and hyphens.
 
     In lower case, as ARNs are here: the SDK takes the end of a job's ARN for its name.
+
+    Args:
+        execution_id: Of the execution.
+        step_name: Of the step.
+        prefix: What the definition names it, which the name begins with then (PipelineDefinitionConfig of
+            the SDK, use_custom_job_prefix).
     """
-    part = re.sub(r"[^a-zA-Z0-9]+", "-", name.lower())[:_MAX_STEP_CHARS].strip("-") or "step"
     some = "".join(random.choices(string.ascii_lowercase + string.digits, k=_NUM_RANDOM_CHARS))
-    return f"pipelines-{execution_id}-{part}-{some}"[:_MAX_NAME_CHARS]
+    if isinstance(prefix, str):
+        end = f"-{execution_id}-{some}"
+        return f"{_words(prefix, _MAX_NAME_CHARS - len(end))}{end}"
+    return f"pipelines-{execution_id}-{_words(step_name, _MAX_STEP_CHARS)}-{some}"
+
+
+def _words(name: str, max_chars: int) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower())[:max_chars].strip("-") or "step"
 
 
 def tags_of(execution_arn: str, step_name: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from .conftest import (
     failure,
     processing,
     refused,
+    registration,
     reporting,
     score_of,
     training,
@@ -204,6 +205,26 @@ def test_jobs_and_models_have_the_tags_and_names_of_their_step(pipelines: Pipeli
             "sagemaker:pipeline-execution-arn": arn,
             "sagemaker:pipeline-step-name": step,
         }
+
+
+def test_a_throttled_look_at_what_was_made_makes_it_no_second_time(pipelines: Pipelines) -> None:
+    text = definition(training("Train"), registration("Register", "Train", "looked-at"))
+    name = pipelines.create(text)
+    for operation in ("DescribeTrainingJob", "DescribeModelPackage"):
+        ask_for(pipelines, operation, "Throttling", count=3)
+    arn = pipelines.start(name)
+    assert pipelines.wait(arn)["PipelineExecutionStatus"] == "Succeeded"
+    assert [step["AttemptCount"] for step in pipelines.steps(arn).values()] == [1, 1]
+    listed = pipelines.sagemaker.list_model_packages(ModelPackageGroupName="looked-at")
+    assert len(listed["ModelPackageSummaryList"]) == 1
+
+
+def test_a_name_in_the_definition_begins_the_name_of_the_job(pipelines: Pipelines) -> None:
+    named = {"TrainingJobName": f"My-{'long-' * 11}name"}
+    arn = pipelines.run(definition(training("Train", arguments=named)))
+    name = pipelines.steps(arn)["Train"]["Metadata"]["TrainingJob"]["Arn"].rpartition("/")[2]
+    assert name.startswith(f"my-{'long-' * 7}l-{arn.rpartition('/')[2]}-")
+    assert len(name) == 63
 
 
 def test_a_report_that_is_not_there_fails_the_step_that_reads_it(pipelines: Pipelines) -> None:
