@@ -23,10 +23,12 @@ SDK_ACTIONS = (
     *("ec2:DescribeSubnets", "ec2:DescribeSecurityGroups"),
 )
 PIPELINE_ACTIONS = {
-    "training-job": ("sagemaker:CreateTrainingJob", "sagemaker:AddTags"),
-    "processing-job": ("sagemaker:CreateProcessingJob", "sagemaker:AddTags"),
+    "training-job/pipelines-a": ("sagemaker:CreateTrainingJob", "sagemaker:AddTags"),
+    "processing-job/pipelines-a": ("sagemaker:CreateProcessingJob", "sagemaker:AddTags"),
+    "model-package-group/news-a": ("sagemaker:CreateModelPackage",),
+    "model-package/news-a/1": ("sagemaker:CreateModelPackage",),
 }
-"""What a pipeline asks for as its role, by what it makes; beside it hands the role on to these."""
+"""What a pipeline asks for as its role, by what it makes; beside it hands the role on to its jobs."""
 OBJECT_ACTIONS, BUCKET_ACTIONS = ("s3:GetObject", "s3:PutObject"), ("s3:ListBucket",)
 
 Tell = Callable[[str, str, str], Line]
@@ -118,23 +120,23 @@ def _sdk_actions(iam: Any, arn: str, name: str) -> Line:
 
 
 def role_of_pipelines(aws: Aws, iam: Any, tell: Tell) -> Line:
-    """Say whether a pipeline may make its jobs as the role: AWS refuses them one by one, when it executes."""
+    """Say whether a pipeline may make jobs and versions as the role: AWS refuses each when it executes."""
     name, partition = aws.role.arn.rpartition("/")[2], aws.role.arn.split(":")[1]
     denied, unsure = simulate(
         iam, aws.role.arn, ("iam:PassRole",), aws.role.arn, {"iam:PassedToService": SERVICE}
     )
-    for kind, actions in PIPELINE_ACTIONS.items():
-        job = f"arn:{partition}:sagemaker:{aws.region}:{aws.account_id}:{kind}/pipelines-a"
-        of_kind = simulate(iam, aws.role.arn, actions, job)
-        denied, unsure = denied + of_kind[0], unsure + of_kind[1]
+    for made, actions in PIPELINE_ACTIONS.items():
+        arn = f"arn:{partition}:sagemaker:{aws.region}:{aws.account_id}:{made}"
+        of_it = simulate(iam, aws.role.arn, actions, arn)
+        denied, unsure = denied + of_it[0], unsure + of_it[1]
     if denied:
         missing = ", ".join(dict.fromkeys(denied))
         step = "attach setup/iam's execution policy to it once more (setup/README.md)"
-        return tell("role", f"{name} lacks what a pipeline needs to make its jobs: {missing}", step)
+        return tell("role", f"{name} lacks what a pipeline needs to make jobs and versions: {missing}", step)
     if unsure:
         found = f"{name}: your organization's or a boundary's conditions decide on {', '.join(unsure)}"
         return warn("role", found, "start the pipeline to see, or ask your administrator")
-    return ok("role", f"{name} may make the jobs of a pipeline")
+    return ok("role", f"{name} may make what a pipeline makes")
 
 
 def _bucket_actions(aws: Aws, iam: Any, name: str) -> Line:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,12 +11,17 @@ from typing import TYPE_CHECKING
 
 from workshop.aws.ledger import Ledger, LedgerEntry
 from workshop.errors import WorkshopError
-from workshop.prices import ENDPOINT, NOTEBOOK_INSTANCE, TRAINING_JOB, price_of
+from workshop.prices import ENDPOINT, NOTEBOOK_INSTANCE, PROCESSING_JOB, TRAINING_JOB, price_of
 
 if TYPE_CHECKING:
     from workshop.settings import Settings
 
-_KINDS = {"Endpoint": ENDPOINT, "TrainingJob": TRAINING_JOB, "NotebookInstance": NOTEBOOK_INSTANCE}
+_KINDS = {
+    "Endpoint": ENDPOINT,
+    "TrainingJob": TRAINING_JOB,
+    "ProcessingJob": PROCESSING_JOB,
+    "NotebookInstance": NOTEBOOK_INSTANCE,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +51,10 @@ class Alive:
 
 
 def alive(settings: Settings) -> list[Alive]:
-    """Return what may cost now, in the mode's account and region; a job only as long as it may run."""
+    """Return what may cost now, in the mode's account and region; a job only as long as it may run.
+
+    What a pipeline executes no ledger has: `make cost` asks AWS for it.
+    """
     machines = _machines(settings)
     ended = _ended_jobs(settings)
     found = []
@@ -53,11 +62,16 @@ def alive(settings: Settings) -> list[Alive]:
         if entry.kind not in _KINDS or not entry.may_exist or entry.name in ended:
             continue
         age = datetime.now(UTC) - datetime.fromisoformat(entry.time)
-        if entry.kind == "TrainingJob" and age.total_seconds() > settings.training_timeout_s:
+        limit_s = {
+            "TrainingJob": settings.training_timeout_s,
+            "ProcessingJob": settings.pipeline_max_run_s,
+        }
+        if age.total_seconds() > limit_s.get(entry.kind, math.inf):
             continue
         usual = {
             "Endpoint": settings.endpoint_instance_type,
             "TrainingJob": settings.training_instance_type,
+            "ProcessingJob": settings.processing_instance_type,
         }
         instance_type = machines.get(entry.name, usual.get(entry.kind, ""))
         found.append(Alive(kind=entry.kind, name=entry.name, instance_type=instance_type, age=age))
@@ -82,6 +96,8 @@ def _machines(settings: Settings) -> dict[str, str]:
                 found[entry.endpoint_name] = entry.instance_type
         with suppress(WorkshopError):
             found[state.long_training_job.job_name] = settings.long_run_instance_type
+        with suppress(WorkshopError):
+            found[state.pipeline_run.name] = settings.pipeline_instance_type  # its endpoint
     return found
 
 

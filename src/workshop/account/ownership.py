@@ -121,4 +121,7 @@ def _state_names(aws: Aws) -> dict[str, set[str]]:
             names.setdefault("Endpoint", set()).add(components.endpoint_name)
             names.setdefault("EndpointConfig", set()).add(components.config_name)
             names.setdefault("InferenceComponent", set()).update(components.components)
+        with suppress(WorkshopError):
+            for kind in ("Pipeline", "ModelPackageGroup", "Endpoint"):
+                names.setdefault(kind, set()).add(state.pipeline_run.name)
     return names

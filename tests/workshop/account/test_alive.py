@@ -11,7 +11,7 @@ import pytest
 
 from workshop.account.alive import alive
 from workshop.aws.ledger import Ledger
-from workshop.entries import EndpointState, OwnImageState, TrainingJobState, now_utc
+from workshop.entries import EndpointState, OwnImageState, RunState, TrainingJobState, now_utc
 from workshop.settings import Settings, load_settings
 from workshop.state import State
 
@@ -92,6 +92,22 @@ def test_a_job_counts_until_its_end_was_seen_or_it_can_run_no_longer(debug: Sett
     state.training_job = replace(job, status="Stopped")
     state.save()
     assert alive(debug) == []
+
+
+def test_a_processing_job_counts_as_long_as_it_may_run_and_the_endpoint_of_a_pipeline_has_its_machine(
+    debug: Settings,
+) -> None:
+    create(debug, "ProcessingJob", "prepares", minutes_ago=30)
+    create(debug, "ProcessingJob", "old", minutes_ago=61)
+    create(debug, "Endpoint", "news-pipeline", minutes_ago=60)
+    run = RunState(
+        made_at=now_utc(), notebook="06-Pipeline-Registry", name="news-pipeline", request_sha256=""
+    )
+    State.load(debug).keep("pipeline_run", run)
+    assert texts(debug) == [
+        "ProcessingJob prepares for 30 min: about 0.12 USD, 0.23 USD an hour (ml.m5.xlarge)",
+        "Endpoint news-pipeline for 60 min: about 2.03 USD, 2.03 USD an hour (ml.g5.4xlarge)",
+    ]
 
 
 def test_a_state_that_cannot_be_read_hides_nothing(debug: Settings) -> None:

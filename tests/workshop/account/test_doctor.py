@@ -23,7 +23,7 @@ from workshop.account.doctor import examine, preflight
 from workshop.account.permissions import filled
 from workshop.account.quotas import Need, quota_line, quota_needs
 from workshop.account.runs import runs_line
-from workshop.account.usage import usages
+from workshop.account.usage import PIPELINE_NOTEBOOK, usages
 from workshop.aws import local as local_aws
 from workshop.aws.session import Aws, connect
 from workshop.errors import WorkshopError
@@ -211,7 +211,14 @@ def test_the_sdk_asks_for_these_actions_and_no_others() -> None:
 
 
 @pytest.mark.parametrize(
-    "missing", ["", "iam:PassRole", "sagemaker:CreateProcessingJob", "sagemaker:AddTags"]
+    "missing",
+    [
+        "",
+        "iam:PassRole",
+        "sagemaker:CreateProcessingJob",
+        "sagemaker:AddTags",
+        "sagemaker:CreateModelPackage",
+    ],
 )
 def test_what_a_role_lacks_for_a_pipeline_is_told_before_it_executes(
     machine: Machine, debug: Settings, iam: object, missing: str
@@ -228,6 +235,18 @@ def test_what_a_role_lacks_for_a_pipeline_is_told_before_it_executes(
     line = access.role_of_pipelines(machine(role_arn=arn), iam, fail)
     assert (line.status, missing in line.found) == ("FAIL" if missing else "OK", True)
     assert "setup/iam" in line.next_step or not missing
+
+
+def test_a_role_of_before_stops_the_notebook_of_the_pipeline_alone(debug: Settings, iam: object) -> None:
+    arn = iam.create_role(RoleName="doctors-old", AssumeRolePolicyDocument=document(TRUST))["Role"]["Arn"]
+    old = {"Effect": "Allow", "Action": [*access.SDK_ACTIONS, "s3:*"], "Resource": "*"}
+    iam.put_role_policy(RoleName="doctors-old", PolicyName="p", PolicyDocument=document(old))
+    settings = with_settings(debug, role_arn=arn)
+    statuses = {
+        notebook: [line.status for line in account_lines(settings, notebook)["role"]]
+        for notebook in (TRAINING, PIPELINE_NOTEBOOK)
+    }
+    assert statuses == {TRAINING: ["OK", "OK", "OK"], PIPELINE_NOTEBOOK: ["OK", "OK", "OK", "FAIL"]}
 
 
 # the bucket

@@ -23,6 +23,8 @@ from workshop.account.found import Found
 from workshop.account.pipelines import stop_execution, wait_until_execution_ended
 from workshop.account.report import left_text, listing_text, outcome_text
 from workshop.aws.session import PREFIX, Aws
+from workshop.entries import RunState, now_utc
+from workshop.state import State
 
 NAME = "news-pipeline-1"
 WAIT_S = 300
@@ -70,11 +72,12 @@ def cleaned(aws: Aws, confirmed: str) -> str:
 def test_an_execution_is_stopped_before_its_job_and_mine_takes_what_it_made(
     foreign: Foreign, machine: Machine
 ) -> None:
-    before, aws = foreign.everything(), machine()
+    before, aws, state = foreign.everything(), machine(), State.load(machine().settings)
+    state.keep("pipeline_run", RunState(made_at=now_utc(), notebook="n", name=NAME, request_sha256=""))
     job = start(aws)
     found = [one for one in find(aws).found if one.kind != "LogStreams"]
     assert [one.kind for one in found] == ["PipelineExecution", "ProcessingJob", "Pipeline"]
-    assert {one.sources for one in found} == {("ledger", "tag")}  # no ledger and no tag names the job
+    assert {one.sources for one in found} == {("ledger", "tag", "state")}  # not one of them names the job
     assert found[1].name == job
     assert found[0].name in find_running(aws)
     (paid,) = [one for one in find_paid(aws).found if one.kind == "ProcessingJob"]
