@@ -24,23 +24,53 @@ CLIENT = Path(__file__).with_name("remote_function_client.py")
 MESSAGE = "KeyError('no column document in /opt/ml/input/data/train')"
 
 
-def run(sandbox: RunningSandbox, folder: Path, *options: str) -> dict[str, dict[str, Any]]:
-    """Run the client, and return what the SDK says of each function."""
-    done = subprocess.run(
+def start(sandbox: RunningSandbox, folder: Path, *options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [sys.executable, str(CLIENT), sandbox.url, str(folder), *options],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=1200,
         env={**os.environ, "COLUMNS": "400"},
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    facts = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"kind"')]
+
+
+def reported(client: subprocess.Popen[str]) -> dict[str, dict[str, Any]]:
+    """Return what the SDK says of each function."""
+    output, errors = client.communicate(timeout=1200)
+    assert client.returncode == 0, output + errors
+    facts = [json.loads(line) for line in output.splitlines() if line.startswith('{"kind"')]
     return {fact["kind"]: fact for fact in facts}
 
 
 @pytest.fixture(scope="module")
-def results(jobs: Jobs, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    return run(jobs.sandbox, tmp_path_factory.mktemp("remote"), *([] if MOUNTED else ["--without-mounts"]))
+def unmounted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+    home = tmp_path_factory.mktemp("unmounted") / "home"
+    running = RunningSandbox(home, environ={WITHOUT_MOUNTS_VARIABLE: "1"})
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def clients(
+    jobs: Jobs, unmounted: RunningSandbox, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, subprocess.Popen[str]]]:
+    """With mounts and without, both at once: the SDK looks every ten seconds what has become of its jobs."""
+    mounts = [] if MOUNTED else ["--without-mounts"]
+    started = {
+        "mounted": start(jobs.sandbox, tmp_path_factory.mktemp("remote"), *mounts),
+        "unmounted": start(unmounted, tmp_path_factory.mktemp("remote"), "--without-mounts"),
+    }
+    yield started
+    for client in started.values():
+        client.kill()
+        client.wait()
+
+
+@pytest.fixture(scope="module")
+def results(clients: dict[str, subprocess.Popen[str]]) -> dict[str, dict[str, Any]]:
+    return reported(clients["mounted"])
 
 
 @pytest.mark.skipif(not MOUNTED, reason="its literal path would be this machine's")
@@ -62,19 +92,11 @@ def test_a_function_that_raises_fails_its_job_and_raises_where_it_was_called(res
     assert facts["error"] == MESSAGE
 
 
-@pytest.fixture(scope="module")
-def unmounted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
-    home = tmp_path_factory.mktemp("unmounted") / "home"
-    running = RunningSandbox(home, environ={WITHOUT_MOUNTS_VARIABLE: "1"})
-    try:
-        yield running
-    finally:
-        running.close()
-
-
 @pytest.mark.skipif(not MOUNTED, reason="the same as above")
-def test_without_a_mount_a_function_returns_and_raises_too(unmounted: RunningSandbox, tmp_path: Path) -> None:
-    results = run(unmounted, tmp_path, "--without-mounts")
+def test_without_a_mount_a_function_returns_and_raises_too(
+    clients: dict[str, subprocess.Popen[str]],
+) -> None:
+    results = reported(clients["unmounted"])
     assert (results["adds"]["status"], results["adds"]["result"]) == ("Completed", 5)
     assert (results["fails"]["status"], results["fails"]["error"]) == ("Failed", MESSAGE)
     assert results["fails"]["reason"] == f"AlgorithmError: {MESSAGE}, exit code: 1"
