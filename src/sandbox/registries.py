@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
+from base64 import b64decode
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
@@ -24,7 +26,11 @@ from typing import Any
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.ecr import models, urls
-from moto.ecr.exceptions import InvalidParameterException, RepositoryNotFoundException
+from moto.ecr.exceptions import (
+    InvalidLayerPartException,
+    InvalidParameterException,
+    RepositoryNotFoundException,
+)
 from moto.ecr.responses import ECRResponse
 
 from sandbox import layer_urls
@@ -39,6 +45,9 @@ _NO_BLOBS: Mapping[str, bytes] = {}
 _NO_LAYERS = (
     "The specified layers could not be found, or the specified layer is not valid for this repository."
 )
+# OCI distribution specification, "Pulling manifests", and image specification, "Digests".
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+_SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 _MIN_PART_BYTES = 5 << 20
 _mirror: EcrMirror
 _keeping = threading.Lock()  # of two requests at once the one that is kept last has seen what the other did
@@ -150,10 +159,16 @@ class Ecr(ECRResponse):
         return self.start_image_scan()
 
     def upload_layer_part(self) -> ActionResult:
-        """Take a part, and note where it ends; what does not come in order moto refuses."""
+        """Take a part that is as long as it says, and note its end; what is not in order moto refuses."""
+        name, upload_id = self._get_param("repositoryName"), self._get_param("uploadId")
+        repository = self.ecr_backend._get_repository(name, self._get_param("registryId"))
+        said = self._get_param("partLastByte") - self._get_param("partFirstByte") + 1
+        upload, part = repository.uploads.get(upload_id), self._get_param("layerPartBlob")
+        if upload and len(b64decode(part) if isinstance(part, str) else part) != said:
+            raise InvalidLayerPartException(
+                repository.registry_id, name, upload_id, upload.last_byte_received
+            )
         result = super().upload_layer_part()
-        repository = self.ecr_backend._get_repository(self._get_param("repositoryName"))
-        upload = repository.uploads[self._get_param("uploadId")]
         upload.part_ends = [*getattr(upload, "part_ends", ()), len(upload.layer_parts)]
         return result
 
@@ -196,6 +211,8 @@ class Ecr(ECRResponse):
         if not set(_layers(manifest)) <= repository.layers.keys():
             raise LayersNotFoundError(_NO_LAYERS)
         tag, media_type = self._get_param("imageTag"), self._get_param("imageManifestMediaType")
+        if tag is not None and not _TAG.fullmatch(tag):
+            raise _no_such_form("imageTag", _TAG)
         _take_tag(repository, tag, digest)
         image = self.ecr_backend.put_image(name, manifest, tag, media_type, digest)
         return self._kept(ActionResult({"image": image}))
@@ -228,6 +245,8 @@ class Ecr(ECRResponse):
         """Return an address of a layer or a configuration; one of one's own has to be an image's."""
         registry, name = self._get_param("registryId"), self._get_param("repositoryName")
         digest = self._get_param("layerDigest")
+        if not _SHA256.fullmatch(digest):
+            raise _no_such_form("layerDigest", _SHA256)
         if registry in (None, self.current_account):
             repository, path = self.ecr_backend._get_repository(name, registry), _mirror.path_of(digest)
             is_there = digest in repository.layers and path is not None
@@ -297,6 +316,13 @@ class Ecr(ECRResponse):
             },
             blobs,
         )
+
+
+def _no_such_form(member: str, pattern: re.Pattern[str]) -> InvalidParameterException:
+    return InvalidParameterException(
+        f"Invalid parameter at '{member}' failed to satisfy constraint: 'must satisfy regular expression"
+        f" '{pattern.pattern}''"
+    )
 
 
 def _layers(manifest: str) -> list[str]:

@@ -140,6 +140,14 @@ def test_a_layer_comes_in_parts_of_five_mebibytes_and_more_and_is_fetched_from_i
     )
     gap = {"partFirstByte": 99, "partLastByte": 99, "layerPartBlob": b"x"}
     assert refused(ecr.upload_layer_part, **upload, **gap)[0] == "InvalidLayerPartException"
+    longer = {"partFirstByte": 23, "partLastByte": 29, "layerPartBlob": b"x"}
+    assert refused(ecr.upload_layer_part, **upload, **longer)[0] == "InvalidLayerPartException"
+    for digest in ("sha256:0", f"sha256:{'0' * 300}", "md5:0"):
+        code, _ = refused(ecr.get_download_url_for_layer, **of, layerDigest=digest)
+        assert code == "InvalidParameterException"
+    for tag in ("a b/c", ".hidden", "한글", "t" * 129):
+        code, _ = refused(ecr.put_image, **of, imageManifest=manifest_of(b"{}", large), imageTag=tag)
+        assert code == "InvalidParameterException"
 
 
 def test_an_immutable_tag_stays_where_it_is_after_a_restart_too(sandbox: Any, repository: str) -> None:
