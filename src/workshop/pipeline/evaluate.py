@@ -19,7 +19,13 @@ from workshop.errors import WorkshopError
 from workshop.news.dataset import read_rows
 from workshop.pipeline.generate import summarise
 from workshop.pipeline.job import run_as_job
-from workshop.pipeline.report import EVALUATION, METRICS, evaluation_report, read_production
+from workshop.pipeline.report import (
+    EVALUATION,
+    METRICS,
+    check_same_articles,
+    evaluation_report,
+    read_production,
+)
 
 _MAX_NEW_TOKENS = 160  # as notebook 02
 
@@ -30,7 +36,7 @@ def evaluate(options: argparse.Namespace) -> str:
     Raises:
         WorkshopError: No test rows, no model, no report of production, or one on other articles.
     """
-    production = read_production(options.production)  # before anything takes minutes
+    production = read_production(options.production)
     rows = read_rows(options.test.parent, options.test.name)
     rows = rows[: options.num_articles or None]
     if len(rows) < 2:
@@ -39,6 +45,7 @@ def evaluate(options: argparse.Namespace) -> str:
             expected="two or more: from one nothing can be said",
             next_step="give the input `test` the folder that prepare.py has written for that split",
         )
+    check_same_articles(rows, production)  # before anything takes minutes
     conversations = [row["messages"][:-1] for row in rows]
     summaries = summarise(options.model, conversations, max_new_tokens=options.max_new_tokens)
     report = evaluation_report(rows, summaries, production, metric=options.metric)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,8 +34,7 @@ def run_as_job(step: Callable[[], str], output_dir: Path) -> int:
         _write(message_path, str(error))
         return WRONG_USE
     except BaseException as error:
-        said = "".join(traceback.format_exception_only(error)).strip()
-        _write(message_path, said.splitlines()[-1])
+        _write(message_path, next(iter(f"{type(error).__name__}: {error}".splitlines())))
         raise
     print(message, flush=True)
     _write(message_path, message)
@@ -46,13 +44,14 @@ def run_as_job(step: Callable[[], str], output_dir: Path) -> int:
 def _message_path(output_dir: Path) -> Path | None:
     """Return /opt/ml/output/message, by the place of an output: a sandbox without mounts has it elsewhere."""
     for folder in output_dir.absolute().parents:
-        if folder.name == "processing":
+        is_container = (folder.parent.name, folder.name) == ("ml", "processing")
+        if is_container:
             return folder.parent / "output" / "message"
     return None  # started by hand, somewhere else
 
 
 def _write(path: Path | None, text: str) -> None:
-    if path is not None and path.parent.is_dir():
-        path.write_bytes(
-            text.encode("utf-8", "replace")[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore").encode()
-        )
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cut = text.encode("utf-8", "replace")[:MAX_MESSAGE_BYTES]
+        path.write_text(cut.decode("utf-8", "ignore"), encoding="utf-8")  # no half of a letter

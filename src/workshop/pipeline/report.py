@@ -58,9 +58,7 @@ def evaluation_report(
     """
     articles = [article_of(row["messages"]) for row in rows]
     references = [summary_of(row["messages"]) for row in rows]
-    asked = {"ids": [row["id"] for row in rows], "asked_sha256": _digest(articles, references)}
-    if production is not None:
-        _check_same_articles(asked, production["articles"])
+    check_same_articles(rows, production)
     systems = {_VERSION: summaries, BASELINE: [lead(article) for article in articles]}
     scores = score_systems(articles, references, systems)
     new = scores[_VERSION]
@@ -78,7 +76,7 @@ def evaluation_report(
         },
         "metrics": _means(new),
         "lead_3": _means(scores[BASELINE]),
-        "articles": {**asked, "scores": {name: values.tolist() for name, values in new.items()}},
+        "articles": {**_asked(rows), "scores": {name: values.tolist() for name, values in new.items()}},
     }
 
 
@@ -116,7 +114,15 @@ def _not_a_report(found: str) -> WorkshopError:
     )
 
 
-def _check_same_articles(asked: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+def check_same_articles(rows: Sequence[Row], production: Mapping[str, Any] | None) -> None:
+    """Refuse to compare what was not asked the same.
+
+    Raises:
+        WorkshopError: Production was asked other articles, in another order, or of another wording.
+    """
+    if production is None:
+        return
+    asked, before = _asked(rows), production["articles"]
     if asked["ids"] == before["ids"] and asked["asked_sha256"] == before["asked_sha256"]:
         return
     new, old = set(asked["ids"]), set(before["ids"])
@@ -129,9 +135,9 @@ def _check_same_articles(asked: Mapping[str, Any], before: Mapping[str, Any]) ->
     )
 
 
-def _digest(articles: Sequence[str], references: Sequence[str]) -> str:
-    text = json.dumps([articles, references]).encode()
-    return hashlib.sha256(text).hexdigest()
+def _asked(rows: Sequence[Row]) -> dict[str, Any]:
+    text = json.dumps([row["messages"] for row in rows]).encode()
+    return {"ids": [row["id"] for row in rows], "asked_sha256": hashlib.sha256(text).hexdigest()}
 
 
 def _means(scores: Values) -> dict[str, dict[str, float]]:

@@ -97,7 +97,6 @@ def test_what_is_wrong_with_the_inputs_is_the_jobs_message(
         news.splits["validation"]["summary"] = "짧다"
     raw = write_raw(news, tmp_path / "raw")
     container = tmp_path / "ml"
-    (container / "output").mkdir(parents=True)
     output = container / "processing" / "output"
     options = parse(arguments(raw, output))
     if fault == "no tokenizer":
