@@ -7,4 +7,6 @@ sources             the folder with just that, which is sent to the jobs
 inputs              what they read, brought to S3
 execution           an execution as AWS describes it; watch waits for its end, graph draws it
 versions            which version serves, and the report that it was registered with
+results             what came of an execution, for the cells
+closing             the endpoint at the end: deleted or kept
 """
