@@ -55,7 +55,7 @@ def evaluate(options: argparse.Namespace) -> str:
     gain = report["gain"]
     mean, low, high = (100 * gain[part] for part in ("value", "low", "high"))
     return (
-        f"{options.metric} {100 * report['score']['value']:.1f}, {gain['verdict']} than {gain['over']}: "
+        f"{options.metric} {100 * report['score']['value']:.1f}, against {gain['over']} {gain['verdict']}: "
         f"{mean:+.1f} points [{low:+.1f}, {high:+.1f}] on {gain['num_articles']:,} articles"
     )
 

@@ -124,7 +124,8 @@ def test_both_scripts_run_as_jobs_and_say_what_came_out(sample_aws: Aws) -> None
     report = json.loads(job["files"]["evaluation/evaluation.json"])
     assert report["gain"]["over"] == "lead-3"
     assert len(report["articles"]["ids"]) == 4
-    assert f"than lead-3: {100 * report['gain']['value']:+.1f} points" in job["ExitMessage"]
+    gain = report["gain"]
+    assert f"against lead-3 {gain['verdict']}: {100 * gain['value']:+.1f} points" in job["ExitMessage"]
 
     job = runner.ended(no_model)
     assert job["ProcessingJobStatus"] == "Failed"
