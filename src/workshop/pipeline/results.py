@@ -11,6 +11,8 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from workshop.errors import WorkshopError
+
 if TYPE_CHECKING:
     from pandas import DataFrame
 
@@ -62,6 +64,23 @@ def package_of(aws: Aws, execution_arn: str) -> str | None:
         if registered := step.get("Metadata", {}).get("RegisterModel"):
             return registered["Arn"]
     return None
+
+
+def registered_version(aws: Aws, execution_arn: str) -> str:
+    """Return the ARN of the model package that an execution has registered.
+
+    Raises:
+        WorkshopError: It has registered none; it says the verdict.
+    """
+    package_arn = package_of(aws, execution_arn)
+    if package_arn is None:
+        raise WorkshopError(
+            found=f"nothing registered: {verdict_text(evaluation_of(aws, execution_arn))}",
+            expected="a version that is better than lead-3, with a score that is not below the floor",
+            next_step="train on more rows: raise pipeline_train_rows in workshop.yaml (now "
+            f"{aws.settings.pipeline_train_rows}), run the notebook again; this execution stays as a record",
+        )
+    return package_arn
 
 
 def parameters_of(aws: Aws, execution_arn: str) -> dict[str, str]:
