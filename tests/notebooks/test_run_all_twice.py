@@ -28,7 +28,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "sample").mkdir()
     make_dataset(home, "sample")
     # The same texts have the same vectors, and conftest.py lets the process that has recorded them run this.
-    for vectors in tmp_path_factory.getbasetemp().glob("modes*/full/full/embeddings"):
+    for vectors in tmp_path_factory.getbasetemp().glob("modes[0-9]*/full/full/embeddings"):
         shutil.copytree(vectors, home / "sample" / "embeddings")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SANDBOX_CLOCK_SPEED", SHORT["WORKSHOP_SANDBOX_CLOCK_SPEED"])

@@ -31,7 +31,7 @@ def test_what_is_sent_runs_without_the_repository(sources: Sources, tmp_path: Pa
     for script in (sources.prepare, sources.evaluate):
         # The repository is installed here, but a script's own folder comes first.
         done = subprocess.run(
-            [sys.executable, "-X", "importtime", str(script), "--help"],
+            [sys.executable, "-B", "-X", "importtime", str(script), "--help"],
             cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""}, capture_output=True, text=True, timeout=600,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
