@@ -109,7 +109,7 @@ def verdict_text(evaluation: Mapping[str, Any]) -> str:
     score, gain = evaluation["score"], evaluation["gain"]
     return (
         f"{evaluation['metric']} {score['value']:.3f} {_span(score, '.3f')}, "
-        f"{gain['verdict']} than {gain['over']}: "
+        f"against {gain['over']} {gain['verdict']}: "
         f"{gain['value']:+.3f} {_span(gain, '+.3f')} on {gain['num_articles']} articles"
     )
 

@@ -20,7 +20,7 @@ EVALUATION = {
 
 def test_a_verdict_says_score_gain_and_both_intervals() -> None:
     assert verdict_text(EVALUATION) == (
-        "word_rouge_l 0.700 [0.600, 0.800], worse than production: -0.100 [-0.200, -0.050] on 32 articles"
+        "word_rouge_l 0.700 [0.600, 0.800], against production worse: -0.100 [-0.200, -0.050] on 32 articles"
     )
 
 
