@@ -1,0 +1,81 @@
+"""What an alarm starts: the pipeline of notebook 06 where it is, else a small one that only prepares."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from tests.workshop.pipeline.test_watch import TIMEOUT_S, News
+
+from workshop.aws.session import Aws
+from workshop.aws.upload import upload_base_model
+from workshop.entries import RunState, TrainingJobState, now_utc
+from workshop.pipeline.retraining import (
+    ROWS_PARAMETER,
+    execution_since,
+    retraining_pipeline,
+    watch_first_step,
+)
+from workshop.state import State
+
+NOTEBOOK = "06-Pipeline-Registry"
+
+
+@pytest.fixture
+def state(sample_aws: Aws, tmp_path: Path) -> State:
+    """A state of its own, with the training job of notebook 03."""
+    settings = replace(sample_aws.settings, workshop_home=tmp_path)
+    made = State.load(settings)
+    made.training_job = TrainingJobState.started(
+        settings, notebook="03-SageMaker-Training", job_name="news-train-1",
+        base_model_uri=upload_base_model(sample_aws, settings),
+    )  # fmt: skip
+    made.save()
+    return made
+
+
+def pipeline_run(name: str) -> RunState:
+    return RunState(made_at=now_utc(), notebook=NOTEBOOK, name=name, request_sha256="")
+
+
+def test_the_pipeline_of_notebook_06_is_taken_where_it_is_there(sample_aws: Aws, state: State) -> None:
+    of_06 = News(sample_aws)
+    state.keep("pipeline_run", pipeline_run(of_06.name))
+    found = retraining_pipeline(sample_aws, state, name="news-monitor-unused")
+    assert (found.name, found.arn.rpartition("/")[2]) == (of_06.name, of_06.name)
+    assert found.why.startswith(f"{of_06.name}: the pipeline of notebook 06")
+    names = {
+        one["PipelineName"]
+        for page in sample_aws.client("sagemaker").get_paginator("list_pipelines").paginate()
+        for one in page["PipelineSummaries"]
+    }
+    assert "news-monitor-unused" not in names
+
+
+def test_without_it_a_small_pipeline_is_made_once_and_begins_with_prepare(
+    sample_aws: Aws, state: State
+) -> None:
+    """Its name is recorded, and somebody has deleted it since: what is there counts."""
+    sagemaker, name = sample_aws.client("sagemaker"), f"news-monitor-{uuid.uuid4().hex[:8]}"
+    state.keep("pipeline_run", pipeline_run("news-pipeline-gone"))
+    made, again = (retraining_pipeline(sample_aws, state, name=name) for _ in range(2))
+    assert made == again
+    assert made.why.startswith(f"{name}: one step, Prepare")
+    before = datetime.now(UTC)
+    assert execution_since(sample_aws, name, before) is None
+    started = sagemaker.start_pipeline_execution(
+        PipelineName=name,
+        PipelineParameters=[{"Name": ROWS_PARAMETER, "Value": "20"}],
+        ClientRequestToken=uuid.uuid4().hex,
+    )["PipelineExecutionArn"]
+    assert execution_since(sample_aws, name, before) == started
+    begun = watch_first_step(sample_aws, started, timeout_s=TIMEOUT_S)
+    assert [(step.name, step.type) for step in begun.steps] == [("Prepare", "Processing")]
+    assert begun.steps[0].status in ("Executing", "Succeeded"), begun
+    job = sagemaker.describe_processing_job(ProcessingJobName=begun.steps[0].arn.rpartition("/")[2])
+    words = job["AppSpecification"]["ContainerArguments"]
+    assert words[words.index("--train_rows") + 1] == "20"
+    sagemaker.stop_pipeline_execution(PipelineExecutionArn=started, ClientRequestToken=uuid.uuid4().hex)
