@@ -15,9 +15,10 @@ minute of AWS is one data point, with the time of the wall clock at which that m
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ from sandbox.api.registry import ACCOUNT_ID
 _MINUTE_S, _HIGH_RESOLUTION_S = 60, 10
 _MAX_FILLED = 1080  # periods: three hours of data points every ten seconds, as long as CloudWatch keeps those
 _NONE, _MICROSECONDS = "None", "Microseconds"
+_STEPS_PER_E = 100  # of times a distribution is kept on a scale of 1 % a step, for percentiles
 NAMESPACE = "AWS/SageMaker"
 # Twelve hours of one busy variant at the speed of AWS; the oldest go first. A reader in moto walks over all
 # of them: 1 ms for 10,000.
@@ -179,6 +181,7 @@ class _Aggregate:
     min: float = float("inf")
     max: float = float("-inf")
     num: int = 0
+    steps: Counter[int] = field(default_factory=Counter, repr=False)  # of times: step -> how many
     datum: Any = field(default=None, repr=False)  # moto's, once it was shown
 
 
@@ -211,6 +214,8 @@ class MetricSeries:
                     aggregate = aggregates[name] = _Aggregate(unit)
                 aggregate.sum += value
                 aggregate.num += 1
+                if aggregate.unit is _MICROSECONDS and value > 0:
+                    aggregate.steps[math.floor(math.log(value) * _STEPS_PER_E)] += 1
                 if value < aggregate.min:
                     aggregate.min = value
                 if value > aggregate.max:
@@ -247,6 +252,10 @@ class MetricSeries:
         datum = aggregate.datum
         datum.sum, datum.min, datum.max = aggregate.sum, aggregate.min, aggregate.max
         datum.sample_count = aggregate.num
+        datum.distribution = {
+            min(max(math.exp((step + 0.5) / _STEPS_PER_E), aggregate.min), aggregate.max): num
+            for step, num in aggregate.steps.items()
+        }
 
 
 def _new_datum(dimensions: Dimensions, name: str, time_s: float, unit: str) -> Any:

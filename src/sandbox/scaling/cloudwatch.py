@@ -17,6 +17,7 @@ from moto.cloudwatch.exceptions import (
     ResourceNotFound,
     ValidationError,
 )
+from moto.cloudwatch.models import Statistics
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult, EmptyResult
 
@@ -24,6 +25,7 @@ from sandbox.hosting.metrics import metrics
 from sandbox.scaling import running
 from sandbox.scaling.alarm_evaluation import COMPARISONS
 from sandbox.scaling.alarms import history
+from sandbox.scaling.metric_points import percentile_of
 
 _MAX_RECORDS = 100
 _HIGH_RESOLUTION = (10, 20, 30)
@@ -35,6 +37,12 @@ _STATISTICS = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
 def install() -> None:
     """Let moto answer CloudWatch with this module; before its application is made."""
     urls.url_paths["{0}/$"] = CloudWatch.dispatch
+    moto_statistic = Statistics.get_statistics_for_type
+
+    def statistic_of(self: Statistics, stat: str) -> Any:
+        return percentile_of(self.metric_data, stat) if _is_percentile(stat) else moto_statistic(self, stat)
+
+    Statistics.get_statistics_for_type = statistic_of  # moto's GetMetricData has None for p90
 
 
 class CloudWatch(CloudWatchResponse):

@@ -98,11 +98,7 @@ def _point(data: list[Any], statistic: str) -> Point | None:
     if not num:
         return None
     if statistic.startswith("p"):
-        if any(datum.min != datum.max for datum in sums):
-            return None
-        values += [datum.min for datum in sums for _ in range(int(datum.sample_count))]
-        rank = math.ceil(float(statistic[1:]) / 100 * len(values))
-        return Point(sorted(values)[max(rank, 1) - 1], num)
+        return _percentile(values, sums, float(statistic[1:]) / 100)
     total = sum(values) + sum(datum.sum for datum in sums)
     match statistic:
         case "Sum":
@@ -116,3 +112,28 @@ def _point(data: list[Any], statistic: str) -> Point | None:
         case _:
             value = num
     return Point(float(value), num)
+
+
+def _percentile(values: list[float], sums: list[Any], part: float) -> Point | None:
+    """Return the value that a part of them does not exceed; None where sums do not give it."""
+    counted = [(value, 1) for value in values]
+    for datum in sums:
+        if datum.min == datum.max:
+            counted.append((datum.min, int(datum.sample_count)))
+        elif distribution := getattr(datum, "distribution", None):
+            counted += distribution.items()
+        else:
+            return None
+    num = sum(each for _, each in counted)
+    rank, seen = max(math.ceil(part * num), 1), 0
+    for value, each in sorted(counted):
+        seen += each
+        if seen >= rank:
+            return Point(float(value), num)
+    return None
+
+
+def percentile_of(data: list[Any], statistic: str) -> float | None:
+    """Return a percentile, such as p90, of moto's data of one period; None where they do not give it."""
+    point = _point(data, statistic)
+    return point.value if point else None

@@ -11,6 +11,7 @@ from sandbox import clock
 from sandbox.api.registry import ACCOUNT_ID
 from sandbox.hosting import metrics as module
 from sandbox.hosting.metrics import InvocationMetrics
+from sandbox.scaling.metric_points import percentile_of
 
 REGION = "eu-west-1"
 VARIANT = {"region": REGION, "endpoint": "bounded", "variant": "AllTraffic"}
@@ -160,3 +161,17 @@ def test_what_was_deleted_leaves_nothing_to_count(shown: list[Any], now_s: list[
         first()
         last()
         assert metrics._loads == {}
+
+
+def test_a_percentile_of_latencies_is_that_of_the_requests_to_one_percent(
+    shown: list[Any], now_s: list[float]
+) -> None:
+    metrics = InvocationMetrics()
+    for number in range(1, 101):
+        count(metrics, model_s=number / 1000)
+    metrics.flush()
+    data = [each for each in shown if each.name == "ModelLatency"]
+    for part, expected in (("p50", 50_000), ("p90", 90_000), ("p99", 99_000)):
+        assert percentile_of(data, part) == pytest.approx(expected, rel=0.01)
+    assert percentile_of(data, "p100") == 100_000
+    assert percentile_of([each for each in shown if each.name == "Invocations"], "p90") == 1
