@@ -165,12 +165,14 @@ def _recover(context: Context, others: OtherServices) -> None:
     """Report what ran when the last sandbox of this home ended as ended."""
     from sandbox import logs
     from sandbox.hosting import lifecycle
+    from sandbox.hosting.capture_delivery import captures
     from sandbox.mlflow_apps import apps
     from sandbox.pipelines import running as executions
     from sandbox.processing import jobs as processing_jobs
     from sandbox.scaling import running
     from sandbox.training import jobs
 
+    captures.recover(context)
     others.wait()
     for recover in (
         logs.restore, jobs.RUNNING.recover, processing_jobs.RUNNING.recover, executions.recover,
@@ -187,6 +189,7 @@ def _end(context: Context) -> None:
     """End every child and say so in its record, all at the same time and within a limit."""
     from processes import warm
     from sandbox.hosting import lifecycle
+    from sandbox.hosting.capture_delivery import captures
     from sandbox.mlflow_apps.running import APPS
     from sandbox.pipelines import running as executions
     from sandbox.processing import jobs as processing_jobs
@@ -197,6 +200,7 @@ def _end(context: Context) -> None:
     _run_until(deadline_s, [running.end, executions.begin_no_more])  # nothing begins any more
     groups = (jobs.RUNNING, processing_jobs.RUNNING, executions, lifecycle.components, lifecycle.endpoints)
     _run_until(deadline_s, [partial(those.end_all, context) for those in (*groups, APPS)])
+    _run_until(deadline_s, [partial(captures.end_all, context)])  # what was answered last is among it
     warm.end()
 
 

@@ -81,11 +81,22 @@ class Application:
         return operations.SERVICES[service].dispatch(name, request, region=region, context=self._context)
 
     def _other_service(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == "GET":
+            self._bring_what_is_captured(environ)
         deletes_logs = environ.get("HTTP_X_AMZ_TARGET", "").startswith(_DELETES_LOGS)
         answer = self._others(environ, start_response)
         if deletes_logs:
             logs.remove_deleted(self._context)
         return answer
+
+    def _bring_what_is_captured(self, environ: dict[str, Any]) -> None:
+        """Let whoever lists a bucket find what was captured before."""
+        from sandbox.hosting.capture_delivery import captures
+
+        bucket, _, key = environ["PATH_INFO"].removeprefix("/").partition("/")
+        if bucket and not key:
+            captures.is_recovered.wait()
+            captures.deliver(bucket)
 
     def _control(self, path: str, environ: dict[str, Any]) -> dict[str, Any]:
         method, context = environ["REQUEST_METHOD"], self._context

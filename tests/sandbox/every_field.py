@@ -176,10 +176,14 @@ def serve(sandbox: RunningSandbox) -> None:
             EndpointConfigName=name,
             ProductionVariants=[variant],
             DataCaptureConfig={
-                "EnableCapture": False,
+                "EnableCapture": True,
                 "InitialSamplingPercentage": 1,
                 "DestinationS3Uri": f"s3://{BUCKET}/captured",
                 "CaptureOptions": [{"CaptureMode": "Input"}],
+                "CaptureContentTypeHeader": {
+                    "CsvContentTypes": ["text/csv"],
+                    "JsonContentTypes": ["application/json"],
+                },
             },
             Tags=TAGS,
         )

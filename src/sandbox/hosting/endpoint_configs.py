@@ -11,7 +11,7 @@ from sandbox.api.listing import list_records
 from sandbox.api.registry import Call, operation, require
 from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
-from sandbox.hosting.specs import not_implemented
+from sandbox.hosting.data_capture import check_capture
 
 KIND = "endpoint-config"
 
@@ -28,9 +28,7 @@ def create_endpoint_config(call: Call) -> dict[str, Any]:
     for variant in variants:
         _check_variant(call, variant)
         variant.setdefault("InitialVariantWeight", 1.0)
-    if request.get("DataCaptureConfig", {"EnableCapture": False}).get("EnableCapture", True):
-        # AWS captures also where EnableCapture is not given.
-        raise not_implemented("DataCaptureConfig unless its EnableCapture is false: it captures no requests")
+    check_capture(request.get("DataCaptureConfig"))
     name = request["EndpointConfigName"]
     record = {
         "EnableNetworkIsolation": False,

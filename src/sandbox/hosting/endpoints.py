@@ -16,6 +16,7 @@ from sandbox.api.registry import Call, operation, require
 from sandbox.api.service_model import only_members
 from sandbox.api.tags import tags_of
 from sandbox.hosting import lifecycle
+from sandbox.hosting.capture_delivery import captures
 from sandbox.hosting.deployment_policy import DeploymentPolicy, endpoint_policy
 from sandbox.hosting.endpoint_configs import require_config
 from sandbox.hosting.pool import STOP_GRACE_S
@@ -77,6 +78,7 @@ def described(region: str, record: dict[str, Any]) -> dict[str, Any]:
     endpoint = lifecycle.endpoints.serving(region, record["EndpointName"])
     # Nothing is deployed by one that has failed.
     record["ProductionVariants"] = _variant_summaries(endpoint.variants.values()) if endpoint else None
+    record["DataCaptureConfig"] = _capture_summary(endpoint) if endpoint else None
     record["PendingDeploymentSummary"] = _pending_summary(endpoint.update) if endpoint else None
     return record
 
@@ -142,9 +144,12 @@ def update_endpoint(call: Call) -> dict[str, Any]:
 def delete_endpoint(call: Call) -> dict[str, Any]:
     name, region, context = call.request["EndpointName"], call.region, call.context
     endpoint = lifecycle.endpoints.begin_deletion(context, region, name)
-    lifecycle.endpoints.carry_out_deletion(
-        context, region, name, endpoint, lambda endpoint: endpoint.stop(STOP_GRACE_S)
-    )
+
+    def end(endpoint: RunningEndpoint) -> None:
+        endpoint.stop(STOP_GRACE_S)
+        captures.deliver()
+
+    lifecycle.endpoints.carry_out_deletion(context, region, name, endpoint, end)
     return {}
 
 
@@ -197,6 +202,21 @@ def _variant_summaries(fleet: Iterable[RunningVariant]) -> list[dict[str, Any]]:
         }
         for running in fleet
     ]
+
+
+def _capture_summary(endpoint: RunningEndpoint) -> dict[str, Any] | None:
+    """Return AWS's DataCaptureConfigSummary, None of a configuration that says nothing of it."""
+    settings = next(iter(endpoint.variants.values())).spec.capture
+    if settings is None:
+        return None
+    is_working = settings.is_enabled and captures.is_working(endpoint.region, endpoint.name)
+    return {
+        "EnableCapture": settings.is_enabled,
+        "CaptureStatus": "Started" if is_working else "Stopped",
+        "CurrentSamplingPercentage": settings.percentage,
+        "DestinationS3Uri": settings.destination,
+        "KmsKeyId": settings.kms_key_id,
+    }
 
 
 def _pending_summary(update: PendingUpdate | None) -> dict[str, Any] | None:

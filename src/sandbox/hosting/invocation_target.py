@@ -14,6 +14,7 @@ from sandbox.api.errors import AwsError
 from sandbox.api.registry import ACCOUNT_ID
 from sandbox.hosting import lifecycle
 from sandbox.hosting.adapters import HEADER, RunningAdapter
+from sandbox.hosting.data_capture import CaptureSettings
 from sandbox.hosting.instance import Instance
 from sandbox.hosting.metrics import metrics
 from sandbox.hosting.pool import Pool
@@ -46,6 +47,7 @@ class Target:
         component: Name of the inference component, None for a variant with a model.
         num_instances: Instances of the variant.
         headers: What the container gets beside the caller's headers.
+        capture: Of the variant of a component; that of a variant with a model is its instance's.
     """
 
     choose: Callable[[], Instance | None]
@@ -55,6 +57,7 @@ class Target:
     component: str | None = None
     num_instances: int = 1
     headers: Mapping[str, str] = field(default_factory=dict)
+    capture: CaptureSettings | None = None
 
 
 def target_of(invocation: Invocation, endpoint: RunningEndpoint) -> Target:
@@ -99,6 +102,7 @@ def _component(name: str, endpoint: RunningEndpoint) -> Target:
         component=name,
         num_instances=base.machines.num_instances,
         headers={} if component is base else {HEADER: name},
+        capture=base.machines.variant.capture,
     )
 
 

@@ -16,7 +16,9 @@ from typing import Any
 from sandbox.api.errors import AwsError
 from sandbox.api.registry import ACCOUNT_ID
 from sandbox.hosting import event_stream
+from sandbox.hosting.capture_delivery import captures
 from sandbox.hosting.connections import Exchange
+from sandbox.hosting.data_capture import Capture
 from sandbox.hosting.instance import Instance
 from sandbox.hosting.invocation_target import Target
 from sandbox.hosting.metrics import metrics
@@ -48,6 +50,7 @@ class Invoked:
         self._sent_s: float | None = None
         self._ended_s: float | None = None
         self._instance: Instance | None = None
+        self._capture: Capture | None = None
 
     def whole(self, exchange: Exchange, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Return the answer in one piece."""
@@ -60,6 +63,9 @@ class Invoked:
         finally:
             self._finish(exchange)
         self._count(exchange.status)
+        if self._capture:
+            self._capture.add(content)
+            self._capture.finish(exchange.header("Content-Type"))
         headers = [_content_type(exchange), *self._headers(exchange)]
         return answer(start_response, "200 OK", headers, content)
 
@@ -93,7 +99,11 @@ class Invoked:
         try:
             yield b""  # the head of the answer, before the container's first byte
             while chunk := exchange.read_next(client):  # None: the client has gone
+                if self._capture:
+                    self._capture.add(chunk)
                 yield chunk
+            if self._capture and chunk is not None:  # before the client knows that it was the end
+                self._capture.finish(exchange.header("Content-Type"))
         finally:
             self._finish(exchange)  # breaks an unfinished answer off, so that the container can stop
             self._count(exchange.status)
@@ -134,6 +144,13 @@ class Invoked:
         if instance is None:
             raise self._no_response()
         self._instance = instance
+        # Of the instance: during an update those of the old and of the new configuration answer.
+        settings = self._target.capture or instance.spec.capture
+        if settings and settings.takes_next():
+            of_variant = captures.of(
+                self._endpoint.context, self._endpoint.region, self._endpoint.name, self._target.variant
+            )
+            self._capture = of_variant.begin(settings, invocation.headers, body)
         if self._target.component:
             metrics.began(region=self._endpoint.region, component=self._target.component)
         self._sent_s = time.perf_counter()

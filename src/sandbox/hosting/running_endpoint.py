@@ -122,7 +122,7 @@ class RunningEndpoint:
         self.is_in_service = False
         self.stopped = threading.Event()
         self.update: PendingUpdate | None = None  # the one in progress
-        self._context = context
+        self.context = context
         self._folder = context.home / "endpoints" / region / name
         self._lock = threading.Lock()
         self._fleets: list[Fleet] = []  # every one that may have instances
@@ -137,7 +137,7 @@ class RunningEndpoint:
         """Return variants that may be started; no request goes to them yet."""
         fleet = {
             variant.name: RunningVariant(
-                self._context,
+                self.context,
                 region=self.region,
                 endpoint=self.name,
                 variant=variant,

@@ -16,6 +16,7 @@ from sandbox import own_images
 from sandbox.api.errors import AwsError, validation_error
 from sandbox.api.registry import Call
 from sandbox.hosting import models
+from sandbox.hosting.data_capture import CaptureSettings, settings_of
 from sandbox.hosting.instance_types import Resources, resources_of
 from sandbox.hosting.model_source import containers_of
 
@@ -36,10 +37,12 @@ class ContainerSpec:
         container: ContainerDefinition: image, where its files are, environment. None for a variant whose
             models are inference components.
         startup_timeout_s: How long the container may take until GET /ping answers 200.
+        capture: Whether and how its invocations are captured; of a component its variant says that.
     """
 
     container: dict[str, Any] | None
     startup_timeout_s: float
+    capture: CaptureSettings | None = None
 
     @property
     def image(self) -> str:
@@ -109,7 +112,8 @@ def variants_of(call: Call, config: dict[str, Any]) -> list[Variant]:
     Raises:
         AwsError: A model is missing, or something is asked for that the sandbox does not implement.
     """
-    return [_variant(call, variant) for variant in config["ProductionVariants"]]
+    capture = settings_of(config.get("DataCaptureConfig"))
+    return [_variant(call, variant, capture) for variant in config["ProductionVariants"]]
 
 
 def not_implemented(what: str) -> AwsError:
@@ -146,7 +150,7 @@ def _with_image(container: dict[str, Any]) -> dict[str, Any]:
     return {**container, "Environment": environment, _RESOLVED: image.resolved, _PROGRAM: image.program}
 
 
-def _variant(call: Call, variant: dict[str, Any]) -> Variant:
+def _variant(call: Call, variant: dict[str, Any], capture: CaptureSettings | None) -> Variant:
     has_model = "ModelName" in variant
     if has_model and variant.get("ManagedInstanceScaling"):
         raise not_implemented("ManagedInstanceScaling of a variant with a ModelName")
@@ -161,6 +165,7 @@ def _variant(call: Call, variant: dict[str, Any]) -> Variant:
         instance_type=variant.get("InstanceType", ""),
         managed_scaling=variant.get("ManagedInstanceScaling"),
         routing=variant.get("RoutingConfig"),
+        capture=capture,
     )
 
 

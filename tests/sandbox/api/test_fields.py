@@ -178,7 +178,12 @@ CONFIG = {
     "ProductionVariants": [
         {"VariantName": "v", "ModelName": "m", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
     ],
-    "DataCaptureConfig": {"EnableCapture": False},
+    "DataCaptureConfig": {
+        "EnableCapture": False,
+        "InitialSamplingPercentage": 1,
+        "DestinationS3Uri": "s3://fields/captured",
+        "CaptureOptions": [{"CaptureMode": "Input"}],
+    },
 }
 
 

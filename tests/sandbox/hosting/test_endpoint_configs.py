@@ -83,14 +83,15 @@ def test_all_that_a_configuration_asks_for_in_vain_is_named_at_once(client) -> N
         )
 
 
-@pytest.mark.parametrize(("given", "is_accepted"), [({"EnableCapture": False}, True), ({}, False)])
-def test_requests_are_captured_unless_that_is_switched_off(client, given: Any, is_accepted: bool) -> None:
-    """AWS's model says of EnableCapture: defaults to enabled."""
+@pytest.mark.parametrize(("uri", "is_accepted"), [("s3://b/captured", True), ("https://b/captured", False)])
+def test_what_is_captured_goes_to_s3(client, uri: str, is_accepted: bool) -> None:
     capture = {
+        "EnableCapture": False,
         "InitialSamplingPercentage": 100,
-        "DestinationS3Uri": "s3://b/captured",
+        "DestinationS3Uri": uri,
         "CaptureOptions": [{"CaptureMode": "Input"}],
-        **given,
+        "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"]},
+        "KmsKeyId": "alias/a",
     }
     request = {
         "EndpointConfigName": "captured",
@@ -98,7 +99,7 @@ def test_requests_are_captured_unless_that_is_switched_off(client, given: Any, i
         "DataCaptureConfig": capture,
     }
     if not is_accepted:
-        with pytest.raises(ClientError, match="does not implement DataCaptureConfig"):
+        with pytest.raises(ClientError, match="the sandbox captures to s3://BUCKET/PREFIX"):
             client.create_endpoint_config(**request)
         return
     client.create_endpoint_config(**request)

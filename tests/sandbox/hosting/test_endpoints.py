@@ -291,9 +291,6 @@ def test_a_fault_that_was_asked_for_happens_once(
 @pytest.mark.parametrize(
     ("members", "what"),
     [
-        ({"config": {"DataCaptureConfig": {
-            "EnableCapture": True, "InitialSamplingPercentage": 1, "DestinationS3Uri": "s3://b/c",
-            "CaptureOptions": [{"CaptureMode": "Input"}]}}}, "DataCaptureConfig"),
         ({"config": {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://b/c"}}}}, "AsyncInf"),
         ({"variants": ({"InitialInstanceCount": None, "InstanceType": None, "ServerlessConfig": {
             "MemorySizeInMB": 1024, "MaxConcurrency": 1}},)}, "ServerlessConfig"),

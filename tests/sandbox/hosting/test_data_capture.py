@@ -1,0 +1,151 @@
+"""What DataCaptureConfig asks for is in S3, in the form that AWS documents, through boto3 as it is."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64decode
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+BUCKET = "captured"
+KEY = (
+    r"{prefix}/{endpoint}/{variant}/\d{{4}}/\d\d/\d\d/\d\d/\d\d-\d\d-\d{{3}}-"
+    r"[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}\.jsonl"
+)
+
+
+def captured(prefix: str, *modes: str, **members: Any) -> dict[str, Any]:
+    """Return a DataCaptureConfig of everything below a prefix."""
+    modes = modes or ("Input", "Output")
+    return {
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": f"s3://{BUCKET}/{prefix}",
+        "CaptureOptions": [{"CaptureMode": mode} for mode in modes],
+        "CaptureContentTypeHeader": {
+            "CsvContentTypes": ["text/csv"],
+            "JsonContentTypes": ["application/json", "application/jsonlines"],
+        },
+        **members,
+    }
+
+
+def records(sandbox: Any, prefix: str) -> list[dict[str, Any]]:
+    """Return the captured lines below a prefix, in the order of their objects."""
+    s3 = sandbox.client("s3")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+    keys = [each["Key"] for page in pages for each in page.get("Contents", ())]
+    texts = [s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode() for key in keys]
+    assert all(text.endswith("\n") for text in texts)
+    return [json.loads(line) for text in texts for line in text.splitlines()]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bucket(sandbox: Any) -> None:
+    sandbox.client("s3").create_bucket(Bucket=BUCKET)
+
+
+@pytest.fixture(scope="module")
+def name(hosting: Any) -> str:
+    return hosting.deploy(config={"DataCaptureConfig": captured("all/")})
+
+
+def test_a_line_has_the_members_that_aws_documents(hosting: Any, name: str) -> None:
+    body = '{"기사": "첫 줄\\n둘째 \\"줄\\"\u2028 😀"}'
+    hosting.runtime.invoke_endpoint(
+        EndpointName=name,
+        Body=body.encode(),
+        ContentType="application/json; charset=utf-8",
+        Accept="text/csv",
+        CustomAttributes="day=2026-11-03;user=u17",
+        InferenceId="an id",
+    )
+    *_, line = records(hosting.sandbox, f"all/{name}/")
+    assert line["eventVersion"] == "0"
+    assert line["captureData"] == {
+        "endpointInput": {
+            "observedContentType": "application/json; charset=utf-8",
+            "mode": "INPUT",
+            "data": body,
+            "encoding": "JSON",
+        },
+        "endpointOutput": {
+            "observedContentType": "text/csv",
+            "mode": "OUTPUT",
+            "data": body,
+            "encoding": "CSV",
+        },
+    }
+    metadata = line["eventMetadata"]
+    assert re.fullmatch(r"[0-9a-f-]{36}", metadata.pop("eventId"))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", metadata.pop("inferenceTime"))
+    assert metadata == {"inferenceId": "an id", "customAttributes": ["day=2026-11-03;user=u17"]}
+
+
+def test_an_object_lies_below_endpoint_variant_and_hour(hosting: Any, name: str) -> None:
+    hosting.runtime.invoke_endpoint(EndpointName=name, Body=b"1")
+    *_, line = records(hosting.sandbox, "all/")
+    listed = hosting.sandbox.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="all/")["Contents"]
+    hour = re.sub("[-T]", "/", line["eventMetadata"]["inferenceTime"][:13])
+    assert f"/AllTraffic/{hour}/" in listed[-1]["Key"]
+    for each in listed:
+        assert re.fullmatch(KEY.format(prefix="all", endpoint=name, variant="AllTraffic"), each["Key"])
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "encoding"),
+    [
+        ("text/csv", b"1,2\n3,4\n", "CSV"),
+        ("application/octet-stream", b"\x00\xff", "BASE64"),
+        ("application/json", b"\xff", "BASE64"),  # not UTF-8: no text can hold it
+        ("text/html", b"<p>", "BASE64"),
+    ],
+)
+def test_the_content_type_decides_the_encoding(
+    hosting: Any, name: str, content_type: str, body: bytes, encoding: str
+) -> None:
+    hosting.runtime.invoke_endpoint(EndpointName=name, Body=body, ContentType=content_type)
+    *_, line = records(hosting.sandbox, f"all/{name}/")
+    found = line["captureData"]["endpointInput"]
+    data = b64decode(found["data"]) if encoding == "BASE64" else found["data"].encode()
+    assert (found["encoding"], data) == (encoding, body)
+
+
+def test_a_stream_is_one_line_with_all_that_came(hosting: Any, name: str) -> None:
+    asked = {"chunks": [["첫", 0], ["째\n", 0.05], ["둘째", 0]], "stream_type": "application/jsonlines"}
+    answer = hosting.runtime.invoke_endpoint_with_response_stream(
+        EndpointName=name, Body=json.dumps(asked), ContentType="application/json"
+    )
+    assert b"".join(event["PayloadPart"]["Bytes"] for event in answer["Body"]).decode() == "첫째\n둘째"
+    *_, line = records(hosting.sandbox, f"all/{name}/")
+    assert line["captureData"]["endpointOutput"]["data"] == "첫째\n둘째"
+
+
+def test_what_the_container_refuses_is_not_captured(hosting: Any, name: str) -> None:
+    before = len(records(hosting.sandbox, f"all/{name}/"))
+    with pytest.raises(ClientError):
+        hosting.runtime.invoke_endpoint(EndpointName=name, Body=b'{"status": 422, "text": "no"}')
+    assert len(records(hosting.sandbox, f"all/{name}/")) == before
+
+
+@pytest.mark.parametrize(
+    ("members", "is_enabled"),
+    [({"EnableCapture": False}, False), ({"InitialSamplingPercentage": 0}, True)],
+)
+def test_nothing_is_captured_where_nothing_is_asked_for(
+    hosting: Any, members: dict[str, Any], is_enabled: bool
+) -> None:
+    config = captured("nothing", **members)
+    name = hosting.deploy(config={"DataCaptureConfig": config})
+    hosting.runtime.invoke_endpoint(EndpointName=name, Body=b"1")
+    assert records(hosting.sandbox, "nothing/") == []
+    assert hosting.sagemaker.describe_endpoint(EndpointName=name)["DataCaptureConfig"] == {
+        "EnableCapture": is_enabled,
+        "CaptureStatus": "Started" if is_enabled else "Stopped",
+        "CurrentSamplingPercentage": config["InitialSamplingPercentage"],
+        "DestinationS3Uri": f"s3://{BUCKET}/nothing",
+        "KmsKeyId": "",
+    }
+    hosting.delete(name)
