@@ -1,0 +1,1 @@
+"""What people ask and what the model says, watched: personal data masked, scores, thresholds, drift."""
