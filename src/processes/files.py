@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import uuid
 from pathlib import Path
@@ -32,3 +34,29 @@ def atomic_write(path: Path, content: bytes | str, *, fsync: bool = False) -> No
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Add a line to a file that several processes and threads write to; it is on the disk when this returns.
+
+    A process that is killed meanwhile leaves a torn line, and the next line begins a new one.
+
+    Args:
+        path: Made when it is missing, its folder too; nobody else may read it then.
+        line: Without a line end.
+
+    Raises:
+        OSError: It could not be written, or not all of it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed: another's half-written line is not torn
+        size = os.fstat(file).st_size
+        is_torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"  # killed, or the disk full, in the middle
+        content = (b"\n" if is_torn else b"") + line + b"\n"
+        if os.write(file, content) < len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        os.fsync(file)
+    finally:
+        os.close(file)

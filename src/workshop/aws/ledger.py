@@ -6,15 +6,15 @@ One JSON object a line, only ever appended: `pending` before a Create request, `
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from processes.files import append_line
 
 # AWS's 5xx: the request may have been carried out even so.
 _UNSURE_ERRORS = ("InternalFailure", "InternalServerError", "InternalError", "ServiceUnavailable", "SlowDown")
@@ -122,18 +122,8 @@ class Ledger:
 
     def _append(self, event: str, **values: Any) -> None:
         row = {"event": event, "time": datetime.now(UTC).isoformat(timespec="milliseconds"), **values}
-        line = json.dumps(row, ensure_ascii=False).encode("utf-8") + b"\n"
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed: another's half-written line is not torn
-            size = os.fstat(file).st_size
-            if size and os.pread(file, 1, size - 1) != b"\n":
-                line = b"\n" + line  # the last writer was killed, or the disk full, in the middle of a line
-            os.write(file, line)
-            os.fsync(file)
-        finally:
-            os.close(file)
+        line = json.dumps(row, ensure_ascii=False).encode("utf-8")
+        append_line(self.path, line)
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         try:

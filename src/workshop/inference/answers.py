@@ -16,6 +16,7 @@ class InferenceError(WorkshopError):
         found, expected, next_step: As in every error of the workshop.
         status: HTTP status; None for an error inside a stream and for no answer at all.
         is_overload: The server had no room: the same request may succeed later.
+        is_too_long: The prompt, or prompt and answer, have more tokens than the server takes.
     """
 
     def __init__(
@@ -26,9 +27,10 @@ class InferenceError(WorkshopError):
         next_step: str,
         status: int | None = None,
         is_overload: bool = False,
+        is_too_long: bool = False,
     ) -> None:
         super().__init__(found=found, expected=expected, next_step=next_step)
-        self.status, self.is_overload = status, is_overload
+        self.status, self.is_overload, self.is_too_long = status, is_overload, is_too_long
 
 
 @dataclass(frozen=True, kw_only=True)

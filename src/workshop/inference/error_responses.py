@@ -38,6 +38,7 @@ def response_error(engine: str, status: int | None, body: str | bytes) -> Infere
         next_step=next_step,
         status=status,
         is_overload=is_overload,
+        is_too_long=any(_beyond(limit, message) for limit in ("total", "input")),
     )
 
 
