@@ -164,6 +164,7 @@ def _report_error(found: str, expected: str, next_step: str, *, status: int = US
 def _recover(context: Context, others: OtherServices) -> None:
     """Report what ran when the last sandbox of this home ended as ended."""
     from sandbox import logs
+    from sandbox.events import bus
     from sandbox.hosting import lifecycle
     from sandbox.hosting.capture_delivery import captures
     from sandbox.mlflow_apps import apps
@@ -176,7 +177,7 @@ def _recover(context: Context, others: OtherServices) -> None:
     others.wait()
     for recover in (
         logs.restore, jobs.RUNNING.recover, processing_jobs.RUNNING.recover, executions.recover,
-        lifecycle.components.recover, lifecycle.endpoints.recover, apps.recover, running.start
+        lifecycle.components.recover, lifecycle.endpoints.recover, apps.recover, bus.start, running.start
     ):  # fmt: skip
         try:
             recover(context)
@@ -188,6 +189,7 @@ def _recover(context: Context, others: OtherServices) -> None:
 def _end(context: Context) -> None:
     """End every child and say so in its record, all at the same time and within a limit."""
     from processes import warm
+    from sandbox.events import bus
     from sandbox.hosting import lifecycle
     from sandbox.hosting.capture_delivery import captures
     from sandbox.mlflow_apps.running import APPS
@@ -197,7 +199,7 @@ def _end(context: Context) -> None:
     from sandbox.training import jobs
 
     deadline_s = time.monotonic() + _END_TIMEOUT_S
-    _run_until(deadline_s, [running.end, executions.begin_no_more])  # nothing begins any more
+    _run_until(deadline_s, [running.end, bus.end, executions.begin_no_more])  # nothing begins any more
     groups = (jobs.RUNNING, processing_jobs.RUNNING, executions, lifecycle.components, lifecycle.endpoints)
     _run_until(deadline_s, [partial(those.end_all, context) for those in (*groups, APPS)])
     _run_until(deadline_s, [partial(captures.end_all, context)])  # what was answered last is among it

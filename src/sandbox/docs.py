@@ -44,8 +44,8 @@ def updated(text: str) -> str:
 
 
 def _tables() -> str:
-    sagemaker, scaling = operations.SAGEMAKER, operations.AUTO_SCALING
-    total, of_scaling = (len(service_model.operation_names(each.name)) for each in (sagemaker, scaling))
+    ours = sagemaker, scaling, events = operations.SAGEMAKER, operations.AUTO_SCALING, operations.EVENTS
+    total, of_scaling, of_events = (len(service_model.operation_names(each.name)) for each in ours)
     lines = [
         f"{len(sagemaker.operations)} of SageMaker's {total} operations; any other call is answered with a"
         " 400 that names it.",
@@ -65,6 +65,12 @@ def _tables() -> str:
         "| operations | where |",
         "|---|---|",
         *_rows(scaling.operations),
+        "",
+        f"{len(events.operations)} of EventBridge's {of_events} operations:",
+        "",
+        "| operations | where |",
+        "|---|---|",
+        *_rows(events.operations),
         "",
         "Of Service Quotas and the price list:",
         "",

@@ -16,6 +16,7 @@ _TITLES = {
     "application-autoscaling": "Application Auto Scaling",
     "sagemaker-runtime": "SageMaker Runtime",
     "cloudwatch": "CloudWatch",
+    "events": "EventBridge",
     "service-quotas": "Service Quotas",
     "pricing": "the price list",
 }

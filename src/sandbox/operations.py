@@ -10,6 +10,9 @@ from sandbox.account.pricing import PRICING
 from sandbox.account.quotas import SERVICE_QUOTAS
 from sandbox.api import tags
 from sandbox.api.registry import SAGEMAKER
+from sandbox.events import rules, sending
+from sandbox.events import tags as tags_of_rules
+from sandbox.events.api import EVENTS
 from sandbox.hosting import (
     components,
     endpoint_configs,
@@ -46,5 +49,9 @@ MODULES = (
     targets,
     policies,
     activities,
+    # of EventBridge
+    rules,
+    tags_of_rules,
+    sending,
 )
-SERVICES = {service.target: service for service in (SAGEMAKER, AUTO_SCALING, SERVICE_QUOTAS, PRICING)}
+SERVICES = {service.target: service for service in (SAGEMAKER, AUTO_SCALING, EVENTS, SERVICE_QUOTAS, PRICING)}

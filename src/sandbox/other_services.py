@@ -72,7 +72,7 @@ class OtherServices:
             raise AwsError(
                 "UnknownOperationException",
                 f"The sandbox does not offer {_asked_for(environ)} of {service}; it offers SageMaker,"
-                f" Application Auto Scaling, {', '.join(SERVICES)} (src/sandbox/README.md).",
+                f" Application Auto Scaling, EventBridge, {', '.join(SERVICES)} (src/sandbox/README.md).",
             )
         if path.startswith(_MOTO_PATHS):
             raise AwsError("UnknownOperationException", f"The sandbox has no {path}.")

@@ -79,6 +79,11 @@ def as_noted_record(kind: str, record: dict[str, Any] | None) -> dict[str, Any] 
     if operation := REQUESTS.get(kind):
         model = service_model.service_model("sagemaker").operation_model(operation)
         return as_noted("sagemaker", model.input_shape, record)
+    if kind == "rule":
+        shape = service_model.service_model("events").shape_for("Target")
+        record["_targets"] = {
+            name: as_noted("events", shape, each) for name, each in record["_targets"].items()
+        }
     if kind == "scalable-target":
         shapes = service_model.service_model(SCALING)
         names = ("TargetTrackingScalingPolicyConfiguration", "StepScalingPolicyConfiguration")

@@ -17,6 +17,7 @@ from sandbox.api import fields
 from sandbox.api.service_model import service_model
 
 from .conftest import RunningSandbox
+from .events.every_field import run_rules
 from .every_field import end_scaling, host_components, process, scale, serve, track, train
 from .model_registry.every_field import register_models
 from .pipelines.every_field import run_pipelines
@@ -92,7 +93,17 @@ def is_read_by_the_check(service: str, field: fields_page.Field) -> bool:
 
 def test_what_is_done_is_read_by_something(recorded: tuple[RunningSandbox, Path]) -> None:
     sandbox, notes = recorded
-    for part in (train, process, track, serve, host_components, scale, register_models, run_pipelines):
+    for part in (
+        train,
+        process,
+        track,
+        serve,
+        host_components,
+        scale,
+        register_models,
+        run_pipelines,
+        run_rules,
+    ):
         part(sandbox)
     eventually(lambda: "ScaleInCooldown" in notes.read_text(), "scaling in")
     end_scaling(sandbox)
@@ -100,7 +111,7 @@ def test_what_is_done_is_read_by_something(recorded: tuple[RunningSandbox, Path]
     unread = {
         f"{field.structure}.{field.member}"
         for service, operation in docs.implemented()
-        if service in ("sagemaker", "application-autoscaling")
+        if service in ("sagemaker", "application-autoscaling", "events")
         for field in fields_page.fields_of(service, operation)
         if field.fate == fields_page.DONE
         and field.structure not in KEPT
@@ -117,6 +128,7 @@ def test_what_is_done_stands_in_a_test_of_what_it_does() -> None:
         Path(__file__).with_name("every_field.py"),
         Path(__file__).parent / "model_registry" / "every_field.py",
         Path(__file__).parent / "pipelines" / "every_field.py",
+        Path(__file__).parent / "events" / "every_field.py",
         Path(__file__).parent / "api" / "test_fields.py",
     )
     files = [path for path in Path(__file__).parent.rglob("*.py") if path not in ours]

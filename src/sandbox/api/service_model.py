@@ -12,12 +12,17 @@ from typing import Any
 from sandbox.api.constraints import check_type, seconds, violations
 from sandbox.api.errors import AwsError, validation_error
 
-# What the model requires and AWS leaves out: a version of a group has no name of its own. Source: sagemaker
-# 3.27, whose ModelPackage.refresh takes the ARN then.
+# What the model requires and AWS leaves out: a version of a group has no name of its own (source: sagemaker
+# 3.27, whose ModelPackage.refresh takes the ARN then); the targets that a request puts are one or more, and
+# those of a rule may be none.
 _LEFT_OUT = {
+    "ListTargetsByRule": (
+        "Value '[]' at 'targets' failed to satisfy constraint: Member must have length greater than or equal"
+        " to 1"
+    ),
     "DescribeModelPackage": (
         "Value null at 'modelPackageName' failed to satisfy constraint: Member must not be null"
-    )
+    ),
 }
 
 

@@ -74,6 +74,26 @@ class Authorization:
         if errors:
             raise errors[0]
 
+    def check_assumed(self, role_arn: str, service: str, context: Context) -> None:
+        """Make sure that a service may be a role, when policies count.
+
+        Args:
+            service: For example events.amazonaws.com.
+            context: What conditions of the role's trust policy may ask for.
+
+        Raises:
+            AwsError: There is no such role, or its trust policy does not allow it.
+        """
+        if self._policies is None:
+            return
+        from sandbox.iam import roles
+
+        if not roles.may_be_assumed(role_arn.rpartition("/")[2], service, context):
+            raise AwsError(
+                "AccessDeniedException",
+                f"{service} is not authorized to perform: sts:AssumeRole on resource: {role_arn}",
+            )
+
     def add(self, given: Any) -> None:
         """Let policies count; those of before are forgotten.
 

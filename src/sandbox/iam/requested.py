@@ -46,7 +46,7 @@ _NOUNS = {
 _VERBS = re.compile(
     r"(?:Create|Delete|Describe|Update|Stop)([A-Za-z]+?)(?:RuntimeConfig|WeightsAndCapacities)?$"
 )
-_SAGEMAKER = "sagemaker.amazonaws.com"
+_SAGEMAKER, _EVENTS = "sagemaker.amazonaws.com", "events.amazonaws.com"
 _MLFLOW_APP = "HTTP_X_SM_MLFLOW_APP_ARN"  # whatever a client asks of MLflow, this one action covers it
 _INVOCATIONS = {
     "invocations": "InvokeEndpoint",
@@ -135,6 +135,8 @@ def requested(environ: dict[str, Any]) -> list[Requested]:
             found = _of_iam(service, operation, members)
         case "ecr":
             found = _of_ecr(operation, members, region)
+        case "events":
+            found = _of_events(operation, members, region)
         case _:
             found = [Requested(f"{_PREFIXES.get(service, service)}:{operation}", ANY)]
     return [*found]
@@ -257,8 +259,18 @@ def _of_logs(operation: str, members: dict[str, Any], region: str) -> Iterator[R
 
 def _of_cloudwatch(operation: str, members: dict[str, Any], region: str) -> Iterator[Requested]:
     action = f"cloudwatch:{operation}"
+    dashboards = [
+        value for name, value in members.items() if re.fullmatch(r"DashboardNames?(\.member\.\d+)?", name)
+    ]
+    dashboards = [each for value in dashboards for each in (value if isinstance(value, list) else [value])]
+    if dashboards:
+        for name in dashboards:
+            yield Requested(action, f"arn:aws:cloudwatch::{ACCOUNT_ID}:dashboard/{name}")
+        return
     if "Alarm" not in operation:
-        yield Requested(action, ANY)
+        is_put = operation == "PutMetricData"  # of the others a policy cannot say the namespace
+        namespace = {"cloudwatch:namespace": [str(members.get("Namespace", ""))]} if is_put else {}
+        yield Requested(action, ANY, namespace)
         return
     names = [
         value for name, value in members.items() if name.startswith("AlarmName") and "Prefix" not in name
@@ -266,6 +278,23 @@ def _of_cloudwatch(operation: str, members: dict[str, Any], region: str) -> Iter
     names = [each for value in names for each in (value if isinstance(value, list) else [value])]
     for name in names or [ANY]:
         yield Requested(action, f"arn:aws:cloudwatch:{region}:{ACCOUNT_ID}:alarm:{name}")
+
+
+def _of_events(operation: str, members: dict[str, Any], region: str) -> Iterator[Requested]:
+    """Rules by their names; the roles of their targets are handed to EventBridge."""
+    named = members.get("Rule") or (members.get("Name") if operation.endswith("Rule") else None)
+    rule = f"arn:aws:events:{region}:{ACCOUNT_ID}:rule/{named}" if named else ANY
+    if operation == "PutEvents":
+        rule = f"arn:aws:events:{region}:{ACCOUNT_ID}:event-bus/default"
+    resource = str(members.get("ResourceARN") or rule)
+    yield Requested(f"events:{operation}", resource)
+    if operation == "PutRule" and members.get("Tags"):
+        yield Requested("events:TagResource", resource)
+    targets = members.get("Targets")
+    for target in targets if isinstance(targets, list) else ():
+        if isinstance(target, dict) and target.get("RoleArn"):
+            passed = {"iam:passedtoservice": [_EVENTS]}
+            yield Requested("iam:PassRole", str(target["RoleArn"]), passed)
 
 
 def _of_ecr(operation: str, members: dict[str, Any], region: str) -> Iterator[Requested]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 from typing import Any
 
 from moto.iam.exceptions import NotFoundException
+from moto.iam.models import iam_backends
 
 from sandbox.api.registry import ACCOUNT_ID
+from sandbox.iam.conditions import Context, holds, matches
 
 CALLER_ROLE = "workshop-sample"
 """Whose credentials a call has that no user's or role's key signed, as in SageMaker Studio."""
 
 SESSION = "sandbox"
+_ASSUME = "sts:AssumeRole"
 _ADMINISTRATOR = "AdministratorAccess"
 _SHIPPED_DIR = Path(__file__).parents[3] / "setup" / "iam"
 # As the two of Studio: who calls is the role that jobs run as, so that it has both policies.
@@ -49,6 +53,26 @@ def of_other_account(backend: Any, name: str, path: str) -> Any:
             return role
 
 
+def may_be_assumed(name: str, service: str, context: Context) -> bool:
+    """Tell whether the trust policy of a role of this account lets a service be it.
+
+    Args:
+        context: What its conditions may ask for.
+    """
+    try:
+        role = with_caller(iam_backends[ACCOUNT_ID]["aws"]).get_role(name)
+    except NotFoundException:
+        return False
+    statements = json.loads(role.assume_role_policy_document)["Statement"]
+    return any(
+        statement["Effect"] == "Allow"
+        and service in _several(statement.get("Principal", {}), "Service")
+        and any(matches(each, _ASSUME, context, any_case=True) for each in _several(statement, "Action"))
+        and holds(statement.get("Condition", {}), context)
+        for statement in (statements if isinstance(statements, list) else [statements])
+    )
+
+
 def shipped(name: str) -> str:
     """Return a policy of setup/iam, filled in for this account, every region and any bucket."""
     text = (_SHIPPED_DIR / f"{name}.json").read_text(encoding="utf-8")
@@ -58,6 +82,11 @@ def shipped(name: str) -> str:
     ):  # fmt: skip
         text = text.replace(placeholder, value)
     return text
+
+
+def _several(holder: Any, member: str) -> list[str]:
+    found = holder.get(member, []) if isinstance(holder, dict) else []
+    return found if isinstance(found, list) else [found]
 
 
 def _make(backend: Any, name: str, path: str, description: str) -> Any:

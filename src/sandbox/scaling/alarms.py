@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from sandbox import clock
+from sandbox.events import alarm_events, inbox
 from sandbox.hosting.metrics import metrics
 from sandbox.scaling import alarm_records
 from sandbox.scaling.alarm_evaluation import (
@@ -145,7 +146,7 @@ class Alarms:
         with self._lock:
             was = alarm.state_value
             if state != was:
-                old = shown_state(alarm)
+                old, previous = shown_state(alarm), alarm_events.state_of(alarm)
                 set_state(alarm, state, reason, data)
                 history.add(
                     region,
@@ -154,6 +155,8 @@ class Alarms:
                     f"Alarm updated from {was} to {state}",
                     {"oldState": old, "newState": shown_state(alarm)},
                 )
+                # Whether its own actions are enabled or not.
+                inbox.send(region, alarm_events.state_change(region, alarm, previous))
         if state != was:
             self._act(region, alarm, data.get("recentDatapoints", []))
 

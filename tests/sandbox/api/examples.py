@@ -43,6 +43,8 @@ TEXTS = (
     "4K",
     f"sha256:{'0' * 64}",
     "1.0.0",
+    "arn:aws:secretsmanager:us-east-1:000000000000:secret:s",
+    "abc.def",
 )
 
 
