@@ -82,6 +82,27 @@ def execution_since(aws: Aws, pipeline_name: str, moment: datetime) -> str | Non
     return found[0]["PipelineExecutionArn"] if found else None
 
 
+def wait_for_execution(aws: Aws, pipeline_name: str, moment: datetime, *, timeout_s: float) -> str:
+    """Wait until something has started a pipeline since a moment, and return the execution's ARN.
+
+    Raises:
+        WorkshopError: The wait timed out.
+    """
+    found = Wait(
+        title=f"an execution of {pipeline_name}",
+        timeout_s=timeout_s,
+        interval_s=aws.settings.poll_interval_s,
+        expected="an execution that the rule has started",
+        next_step="look at FailedInvocations of AWS/Events for the rule: its role has to trust "
+        "events.amazonaws.com and may start this pipeline; setup/README.md says how",
+    ).until(
+        lambda: execution_since(aws, pipeline_name, moment),
+        is_done=lambda arn: arn is not None,
+        text=lambda arn: arn or "not yet",
+    )
+    return str(found)
+
+
 def watch_first_step(aws: Aws, execution_arn: str, *, timeout_s: float) -> Execution:
     """Show an execution until its first step has begun, or until it has ended.
 
