@@ -1,4 +1,4 @@
-"""Figures drawn from what a run left: data, training, scores, ladder, search, load, components, prompts.
+"""Figures drawn from what a run left: data, training, scores, ladder, search, load, components, story.
 
 Every function returns a figure that a notebook shows when it is the last value of a cell.
 """
@@ -10,16 +10,31 @@ from workshop.plots.load import load_curves
 from workshop.plots.prompts import run_spread
 from workshop.plots.retrieval import recall_by_wording, score_distributions
 from workshop.plots.scores import gain_intervals, score_intervals
+from workshop.plots.story import (
+    batch_rows,
+    cache_bars,
+    cost_lines,
+    lifecycle,
+    parallel_parts,
+    percent_bars,
+    token_bars,
+)
 from workshop.plots.training import loss_curve, speed_and_memory
 
 __all__ = [
+    "batch_rows",
+    "cache_bars",
     "category_bars",
     "copies_over_time",
+    "cost_lines",
     "gain_intervals",
     "length_histograms",
+    "lifecycle",
     "load_curves",
     "loss_curve",
     "metrics_over_time",
+    "parallel_parts",
+    "percent_bars",
     "quality_beside_work",
     "recall_by_wording",
     "run_spread",
@@ -27,5 +42,6 @@ __all__ = [
     "score_intervals",
     "side_effect_bars",
     "speed_and_memory",
+    "token_bars",
     "update_timeline",
 ]
