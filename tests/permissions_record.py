@@ -28,7 +28,7 @@ PATH = IAM_DIR / "recorded.yaml"
 ACCOUNT, REGION = "000000000000", "us-east-1"
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/workshop-sample"
 PERSON, EXECUTION = "person", "execution"
-POLICIES = {PERSON: "person-policy", EXECUTION: "execution-role-policy"}
+POLICIES = {PERSON: ("person-policy", "person-policy-read"), EXECUTION: ("execution-role-policy",)}
 OF_TESTS = ("s3:PutBucketVersioning", "iam:CreateUser", "iam:CreateAccessKey", "iam:PutUserPolicy")
 """What a test does as the account's owner."""
 
@@ -37,10 +37,18 @@ Record = dict[str, dict[str, dict[str, list[str]]]]
 """Part of the workshop -> person or execution -> action -> patterns of resources."""
 
 
-def policy(who: str, bucket: str = f"sagemaker-{REGION}-{ACCOUNT}", region: str = REGION) -> dict[str, Any]:
-    """Return a shipped policy, filled in for the sandbox's account."""
+def documents(
+    who: str, bucket: str = f"sagemaker-{REGION}-{ACCOUNT}", region: str = REGION
+) -> dict[str, dict[str, Any]]:
+    """Return the shipped policies by their files' names, filled in for the sandbox's account."""
     places = {"account_id": ACCOUNT, "region": region, "bucket": bucket, "role_arn": ROLE_ARN}
-    return json.loads(filled(POLICIES[who], **places))
+    return {name: json.loads(filled(name, **places)) for name in POLICIES[who]}
+
+
+def policy(who: str) -> dict[str, Any]:
+    """Return what the shipped policies allow together, as one."""
+    shipped = list(documents(who).values())
+    return {**shipped[0], "Statement": [each for one in shipped for each in one["Statement"]]}
 
 
 def actions(who: str) -> list[str]:

@@ -20,8 +20,8 @@ SESSION = "sandbox"
 _ASSUME = "sts:AssumeRole"
 _ADMINISTRATOR = "AdministratorAccess"
 _SHIPPED_DIR = Path(__file__).parents[3] / "setup" / "iam"
-# As the two of Studio: who calls is the role that jobs run as, so that it has both policies.
-_SHIPPED = ("person-policy", "execution-role-policy")
+# As in Studio: who calls is the role that jobs run as, so that it has the policies of both.
+_SHIPPED = ("person-policy", "person-policy-read", "execution-role-policy")
 _lock = threading.Lock()
 _with_caller: set[int] = set()
 

@@ -18,7 +18,10 @@ from workshop.errors import WorkshopError
 from workshop.settings import find_repo_dir, load_settings
 
 ROLE_NAME = PREFIX
-_FILES = ("trust-policy", "execution-role-policy", "person-policy", "budget", "budget-alarm")
+_FILES = (
+    *("trust-policy", "execution-role-policy", "person-policy", "person-policy-read"),
+    *("budget", "budget-alarm"),
+)
 
 
 def filled(name: str, *, account_id: str, region: str, bucket: str, role_arn: str, email: str = "") -> str:
@@ -56,8 +59,11 @@ aws iam create-role --role-name {name} --assume-role-policy-document {documents[
 # 2. what it may do
 aws iam put-role-policy --role-name {name} --policy-name {PREFIX} \\
   --policy-document {documents["execution-role-policy"]}
-# 3. what a person may do (then: aws iam attach-user-policy, or attach-role-policy; in Studio its own role)
+# 3. what a person may do, and what it may look at: IAM takes 6,144 characters in one policy, so attach both
+#    (aws iam attach-user-policy, or attach-role-policy; in Studio its own role)
 aws iam create-policy --policy-name {PREFIX}-person --policy-document {documents["person-policy"]}
+aws iam create-policy --policy-name {PREFIX}-person-read \\
+  --policy-document {documents["person-policy-read"]}
 # an alarm by mail: 50 USD a month, told at half of it and when a forecast is above it; it stops nothing
 aws budgets create-budget --account-id {account_id} --budget {documents["budget"]} \\
   --notifications-with-subscribers {documents["budget-alarm"]}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-PERSON_POLICY = "setup/iam/person-policy.json"
+PERSON_POLICY = "setup/iam/person-policy.json and person-policy-read.json"
 EXECUTION_POLICY = "setup/iam/execution-role-policy.json"
 
 _CODES = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AllAccessDisabled", "403")
