@@ -16,6 +16,8 @@ SIZES = {"attack": 60, "toxicity": 52, "topic": 53, "personal": 57, "relevance":
 NUM_CHARACTERS = 5
 MAX_SHARED = 0.35
 """Of the shorter text's runs of five characters: what a polite ending alone makes two requests share."""
+MIN_RUNS = 5
+"""Of a text that is compared: shorter ones are a polite ending and little else."""
 MAX_SHARED_OF_ARTICLES = 0.3
 EVERY = [row for part in texts.PARTS for row in texts.rows(part)]
 IDS = {row["id"]: row for row in EVERY}
@@ -89,7 +91,7 @@ def test_no_text_of_one_part_is_nearly_one_of_the_other() -> None:
         (one["id"], other["id"], share)
         for one, ours in tuning
         for other, theirs in heldout
-        if min(len(ours), len(theirs)) >= 6
+        if min(len(ours), len(theirs)) >= MIN_RUNS
         and (share := len(ours & theirs) / min(len(ours), len(theirs))) > MAX_SHARED
     ]
     assert near == []

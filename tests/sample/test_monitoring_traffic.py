@@ -31,6 +31,7 @@ def test_the_new_topic_comes_on_its_day_and_takes_from_all_others_alike() -> Non
         [one for one in WEEK if (one.day >= "2026-11-06") is has_drifted] for has_drifted in (False, True)
     )
     assert traffic.NEW_TOPIC not in shares(before)
+    assert min(one.day for one in after if one.kind == traffic.NEW_TOPIC) == "2026-11-06"
     assert shares(after)[traffic.NEW_TOPIC] == pytest.approx(0.25, abs=0.06)
     for kind, share in traffic.SHARES.items():
         assert shares(before)[kind] == pytest.approx(share, abs=0.03)
@@ -53,7 +54,7 @@ def test_personal_data_are_what_stands_in_the_text_and_nowhere_else() -> None:
     form = re.compile(r"\d{6}-?[1-8]\d{6}\b|01[016789][-. ]?\d{3,4}[-. ]?\d{4}|[\w.+-]+ ?@ ?[\w.-]+\.\w+")
     for one in WEEK:
         assert bool(one.personal) == (one.kind == "personal data")
-        assert all(value in one.text for value in one.personal)
+        assert all(value in one.text and value == value.strip() for value in one.personal)
         rest = one.content
         for value in one.personal:
             rest = rest.replace(value, "")
