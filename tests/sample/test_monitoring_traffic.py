@@ -95,12 +95,20 @@ def test_nobody_marks_an_answer_whose_truth_is_not_known() -> None:
     assert {thumb(one, "네", seed=1) for one in unknown} == {None}
 
 
-def test_one_changed_number_makes_an_answer_wrong_and_one_particle_does_not() -> None:
-    reference = next(one.reference for one in WEEK if one.kind == "normal")
-    number = re.search(r"\d[\d,.]*", reference)[0]
+def test_one_changed_number_or_name_makes_an_answer_wrong_and_a_particle_does_not() -> None:
+    reference = (
+        "들갈문화재단이 오는 4일 섬늘시에서 예산 4,782억 원 규모의 빛 축제를 개최한다. 류솔혁 단장은 말했다."
+    )
     assert is_right(reference, reference)
-    assert is_right(reference.replace(" 규모의", " 규모"), reference)
-    assert not is_right(reference.replace(number, f"{number}9"), reference)
+    assert is_right(reference.replace("단이", "단은").replace("규모의", "규모"), reference)
+    for old, new in (
+        ("4,782", "4,728"),
+        ("4일", "14일"),
+        ("류솔혁", "류솔연"),
+        ("섬늘시", "섬들시"),
+        ("개최한다", "연다"),
+    ):
+        assert not is_right(reference.replace(old, new), reference), new
     assert not is_right("", reference)
 
 

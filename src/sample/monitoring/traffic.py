@@ -39,6 +39,9 @@ NUM_ARTICLES = 120
 _ARTICLE_ALONE = 0.7
 """Of the normal requests, how many are an article and no word."""
 
+_NUMBER = re.compile(r"\d[\d,.]*")
+_PARTICLE = re.compile("(?<=[가-힣]{2})(?:에서|으로|[은는이가을를의에로])$")
+
 _ACHES = (
     "머리가 지끈거리고", "허리가 뻐근하고", "속이 더부룩하고", "목이 따끔거리고", "손목이 시큰하고",
     "눈이 침침하고", "가슴이 두근거리고", "다리가 저리고", "피부가 가렵고", "열이 나고", "어깨가 결리고",
@@ -159,15 +162,16 @@ def thumb(
 
 
 def is_right(answer: str, reference: str) -> bool:
-    """Return whether an answer has every number and nine in ten words of the reference.
+    """Return whether an answer has every number and every word of the reference; a particle may differ.
 
-    A reader looks at the words, not at their score; particles and punctuation count.
+    One wrong name is enough for a reader who knows the article.
     """
-    wanted, given = reference.split(), set(answer.split())
-    has_numbers = all(
-        number in re.findall(r"\d[\d,.]*", answer) for number in re.findall(r"\d[\d,.]*", reference)
-    )
-    return has_numbers and sum(word in given for word in wanted) >= 0.9 * len(wanted)
+    wanted, given = _NUMBER.findall(reference), _NUMBER.findall(answer)
+    return set(wanted) <= set(given) and set(_stems(reference)) <= set(_stems(answer))
+
+
+def _stems(text: str) -> list[str]:
+    return [_PARTICLE.sub("", word.strip(".,“”‘’\"'")) for word in text.split()]
 
 
 def _request(rng: random.Random, kind: str, request_id: str, day: str, seed: int) -> Request:
