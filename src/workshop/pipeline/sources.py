@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from modulefinder import ModuleFinder
 from pathlib import Path
@@ -54,29 +55,40 @@ def pipeline_sources(parent: Path) -> Sources:
     """Make the folder to ship below `parent`, unless one of the same content is there."""
     files = {script: _PIPELINE_DIR / script for script in (*SCRIPTS, REQUIREMENTS)}
     files |= {name: _SRC_DIR / name for name in _OTHER_FILES}
-    files |= {path.relative_to(_SRC_DIR).as_posix(): path for path in _imported()}
-    digest = hashlib.sha256()
+    files |= imported_by([_PIPELINE_DIR / script for script in SCRIPTS], left_out=_LEFT_OUT)
+    folder, digest = shipped_folder(parent, files)
+    return Sources(folder=folder, digest=digest)
+
+
+def shipped_folder(parent: Path, files: Mapping[str, Path]) -> tuple[Path, str]:
+    """Make a folder of these files below `parent`, unless one of the same content is there.
+
+    Args:
+        files: Name in the folder -> the file that is copied.
+
+    Returns:
+        The folder and the digest that its name ends in.
+    """
+    content = hashlib.sha256()
     for name, path in sorted(files.items()):
-        digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    sources = Sources(
-        folder=parent / f"sources-{digest.hexdigest()[:_NUM_DIGEST_CHARS]}",
-        digest=digest.hexdigest()[:_NUM_DIGEST_CHARS],
-    )
-    if not sources.folder.is_dir():
+        content.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    digest = content.hexdigest()[:_NUM_DIGEST_CHARS]
+    shipped = parent / f"sources-{digest}"
+    if not shipped.is_dir():
         parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=parent, prefix=".sources-") as folder:
             made = Path(folder) / "made"
             for name, path in files.items():
                 (made / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, made / name)
-            made.rename(sources.folder)
-    return sources
+            made.rename(shipped)
+    return shipped, digest
 
 
-def _imported() -> list[Path]:
-    """Return the files of all modules of ours that the scripts import, wherever in the code."""
-    finder = ModuleFinder(path=[str(_SRC_DIR)], excludes=_LEFT_OUT)
-    for script in SCRIPTS:
-        finder.run_script(str(_PIPELINE_DIR / script))
+def imported_by(scripts: Sequence[Path], *, left_out: Sequence[str] = ()) -> dict[str, Path]:
+    """Return the files of all modules of ours that scripts import, wherever in the code, by their place."""
+    finder = ModuleFinder(path=[str(_SRC_DIR)], excludes=list(left_out))
+    for script in scripts:
+        finder.run_script(str(script))
     found = {Path(module.__file__) for module in finder.modules.values() if module.__file__}
-    return sorted(found - {_PIPELINE_DIR / script for script in SCRIPTS})
+    return {path.relative_to(_SRC_DIR).as_posix(): path for path in sorted(found - set(scripts))}
