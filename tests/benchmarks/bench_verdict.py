@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 
+from workshop.evaluation.ab_test import Group, bounds, peeking_table
 from workshop.evaluation.confidence import difference_interval
 from workshop.evaluation.verdict import NUM_COMPARISONS, calibrate, calibration_table
 
@@ -52,3 +53,57 @@ def _bootstrap_alarms(shares: np.ndarray, num_cases: int) -> float:
         seed = int(generator.integers(2**31))
         alarms += difference_interval(one, other, seed=seed, num_resamples=NUM_RESAMPLES).excludes_zero
     return alarms / NUM_OF_BOOTSTRAP
+
+
+# Cases of the new and of the old variant, and how many of them are right.
+GROUPS = [
+    (50, 50, 0.9),
+    (100, 900, 0.9),
+    (500, 500, 0.9),
+    (1_000, 1_000, 0.9),
+    (30, 270, 0.97),
+    (500, 500, 0.5),
+]
+NUM_OF_GROUPS = 20_000
+
+
+def test_false_alarms_and_power_between_groups() -> None:
+    """Of shares: the verdict's interval and Welch's; then how often five points are found."""
+    generator = np.random.default_rng(0)
+    print(f"\ngroups of different requests, {NUM_OF_GROUPS:,} comparisons each, false alarms %")
+    for num_new, num_old, share in GROUPS:
+        new, same, old = (
+            Group.of_counts(generator.binomial(num, chance, NUM_OF_GROUPS), num)
+            for num, chance in ((num_new, min(share + 0.05, 1)), (num_new, share), (num_old, share))
+        )
+        alarms = [100 * _seen(same, old, is_share=is_share).mean() for is_share in (True, False)]
+        power = 100 * _seen(new, old, is_share=True).mean()
+        print(
+            f"{num_new:>5} and {num_old:>5} cases, {share:.0%} right: verdict {alarms[0]:.1f}, "
+            f"Welch {alarms[1]:.1f}; five points better found {power:.1f} %"
+        )
+
+
+def test_false_alarms_when_a_user_asks_ten_times() -> None:
+    """Users differ: counted by request they are called different too often, by user they are not."""
+    generator, num_users, num_requests, num = np.random.default_rng(0), 100, 10, 2_000
+    for name, spread in (("users are alike", 1_000), ("users differ", 5)):
+        shares = generator.beta(0.9 * spread, 0.1 * spread, (2, num, num_users))
+        right = generator.binomial(num_requests, shares)  # (variant, comparison, user)
+        by_request = [Group.of_counts(one.sum(axis=1), num_users * num_requests) for one in right]
+        by_user = [Group.of(one / num_requests) for one in right]
+        print(
+            f"\n{name}: false alarms {100 * _seen(*by_request, is_share=True).mean():.1f} % by request, "
+            f"{100 * _seen(*by_user, is_share=False).mean():.1f} % by user"
+        )
+
+
+def test_false_alarms_of_daily_looks() -> None:
+    for share in (0.9, 0.5):
+        table = peeking_table(share=share).iloc[[0, 2, 6, 13]].round(1)
+        print(f"\n100 cases a day and variant, {share:.0%} right\n{table.to_string()}")
+
+
+def _seen(new: Group, old: Group, *, is_share: bool) -> np.ndarray:
+    low, high = bounds(new, old, is_share=is_share)
+    return (low > 0) | (high < 0)

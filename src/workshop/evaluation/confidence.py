@@ -127,6 +127,48 @@ def permutation_p_value(
     return float((num_as_large + 1) / (num_permutations + 1))
 
 
+def permutation_p_value_between(
+    left: Sequence[float] | NDArray,
+    right: Sequence[float] | NDArray,
+    *,
+    seed: int = 0,
+    num_permutations: int = NUM_PERMUTATIONS,
+) -> float:
+    """Return how often two groups of equal cases would differ at least as much by their means, in (0, 1].
+
+    If the groups are alike, any case might have been in either: all cases are divided anew at random, and the
+    means compared (two-sided). Of values that are all 0 or 1 only their number counts, which is drawn.
+
+    Args:
+        left: One score per case, at least one.
+        right: Of the other group; another number of them.
+        seed: Seed of the random ways; the same seed gives the same value.
+        num_permutations: How many random ways; the observed one is one more.
+
+    Raises:
+        ValueError: When a group is empty, or holds a value that is not finite.
+
+    Source: as of `permutation_p_value`.
+    """
+    ours, theirs = _checked(left), _checked(right)
+    together = np.concatenate([ours, theirs])
+    generator = np.random.default_rng(seed)
+    expected = ours.size * together.mean()
+    bound = abs(ours.sum() - expected) - 1e-12 * np.abs(together).sum()
+    if np.isin(together, (0, 1)).all():
+        num_ones = int(together.sum())
+        sums = generator.hypergeometric(num_ones, together.size - num_ones, ours.size, num_permutations)
+        num_as_large = np.count_nonzero(np.abs(sums - expected) >= bound)
+        return float((num_as_large + 1) / (num_permutations + 1))
+    num_rows = max(1, _NUM_VALUES_AT_A_TIME // together.size)
+    num_as_large = 0
+    for done in range(0, num_permutations, num_rows):
+        rows = np.tile(together, (min(num_rows, num_permutations - done), 1))
+        sums = generator.permuted(rows, axis=1)[:, : ours.size].sum(axis=1)
+        num_as_large += np.count_nonzero(np.abs(sums - expected) >= bound)
+    return float((num_as_large + 1) / (num_permutations + 1))
+
+
 def _differences(left: Sequence[float] | NDArray, right: Sequence[float] | NDArray) -> NDArray[np.float64]:
     first, second = np.asarray(left, dtype=np.float64), np.asarray(right, dtype=np.float64)
     if first.shape != second.shape:

@@ -21,7 +21,7 @@ from workshop.fallback.breaker import Breaker, BreakerPolicy, RetryBudget, Retry
 from workshop.fallback.client import FallbackClient
 from workshop.fallback.ledger import AnswerLedger
 from workshop.fallback.planted import FAULTS, PlantedFaults
-from workshop.fallback.rungs import Rung, RuntimeClients, lead_rung
+from workshop.fallback.rungs import Rung, RuntimeClients, endpoint_rung, lead_rung
 
 __all__ = [
     "FAULTS",
@@ -36,5 +36,6 @@ __all__ = [
     "RetryPolicy",
     "Rung",
     "RuntimeClients",
+    "endpoint_rung",
     "lead_rung",
 ]

@@ -50,6 +50,7 @@ class FallbackAnswer:
         cost_usd: Of all of them; None when one of the prices is not known.
         latency_s: From the question to the answer.
         budget_s: Seconds that it was allowed.
+        model: What the server calls the model that answered; "" where it does not say.
         quality: What is known without a reference, each between 0 and 1.
     """
 
@@ -58,6 +59,7 @@ class FallbackAnswer:
     attempts: tuple[Attempt, ...]
     latency_s: float
     budget_s: float
+    model: str = ""
     quality: Mapping[str, float] = field(default_factory=dict)
 
     @property

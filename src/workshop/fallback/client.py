@@ -151,6 +151,7 @@ class FallbackClient:
                     attempts=tuple(attempts),
                     latency_s=self._clock() - started_s,
                     budget_s=self.budget_s,
+                    model=answer.model,
                     quality=dict(self._quality(article, answer.text)) if self._quality else {},
                 )
         raise WorkshopError(

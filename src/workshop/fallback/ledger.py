@@ -49,6 +49,7 @@ class AnswerLedger:
             "at": now_utc(),
             "rung": answer.rung,
             "why": answer.why,
+            "model": answer.model,
             "attempts": [_written(attempt) for attempt in answer.attempts],
             "input_tokens": answer.input_tokens,
             "output_tokens": answer.output_tokens,

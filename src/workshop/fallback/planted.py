@@ -73,6 +73,14 @@ _ANSWERS: dict[str, tuple[int, str, dict[str, Any]]] = {
         403, "AccessDeniedException", "User is not authorized to perform: sagemaker:InvokeEndpoint"
     ),
 }
+_IN_OPENAI_FORM = {
+    "too long": _of_container(
+        400,
+        '{"object":"error","message":"This model\'s maximum context length is 1024 tokens. However, you '
+        'requested 1660 tokens (1500 in the messages, 160 in the completion).","type":"BadRequestError",'
+        '"code":400}',
+    ),
+}
 # Text, finish reason in TGI's word, tokens.
 _TEXTS: dict[str, tuple[str, str, int]] = {
     "empty": ("", "eos_token", 1),
@@ -199,23 +207,29 @@ def _carry_out(plan: _Plan, request: Any, read_timeout_s: float) -> Any:
         raise ConnectionClosedError(endpoint_url=request.url)
     if plan.fault == REFUSED_CONNECTION:
         raise EndpointConnectionError(endpoint_url=request.url, error="connection refused")
+    form = _form(request.body)
     if plan.fault in _TEXTS:
-        return _response(request.url, 200, {}, _answer(request.body, *_TEXTS[plan.fault]))
-    status, code, body = _ANSWERS[plan.fault]
+        return _response(request.url, 200, {}, _answer(form, *_TEXTS[plan.fault]))
+    answers = _ANSWERS if form == "inputs" else _ANSWERS | _IN_OPENAI_FORM
+    status, code, body = answers[plan.fault]
     return _response(request.url, status, {"x-amzn-ErrorType": code}, body)
 
 
-def _answer(body: Any, text: str, reason: str, num_tokens: int) -> Any:
-    """Return an answer in the form that the request asks for: OpenAI's, or TGI's and LMI's."""
+def _form(body: Any) -> str:
+    """Return how a request asks: "messages" or "prompt" in OpenAI's form, "inputs" in TGI's and LMI's."""
     try:
         asked = json.loads(body)
     except (ValueError, TypeError):
         asked = {}
-    if "messages" not in asked and "prompt" not in asked:
+    return next((name for name in ("messages", "prompt") if name in asked), "inputs")
+
+
+def _answer(form: str, text: str, reason: str, num_tokens: int) -> Any:
+    if form == "inputs":
         return [
             {"generated_text": text, "details": {"finish_reason": reason, "generated_tokens": num_tokens}}
         ]
-    said = {"message": {"role": "assistant", "content": text}} if "messages" in asked else {"text": text}
+    said = {"message": {"role": "assistant", "content": text}} if form == "messages" else {"text": text}
     choice = {"index": 0, **said, "finish_reason": reason.replace("eos_token", "stop")}
     return {"id": "", "choices": [choice], "usage": {"prompt_tokens": 0, "completion_tokens": num_tokens}}
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workshop.inference.answers import Answer
-from workshop.prompt import Message, article_of
+from workshop.prompt import Message, article_of, chat_messages
 
 if TYPE_CHECKING:
     import boto3
+
+    from workshop.inference.dialects import Dialect
 
 Question = str | Sequence[Message]
 """An article, or the messages that `chat_messages` makes of one."""
@@ -44,6 +46,50 @@ class Rung:
     @property
     def machine_name(self) -> str:
         return self.machine or self.name
+
+
+def endpoint_rung(
+    name: str,
+    runtime: RuntimeClients,
+    dialect: Dialect,
+    *,
+    endpoint: str,
+    usd_per_hour: float | None,
+    variant: str = "",
+    component: str = "",
+    typical_s: float = 1.0,
+    max_input_tokens: int | None = None,
+    **parameters: Any,
+) -> Rung:
+    """Return the rung of a model behind an endpoint; variants and components of one share its machines' time.
+
+    Args:
+        name: As of `Rung`.
+        runtime: Clients of SageMaker's runtime.
+        dialect: Of the engine that serves.
+        endpoint, variant, component: Who is asked; "" leaves the choice to SageMaker.
+        usd_per_hour: Of the endpoint's machines.
+        typical_s, max_input_tokens: As of `Rung`.
+        parameters: Of the generation, as in `Parameters`.
+    """
+    where = {"EndpointName": endpoint, "ContentType": "application/json"}
+    where |= {"TargetVariant": variant} if variant else {}
+    where |= {"InferenceComponentName": component} if component else {}
+
+    def ask(question: Question, timeout_s: float) -> Answer:
+        messages = chat_messages(question) if isinstance(question, str) else question
+        answer = runtime(timeout_s).invoke_endpoint(**where, Body=dialect.body(messages, **parameters))
+        return dialect.answer(answer["Body"].read())
+
+    return Rung(
+        name=name,
+        ask=ask,
+        usd_per_hour=usd_per_hour,
+        machine=endpoint,
+        typical_s=typical_s,
+        max_input_tokens=max_input_tokens,
+        engine=dialect.engine,
+    )
 
 
 def lead_rung(num_sentences: int = 3) -> Rung:

@@ -44,6 +44,7 @@ class Answer:
         num_generated_tokens: None when the engine reports none.
         seconds: From sending the request to the answer's end.
         first_token_s: From sending the request to the first token; None when it did not stream.
+        model: As the server calls it, in OpenAI's form; "" where it says none.
     """
 
     text: str
@@ -52,6 +53,7 @@ class Answer:
     num_generated_tokens: int | None = None
     seconds: float | None = None
     first_token_s: float | None = None
+    model: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -224,6 +224,7 @@ def _openai_answer(content: dict[str, Any], times: dict[str, Any]) -> Answer:
         finish_reason=choice.get("finish_reason"),
         num_prompt_tokens=usage.get("prompt_tokens"),
         num_generated_tokens=usage.get("completion_tokens"),
+        model=content.get("model") or "",
         **times,
     )
 

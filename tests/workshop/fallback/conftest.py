@@ -75,5 +75,10 @@ def variants(fallback_hosting: Hosting) -> str:
 
 def container_body(summary: str, **asked: Any) -> bytes:
     """Return a body that the container answers as TGI would, or as `asked` says."""
+    asked = {"text": _generated(summary), **asked}
+    return json.dumps(asked).encode()
+
+
+def _generated(summary: str) -> str:
     answer = [{"generated_text": summary, "details": {"finish_reason": "eos_token", "generated_tokens": 5}}]
-    return json.dumps({"text": json.dumps(answer), **asked}).encode()
+    return json.dumps(answer)

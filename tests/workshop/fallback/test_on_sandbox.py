@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,14 +26,16 @@ from workshop.fallback import (
     RetryPolicy,
     Rung,
     RuntimeClients,
+    endpoint_rung,
     lead_rung,
 )
 from workshop.fallback.breaker import CLOSED, OPEN
-from workshop.inference import TGI
+from workshop.inference import LMI, TGI, VLLM, Dialect
 from workshop.inference.answers import Answer
 
 BUDGET_S = 8.0
 SLACK_S = 10.0  # a loaded machine's: a budget that is not kept is missed by a container's minute
+FORMS = [(TGI, "text"), (TGI, []), (VLLM, "text"), (VLLM, []), (LMI, "text")]
 # Fault -> why the rung does not answer.
 WHYS = {
     "throttled": "throttled",
@@ -192,6 +195,49 @@ def test_planted_answers_are_what_the_sandbox_itself_would_say(
     statuses = [one.value.response["ResponseMetadata"]["HTTPStatusCode"] for one in (real, planted)]
     assert statuses == [424, 424]
     assert set(real.value.response) == set(planted.value.response)
+
+
+@pytest.mark.parametrize("fault", ["empty", "refused", "cut", "too long"])
+@pytest.mark.parametrize(
+    ("dialect", "prompt"), [(TGI, "text"), (TGI, []), (VLLM, "text"), (VLLM, []), (LMI, "text")]
+)
+def test_planted_answers_have_the_form_of_the_request(
+    fault: str, dialect: Dialect, prompt: Any, ladder: Ladder
+) -> None:
+    def ask(_: Any, timeout_s: float) -> Answer:
+        body = dialect.body(prompt)
+        answer = ladder.runtime(timeout_s).invoke_endpoint(EndpointName="any", Body=body)
+        return dialect.answer(answer["Body"].read())
+
+    rung = Rung(name="tuned", ask=ask, usd_per_hour=1, engine=dialect.engine)
+    with ladder.faults.planted(fault):
+        answer = FallbackClient([rung, lead_rung()], budget_s=BUDGET_S).ask(ARTICLE)
+    assert answer.why == WHYS[fault]
+
+
+def test_a_rung_of_an_endpoint_sends_its_variant_and_reads_tokens_and_model(
+    ladder: Ladder, variants: str
+) -> None:
+    """The container sends the request back: what the rung reads of it is what the rung has sent."""
+
+    class Echo(Dialect):
+        def body(self, prompt: Any, **parameters: Any) -> bytes:
+            sent = json.loads(super().body(prompt, **parameters))
+            choice = {"message": {"content": sent["messages"][-1]["content"]}, "finish_reason": "stop"}
+            usage = {"prompt_tokens": sent["max_tokens"], "completion_tokens": 4}
+            return json.dumps({"choices": [choice], "usage": usage, "model": "v2"}).encode()
+
+    dialect = Echo(engine="vllm", has_inputs=False)
+    rung = endpoint_rung(
+        "tuned", ladder.runtime, dialect, endpoint=variants, variant="base", usd_per_hour=1, max_new_tokens=99
+    )
+    answer = FallbackClient([rung], budget_s=BUDGET_S).ask(ARTICLE)
+    assert answer.text.endswith(ARTICLE)
+    assert (answer.input_tokens, answer.output_tokens, answer.model) == (99, 4, "v2")
+    with ladder.faults.planted("throttled", variant="base", component="other"):
+        assert FallbackClient([rung], budget_s=BUDGET_S).ask(ARTICLE).rung == "tuned"
+    with ladder.faults.planted("throttled", variant="base"):
+        assert FallbackClient([rung, lead_rung()], budget_s=BUDGET_S).ask(ARTICLE).rung == "lead-3"
 
 
 def test_only_the_named_endpoint_and_share_are_hit(ladder: Ladder, variants: str) -> None:
