@@ -47,6 +47,15 @@ def is_grounded(answer: str, context: str) -> bool:
     return bool(_WORD.search(answer) or numbers(answer)) and not unsupported(answer, context)
 
 
+def forms_of(word: str, num_kept: int = _NUM_KEPT_SYLLABLES) -> set[str]:
+    """Return a word as it is and without each particle that it may end with; so many syllables stay."""
+    return {word} | {
+        word.removesuffix(particle)
+        for particle in _PARTICLES
+        if word.endswith(particle) and len(word) - len(particle) >= num_kept
+    }
+
+
 def _words(text: str) -> list[tuple[int, str, set[str]]]:
     """Return place, word and its forms with and without a particle, of all words beside the numbers."""
     letters, ends = list(text), set()
@@ -56,10 +65,6 @@ def _words(text: str) -> list[tuple[int, str, set[str]]]:
     found = []
     for match in _WORD.finditer("".join(letters)):
         word, num_kept = match[0], 1 if match.start() in ends else _NUM_KEPT_SYLLABLES
-        forms = {word} | {
-            word.removesuffix(particle)
-            for particle in _PARTICLES
-            if word.endswith(particle) and len(word) - len(particle) >= num_kept
-        }
+        forms = forms_of(word, num_kept)
         found.append((match.start(), word, forms))
     return found

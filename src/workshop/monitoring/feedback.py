@@ -1,6 +1,6 @@
 """A reader's thumb down becomes a case of notebook 01's case file: what was wrong once is asked from then on.
 
-    case = thumb_case(article=..., correction=..., case_id="thumb-3f2a")
+    case = thumb_case(article=..., answer=..., correction=..., case_id="thumb-3f2a")
     is_new = add_case(path, case)       # False: this article has that question already
     load_cases(path)                    # of workshop.evaluation: what the gate reads
 
@@ -18,8 +18,10 @@ import yaml
 from processes.files import atomic_write
 from workshop.errors import WorkshopError
 from workshop.evaluation.case_file import Case, load_cases
-from workshop.evaluation.checks import CHECKS
+from workshop.evaluation.cases import check_answer
+from workshop.evaluation.checks import has_name
 from workshop.evaluation.facts import numbers
+from workshop.evaluation.grounded import forms_of, unsupported
 from workshop.monitoring.masking import mask
 
 KIND = "thumb"
@@ -28,27 +30,37 @@ _LENGTH = (10, 400)
 _LEAST_HANGUL = 0.5
 
 
-def thumb_case(*, article: str, correction: str, case_id: str, question: str = QUESTION) -> Case:
-    """Return the case that a reader's correction makes.
+def thumb_case(
+    *, article: str, answer: str, correction: str, case_id: str, question: str = QUESTION
+) -> Case | None:
+    """Return the case that a reader's correction makes; None when the answer passes all that it would ask for.
+
+    Wanted are the correction's numbers, and no others, and the first of its words that the answer lacks.
 
     Args:
         article: What the answer was about.
-        correction: The answer that the reader would have accepted: its numbers, and no others, are wanted.
+        answer: That was marked down.
+        correction: The answer that the reader would have accepted.
         case_id: Of the case; no other one may have it.
         question: What was asked.
-
-    Raises:
-        WorkshopError: A correction without a number: no check could tell a right answer from a wrong one.
     """
-    article, correction = mask(article).text, mask(correction).text
-    if not numbers(correction):
-        raise WorkshopError(
-            found=f"a correction without a number: {correction[:80]!r}",
-            expected="a summary with the numbers that it has to have",
-            next_step="write the case by hand, with a check of another kind: " + ", ".join(CHECKS),
-        )
-    checks = {"number": correction, "length": list(_LENGTH), "language": _LEAST_HANGUL}
-    return Case(id=case_id, kind=KIND, article=article, question=question, checks=checks)
+    article, answer, correction = (mask(text).text for text in (article, answer, correction))
+    checks: dict[str, Any] = {"length": list(_LENGTH), "language": _LEAST_HANGUL}
+    if numbers(correction):
+        checks["number"] = correction
+    if lacking := _lacking(answer, correction):
+        checks["name"] = lacking
+    case = Case(id=case_id, kind=KIND, article=article, question=question, checks=checks)
+    return None if all(check_answer(case, answer).values()) else case
+
+
+def _lacking(answer: str, correction: str) -> str:
+    """Return the first word of a correction that an answer lacks, without its particle; "" for none."""
+    for word in unsupported(correction, answer):
+        if not numbers(word):
+            shortest = min(forms_of(word), key=len)
+            return word if has_name(answer, shortest) else shortest
+    return ""
 
 
 def add_case(path: Path, case: Case) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from workshop.errors import WorkshopError
-from workshop.evaluation.cases import check_answer, load_cases
+from workshop.evaluation.cases import Case, check_answer, load_cases
 from workshop.monitoring.feedback import add_case, thumb_case
 from workshop.settings import find_repo_dir
 
@@ -24,34 +24,46 @@ def path(tmp_path: Path) -> Path:
     return copy
 
 
+def case_of(answer: str, case_id: str = "thumb-1") -> Case | None:
+    return thumb_case(article=ARTICLE, answer=answer, correction=CORRECTION, case_id=case_id)
+
+
 def test_the_file_of_the_gate_grows_by_one_case_and_not_by_the_same_one_again(path: Path) -> None:
-    before = load_cases(path)
-    case = thumb_case(article=ARTICLE, correction=CORRECTION, case_id="thumb-1")
+    before, case = load_cases(path), case_of("")
     assert add_case(path, case)
-    assert not add_case(path, thumb_case(article=ARTICLE, correction=CORRECTION, case_id="thumb-2"))
+    assert not add_case(path, case_of("", "thumb-2"))
     after = load_cases(path)
     assert after[:-1] == before
     assert after[-1] == case
     assert path.read_text(encoding="utf-8").startswith("# What a prompt has to answer right")
 
 
-def test_a_wrong_number_is_red_and_the_correction_itself_is_green() -> None:
-    case = thumb_case(article=ARTICLE, correction=CORRECTION, case_id="thumb-1")
+@pytest.mark.parametrize(
+    ("answer", "broken"),
+    [
+        (CORRECTION.replace("340", "34"), {"number"}),
+        ("별담구가 9일 340억 원을 들여 체육관을 연다.", {"name"}),  # its numbers are right
+        ("", {"number", "name", "length", "language"}),
+    ],
+)
+def test_what_was_wrong_is_red_and_the_correction_itself_is_green(answer: str, broken: set[str]) -> None:
+    case = case_of(answer)
     assert all(check_answer(case, CORRECTION).values())
-    assert not check_answer(case, CORRECTION.replace("340", "34"))["number"]
-    assert not all(check_answer(case, "").values())
+    assert {name for name, is_kept in check_answer(case, answer).items() if not is_kept} == broken
+
+
+def test_a_right_answer_that_a_reader_marked_down_by_mistake_makes_no_case() -> None:
+    assert case_of(CORRECTION) is None
 
 
 def test_no_personal_data_gets_into_a_case() -> None:
-    case = thumb_case(article=ARTICLE, correction=CORRECTION, case_id="thumb-1")
+    case = case_of("")
     assert "010-1234-5678" not in case.article
     assert "[전화번호]" in case.article
 
 
-def test_a_case_that_would_say_nothing_or_has_anothers_id_is_refused_and_writes_nothing(path: Path) -> None:
-    with pytest.raises(WorkshopError, match="without a number"):
-        thumb_case(article=ARTICLE, correction="도서관을 연다.", case_id="thumb-1")
+def test_a_case_that_has_anothers_id_is_refused_and_nothing_is_written(path: Path) -> None:
     text = path.read_bytes()
     with pytest.raises(WorkshopError, match="two cases with the id number-01"):
-        add_case(path, thumb_case(article=ARTICLE, correction=CORRECTION, case_id="number-01"))
+        add_case(path, case_of("", "number-01"))
     assert path.read_bytes() == text
