@@ -33,7 +33,7 @@ _LEAST_HANGUL = 0.5
 def thumb_case(
     *, article: str, answer: str, correction: str, case_id: str, question: str = QUESTION
 ) -> Case | None:
-    """Return the case that a reader's correction makes; None when the answer passes all that it would ask for.
+    """Return the case that a reader's correction makes; None when the answer passes what it would ask for.
 
     Wanted are the correction's numbers, and no others, and the first of its words that the answer lacks.
 
