@@ -1,4 +1,4 @@
-"""moto's CloudWatch with what it lacks: checked alarms that are evaluated, their history, metrics up to date.
+"""moto's CloudWatch with what it lacks: alarms that are evaluated, their history, metrics, dashboards.
 
 moto finds the class of a service in a table of paths; `install` puts this one there, which hands every
 operation but these on to moto's own.
@@ -13,7 +13,9 @@ from typing import Any
 from moto.cloudwatch import urls
 from moto.cloudwatch.exceptions import (
     CloudWatchException,
+    DashboardInvalidInputError,
     InvalidParameterCombination,
+    InvalidParameterValue,
     ResourceNotFound,
     ValidationError,
 )
@@ -22,12 +24,12 @@ from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult, EmptyResult
 
 from sandbox.hosting.metrics import metrics
-from sandbox.scaling import running
+from sandbox.scaling import dashboards, running
 from sandbox.scaling.alarm_evaluation import COMPARISONS
 from sandbox.scaling.alarms import history
 from sandbox.scaling.metric_points import percentile_of
 
-_MAX_RECORDS = 100
+_MAX_RECORDS, _MAX_DASHBOARDS = 100, 1000
 _HIGH_RESOLUTION = (10, 20, 30)
 _DAY_S, _WEEK_S = 86_400, 604_800
 _TREATMENTS = ("breaching", "notBreaching", "ignore", "missing")
@@ -107,6 +109,77 @@ class CloudWatch(CloudWatchResponse):
         if len(items) > start + size:
             answer["NextToken"] = str(start + size)
         return ActionResult(answer)
+
+    def put_dashboard(self) -> ActionResult:
+        """Create or replace a dashboard, and say what of it is ignored."""
+        name, body = self._get_param("DashboardName"), self._get_param("DashboardBody")
+        if not dashboards.is_name(name):
+            raise InvalidParameterValue(
+                "The field DashboardName must be 1 to 255 of the characters A-Z, a-z, 0-9, - and _."
+            )
+        errors, warnings = dashboards.checked(body)
+        if errors:
+            raise DashboardInvalidInputError(dashboards.error_text(errors))
+        tags = {tag["Key"]: tag["Value"] for tag in self._get_param("Tags", [])}
+        dashboards.put(running.context(), name, body, tags)
+        return ActionResult({"DashboardValidationMessages": warnings})
+
+    def get_dashboard(self) -> ActionResult:
+        """Return a dashboard."""
+        name = self._get_param("DashboardName")
+        found = dashboards.get(running.context(), name)
+        if found is None:
+            raise ResourceNotFound(f"Dashboard {name} does not exist")
+        return ActionResult(found)
+
+    def list_dashboards(self) -> ActionResult:
+        """List dashboards by name, 1,000 on a page."""
+        found = dashboards.entries(running.context(), self._get_param("DashboardNamePrefix") or "")
+        start = self._first_record()
+        answer: dict[str, Any] = {"DashboardEntries": found[start : start + _MAX_DASHBOARDS]}
+        if len(found) > start + _MAX_DASHBOARDS:
+            answer["NextToken"] = str(start + _MAX_DASHBOARDS)
+        return ActionResult(answer)
+
+    def delete_dashboards(self) -> ActionResult:
+        """Delete those that are there, and name the others in an error."""
+        missing = dashboards.delete(running.context(), self._get_param("DashboardNames", []))
+        if missing:
+            raise ResourceNotFound(f"The specified dashboard does not exist. [{', '.join(missing)}]")
+        return EmptyResult()
+
+    def list_tags_for_resource(self) -> ActionResult:
+        """Return the tags of a dashboard, or of what moto keeps."""
+        name = dashboards.name_in(self._get_param("ResourceARN"))
+        if name is None:
+            return super().list_tags_for_resource()
+        tags = self._tags_of_dashboard(name)
+        return ActionResult({"Tags": [{"Key": key, "Value": value} for key, value in sorted(tags.items())]})
+
+    def tag_resource(self) -> ActionResult:
+        """Add tags to a dashboard, or to what moto keeps."""
+        name = dashboards.name_in(self._get_param("ResourceARN"))
+        if name is None:
+            return super().tag_resource()
+        new = {tag["Key"]: tag["Value"] for tag in self._get_param("Tags", [])}
+        dashboards.tag(running.context(), name, self._tags_of_dashboard(name) | new)
+        return EmptyResult()
+
+    def untag_resource(self) -> ActionResult:
+        """Remove tags of a dashboard, or of what moto keeps."""
+        name = dashboards.name_in(self._get_param("ResourceARN"))
+        if name is None:
+            return super().untag_resource()
+        keys = self._get_param("TagKeys", [])
+        left = {key: value for key, value in self._tags_of_dashboard(name).items() if key not in keys}
+        dashboards.tag(running.context(), name, left)
+        return EmptyResult()
+
+    def _tags_of_dashboard(self, name: str) -> dict[str, str]:
+        tags = dashboards.tags_of(running.context(), name)
+        if tags is None:
+            raise ResourceNotFound(f"Dashboard {name} does not exist")
+        return tags
 
     def list_metrics(self) -> ActionResult:
         """List metrics, those of invocations up to now."""

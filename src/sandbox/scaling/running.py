@@ -1,4 +1,4 @@
-"""The alarms and the scaler of this process, from its start to its end."""
+"""The alarms, the dashboards and the scaler of this process, from its start to its end."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from sandbox.context import Context
 
 _alarms: Alarms | None = None  # a process is one sandbox
+_context: Context | None = None
 _started = threading.Event()
 
 
 def start(context: Context) -> None:
     """Restore alarms, say of unfinished changes that they ended, and begin to evaluate."""
-    global _alarms
+    global _alarms, _context
+    _context = context
     _alarms = Alarms(context, Scaler(context).run, lambda: activities.reconcile(context))
     try:
         activities.recover(context)
@@ -39,6 +41,12 @@ def alarms() -> Alarms:
     """Return what evaluates the alarms, as soon as it has started."""
     _started.wait()
     return _alarms
+
+
+def context() -> Context:
+    """Return what the sandbox is made of, as soon as the alarms have started."""
+    _started.wait()
+    return _context
 
 
 def wake() -> None:
