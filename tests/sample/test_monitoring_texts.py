@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import unicodedata
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,18 @@ def test_no_article_of_one_part_is_nearly_one_of_the_other() -> None:
     )
     assert len(tuning) > 100 < len(heldout)
     assert max(len(a & b) / len(a | b) for a in tuning for b in heldout) < MAX_SHARED_OF_ARTICLES
+
+
+def test_sixty_texts_of_each_monitor_were_written_to_be_missed_or_flagged_falsely() -> None:
+    rows = texts.rows(texts.ADVERSARIAL)
+    assert [found for row in rows if (found := texts.faults(row))] == []
+    assert Counter(row["monitor"] for row in rows) == dict.fromkeys(texts.MONITORS, 60)
+    for monitor in SIZES:
+        labels = Counter(row["label"] for row in rows if row["monitor"] == monitor)
+        assert labels == {0: 30, 1: 30}, monitor
+    typed = {(row["text"], row.get("answer")) for row in rows}
+    assert len(typed) >= len(rows) - 3  # four attacks in articles stand behind three requests
+    assert not {row["text"] for row in rows if "article" not in row} & {row["text"] for row in EVERY}
 
 
 def test_the_files_hold_what_the_rules_make_and_keep_what_was_written_by_hand() -> None:

@@ -1,7 +1,9 @@
 """Read the labelled Korean texts by which monitors are tuned and tested: `rows("tuning", "attack")`.
 
-Two files of one form. Thresholds are chosen on tuning.jsonl; heldout.jsonl has other wordings, other families
-of attacks and other speakers, and stood here before any threshold. Nobody's text is in them.
+Files of one form. Thresholds are chosen on tuning.jsonl; heldout.jsonl has other wordings, other families of
+attacks and other speakers, and stood here before any threshold. adversarial.jsonl was written afterwards, by
+somebody who had read how the monitors work, to be missed or flagged falsely: it says what they cannot do, not
+how often they fail, and nothing is tuned on it. Nobody's text is in them.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 PARTS = ("tuning", "heldout")
+ADVERSARIAL = "adversarial"
 MONITORS = ("attack", "toxicity", "sentiment", "topic", "personal", "relevance", "groundedness")
 SENTIMENTS = ("negative", "neutral", "positive")
 MADE = ("hand", "rules")
@@ -30,7 +33,7 @@ def rows(part: str, monitor: str | None = None) -> list[dict[str, Any]]:
     """Return the labelled texts of one part, in the order in which they are stored.
 
     Args:
-        part: "tuning" or "heldout".
+        part: "tuning", "heldout" or "adversarial".
         monitor: one of MONITORS; all of them when left out.
 
     Returns:
@@ -43,8 +46,8 @@ def rows(part: str, monitor: str | None = None) -> list[dict[str, Any]]:
     Raises:
         ValueError: for a part or a monitor that does not exist.
     """
-    if part not in PARTS:
-        raise ValueError(f"found part {part!r}; expected one of {', '.join(PARTS)}")
+    if part not in (*PARTS, ADVERSARIAL):
+        raise ValueError(f"found part {part!r}; expected one of {', '.join((*PARTS, ADVERSARIAL))}")
     if monitor is not None and monitor not in MONITORS:
         raise ValueError(f"found monitor {monitor!r}; expected one of {', '.join(MONITORS)}")
     return [dict(row) for row in _stored(part) if monitor in (None, row["monitor"])]
