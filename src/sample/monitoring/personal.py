@@ -1,8 +1,10 @@
 """Draw personal data of valid form that is nobody's, and put it into sentences: `fill(pattern, rng)`.
 
-Check digits are computed. What is drawn cannot be anybody's by its form: the second block of a telephone
-number begins with 0 or 1, a resident's number has a place of 97 to 99, mail goes to the domains that are kept
-for examples, a card begins as test cards do, and towns and streets are invented.
+Check digits are computed. Where a form allows it, what is drawn cannot be anybody's: 010-0000 to 010-1999 are
+given to nobody (Source: the ministry's figures on 010 numbers, as papers reported them in September 2017), no
+place of registration has the digits 97 to 99 (lists of the numbers given until October 2020 end at 96), mail
+goes to the domains kept for examples, cards begin as test cards do, towns, streets and banks are invented.
+Passports, licences, plates and accounts are drawn by chance.
 """
 
 from __future__ import annotations
