@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,3 +71,23 @@ def test_a_case_that_has_anothers_id_is_refused_and_nothing_is_written(path: Pat
     with pytest.raises(WorkshopError, match="two cases with the id number-01"):
         add_case(path, case_of("", "number-01"))
     assert path.read_bytes() == text
+
+
+def test_the_gate_reads_the_case_and_wants_a_baseline_that_has_it(tmp_path: Path) -> None:
+    folder = tmp_path / "gate"
+    shutil.copytree(find_repo_dir() / "notebook" / "03-llmops" / "gate", folder)
+    values = {case.id: 1.0 for case in load_cases(folder / "cases.yaml")}
+    add_case(folder / "cases.yaml", case_of(""))
+    baseline = tmp_path / "baseline.json"
+    baseline.write_text(json.dumps({"sampling": {}, "num_runs": 2, "values": values}), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-c", str(folder / "pytest.ini"), str(folder / "prompt_gate.py")],
+        env=os.environ | {"GATE_BASELINE": str(baseline)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert f"thumb-1 is not in the baseline; write it again with all {len(values) + 1} cases" in (
+        done.stdout + done.stderr
+    )
