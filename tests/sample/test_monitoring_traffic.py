@@ -70,6 +70,12 @@ def test_what_is_sent_is_the_text_an_empty_line_and_the_article() -> None:
     assert kinds == {"normal", "injection", "personal data"}
 
 
+def test_normal_readers_send_an_article_alone_or_ask_in_many_words() -> None:
+    asked = [one.text for one in WEEK if one.kind == "normal"]
+    assert asked.count("") / len(asked) == pytest.approx(0.7, abs=0.05)
+    assert len(set(asked)) > 20
+
+
 def test_texts_are_held_out_and_articles_have_names_that_no_training_text_has() -> None:
     tuning = {row["text"] for row in texts.rows("tuning")}
     assert not tuning & {one.text for one in WEEK}

@@ -218,8 +218,10 @@ def _rows(monitor: str, family: str) -> tuple[dict, ...]:
 
 @cache
 def _requests() -> tuple[str, ...]:
-    return tuple(sorted({row["text"] for row in texts.rows("heldout", "relevance") if row["made"] == "rules"
-                         and row["kind"] == "its summary"}))  # fmt: skip
+    """Return what readers type above an article."""
+    asked = [row for row in texts.rows("heldout", "attack") if row["label"] == 0 and row["kind"] == "request"]
+    asked += [row for row in texts.rows("heldout", "relevance") if row["kind"] == "its summary"]
+    return tuple(sorted({row["text"] for row in asked}))
 
 
 @cache
