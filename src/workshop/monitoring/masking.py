@@ -73,7 +73,8 @@ def find(text: str) -> list[Found]:
 
 # Without two digits in any writing, or an @, there is nothing to find.
 _MAY_HOLD = re.compile(
-    r"\d\D{0,6}\d|[공영일이삼사오육칠팔구]\W{0,2}[공영일이삼사오육칠팔구]|[@＠]|골뱅이|[(\[]at[)\]]"
+    r"\d\D{0,6}\d|[로길동리가] ?\d|[공영일이삼사오육칠팔구]\W{0,2}[공영일이삼사오육칠팔구]"
+    r"|[@＠]|골뱅이|[(\[]at[)\]]"
 )
 _SEPARATOR = r"[ \t]*[-./·~_)][ \t]*|[ \t]{1,2}"
 _S = rf"(?:{_SEPARATOR})?"  # between groups of digits, or nothing
@@ -82,17 +83,18 @@ _END = r"(?![\d])"
 
 _PHONE = re.compile(
     rf"""(?<![\d-])(?<!\d[.,])
-    (?: (?:\(?(?:\+|00)[ ]?82\)?{_S}(?:\(0\))?|\(?) 0?1[016789]\)? {_S} \d{{3,4}} {_S} \d{{4}}
+    (?: (?:\(?(?:\+|00)[ ]?82\)?{_S}(?:\(0\))?0?|\(?0) 1[016789]\)? {_S} \d{{3,4}} {_S} \d{{4}}
       | (?:\(?(?:\+|00)[ ]?82\)?{_S}(?:2|[3-6]\d|70)|\(?0(?:2|[3-6]\d|70|50\d)\)?) {_S} \d{{3,4}} {_S} \d{{4}}
     ){_END}(?!-\d)""",
     re.VERBOSE,
 )
-_SAID = "[공영일이삼사오육칠팔구0-9]"
-_BETWEEN = "(?:에|의|-|다시|[.,])"
-_SPOKEN_PHONE = re.compile(
-    rf"(?<![가-힣\d])[공영0][ ]?[일1][ ]?[공영0일육칠팔구16789](?:[ ]?{_BETWEEN})?[ ]?"
-    rf"(?:{_SAID}[ ]?){{3,4}}(?:{_BETWEEN}[ ]?)?(?:{_SAID}[ ]?){{3}}{_SAID}"
+# Numbers that are spelled out: 공일공에 일이삼사에 오육칠팔. Ten digits and more, by their syllables.
+_SAID = str.maketrans("공영일이삼사오육륙칠팔구", "001234566789")
+_SPOKEN = re.compile(
+    r"(?<![가-힣\d])[공영일이삼사오육륙칠팔구0-9]"
+    r"(?:[ ]?(?:에|의|-|다시|[.,])?[ ]?[공영일이삼사오육륙칠팔구0-9]){9,18}"
 )
+_SPOKEN_MOBILE = re.compile(r"01[016789]\d{7,8}")
 _RRN = re.compile(rf"{_FREE}(\d{{6}})([ \t]*[-–.~][ \t]*|[ \t]?)([1-8]\d{{6}}){_END}")
 _CARD = re.compile(
     rf"(?<![\d-])\d{{4}}{_S}\d{{4}}{_S}\d{{4}}{_S}\d{{4}}{_END}|(?<![\d-])3[47]\d{{2}}{_S}\d{{6}}{_S}\d{{5}}{_END}"
@@ -119,7 +121,7 @@ _PROVINCES = (
     "|충청[남북]도|전라[남북]도|경상[남북]도"
 )
 _PLATE_NAMED = re.compile(
-    rf"(?:차량|차 ?번호|번호판|자동차|주차|승용차|트럭|차는|차가|내 차|제 차)[^\n\d]{{0,14}}?"
+    rf"(?:차량|차 ?번호|번호판|자동차|주차|승용차|트럭|차는|차가|(?<![가-힣])차)[^\n\d]{{0,14}}?"
     rf"((?:(?:{_PROVINCES}) ?)?\d{{2,3}} ?[{_PLATE_LETTERS}] ?\d{{4}})(?![\d억만천]|[.,]\d)"
 )
 _BANK = (
@@ -143,7 +145,7 @@ _ADDRESS = re.compile(
     r"(?:[,\s]{1,2}(?:[가-힣A-Za-z0-9]{2,12}\s)?(?:\d{1,4}동\s?)?(?:\d{1,4}호|\d{1,2}층))?"
 )
 _NOT_DIGITS = re.compile(r"\D")
-_MIN_ACCOUNT_DIGITS = 10
+_MIN_ACCOUNT_DIGITS, _NUM_CARD_DIGITS = 10, 16
 
 
 def _candidates(text: str) -> Iterator[tuple[int, int, str]]:
@@ -165,9 +167,7 @@ def _candidates(text: str) -> Iterator[tuple[int, int, str]]:
     ):
         for match in pattern.finditer(text):
             yield *match.span(), kind
-    for match in _SPOKEN_PHONE.finditer(text):
-        if not match[0].isdigit():
-            yield *match.span(), "phone"
+    yield from _spoken(text)
     for match in _BUSINESS.finditer(text):
         if is_business_number(_NOT_DIGITS.sub("", match[0])):
             yield *match.span(), "business"
@@ -191,3 +191,24 @@ def _is_rrn(match: re.Match[str]) -> bool:
     """With a dash the form of a birthday and a sex is enough: nothing else is written so."""
     digits = match[1] + match[3]
     return is_rrn(digits) or ("-" in match[2] and birth_date(digits) is not None)
+
+
+def _spoken(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield numbers that are spelled out. What follows may sound like a digit: ...칠사공일 이에요."""
+    for match in _SPOKEN.finditer(text):
+        said, end = match[0], len(match[0])
+        while end > 0:
+            kind = _spoken_kind(_NOT_DIGITS.sub("", said[:end].translate(_SAID)))
+            if kind:
+                if not said[:end].isascii():
+                    yield match.start(), match.start() + end, kind
+                break
+            end = said.rfind(" ", 0, end)
+
+
+def _spoken_kind(digits: str) -> str | None:
+    if _SPOKEN_MOBILE.fullmatch(digits):
+        return "phone"
+    if is_rrn(digits):
+        return "rrn"
+    return "card" if len(digits) == _NUM_CARD_DIGITS and is_luhn(digits) else None

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workshop.monitoring.monitors import HIGH_IS_BAD, Models, groundedness, relevance
+from workshop.monitoring.monitors import HIGH_IS_BAD, Models, relevance
 from workshop.monitoring.shares import wilson
+from workshop.monitoring.support import groundedness
 
 if TYPE_CHECKING:
     from workshop.monitoring.thresholds import Threshold

@@ -18,9 +18,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from workshop.evaluation.grounded import unsupported
 from workshop.monitoring.letters import letters
 from workshop.monitoring.ngrams import LogOdds, NearestKnown
+from workshop.monitoring.support import groundedness
 from workshop.news.sentences import sentences
 
 MONITORS = ("attack", "toxicity", "sentiment", "topic_fit", "relevance", "groundedness")
@@ -157,17 +157,6 @@ def relevance(context: str, answer: str) -> float:
     longer = _grams(said, _NUM_REPEAT_GRAM_CHARS)
     distinct = len(set(longer)) / len(longer) if longer else 1.0
     return sum(pair in there for pair in pairs) / len(pairs) * distinct
-
-
-def groundedness(article: str, answer: str) -> float:
-    """Return the share of an answer's words and numbers that its article supports; nan without an article.
-
-    A negation, or a name in another's place, changes no word: such an answer is grounded and wrong.
-    """
-    if not article:
-        return math.nan
-    num_words = len(answer.split())
-    return max(0.0, 1 - len(unsupported(answer, article)) / num_words) if num_words else 0.0
 
 
 def _parts(request: str, article: str) -> Iterator[str]:
