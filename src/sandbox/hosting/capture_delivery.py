@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sandbox import clock
-from sandbox.hosting.capture_journal import FOLDER, Journal, Segment, read_segment
+from sandbox.hosting.capture_journal import FOLDER, SUFFIX, Journal, Segment, read_segment
 from sandbox.hosting.data_capture import Capture, CaptureSettings
 from sandbox.logs import LogStream
 
@@ -61,7 +61,7 @@ class Captures:
 
     def recover(self, context: Context) -> None:
         """Take over what the sandbox that ran before on this home had not delivered."""
-        for path in sorted((context.home / FOLDER).glob("*.jsonl")):
+        for path in sorted((context.home / FOLDER).glob(f"*{SUFFIX}")):
             try:
                 segment = read_segment(path)
             except (ValueError, TypeError):  # killed before its first line was whole: it has no other
@@ -153,10 +153,10 @@ class CapturedVariant:
             self._say("captured data is delivered again")
         return True
 
-    def _append(self, line: bytes, destination: str, now_s: float) -> None:
-        """Keep a line; count it as lost where that fails: the invocation is answered all the same."""
+    def _append(self, frame: bytes, destination: str, now_s: float) -> None:
+        """Keep a frame; count it as lost where that fails: the invocation is answered all the same."""
         try:
-            self.journal.append(line, destination, now_s)
+            self.journal.append(frame, destination, now_s)
         except OSError as problem:
             with self._lock:
                 self._num_lost, self._why_lost = self._num_lost + 1, problem.strerror or str(problem)
@@ -173,10 +173,10 @@ class CapturedVariant:
         self._notify()
 
     def _put(self, segment: Segment) -> None:
-        lines = segment.lines()
-        if lines:
+        content = segment.content()
+        if content:
             self._context.client("s3", segment.region).put_object(
-                Bucket=segment.bucket, Key=segment.key, Body=lines
+                Bucket=segment.bucket, Key=segment.key, Body=content
             )
         segment.path.unlink(missing_ok=True)
 

@@ -1,6 +1,6 @@
-"""The captured lines of one variant that are not in S3 yet: on disk, so that a killed sandbox loses none.
+"""What is captured of one variant and not in S3 yet: on disk, so that a killed sandbox loses none of it.
 
-    HOME/captured/<random>.jsonl    a first line that says which object it becomes, then the captured lines
+    HOME/captured/<random>.frames    a first line that says which object it becomes, then the frames
 
 A file only grows, until it is sealed; then it becomes one object, under a key that was chosen when the file
 was begun, and is removed. A process that is killed in between uploads the same again: one object, each line
@@ -18,9 +18,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.hosting.captured_lines import lines_of
 from sandbox.s3_files import bucket_and_key
 
-FOLDER = "captured"
+FOLDER, SUFFIX = "captured", ".frames"
 _MAX_BYTES = 16 << 20  # moto holds an object in memory while it comes
 
 
@@ -35,10 +36,10 @@ class Segment:
     bucket: str
     key: str
 
-    def lines(self) -> bytes:
-        """Return the captured lines, without one that was cut off: nobody got an answer to it."""
-        _, _, lines = self.path.read_bytes().partition(b"\n")
-        return lines[: lines.rfind(b"\n") + 1]
+    def content(self) -> bytes:
+        """Return the object: the captured lines."""
+        _, _, frames = self.path.read_bytes().partition(b"\n")
+        return b"".join(lines_of(frames))
 
     def head(self) -> bytes:
         """Return its first line."""
@@ -73,13 +74,13 @@ class Journal:
         self._open: _OpenSegment | None = None
         self._sealed: list[Segment] = []
 
-    def append(self, line: bytes, destination: str, now_s: float) -> None:
-        """Keep a line.
+    def append(self, frame: bytes, destination: str, now_s: float) -> None:
+        """Keep a frame.
 
         Args:
-            line: With its end.
+            frame: Of one invocation.
             destination: S3 URI below which it goes.
-            now_s: When it was made: its object lies in the folder of that hour.
+            now_s: When it was answered: its object lies in the folder of that hour.
 
         Raises:
             OSError: The disk is full or cannot be written; what was kept before stays as it is.
@@ -88,7 +89,7 @@ class Journal:
             if self._open is None or not self._open.takes(destination, now_s):
                 self._seal()
                 self._open = _OpenSegment(self._begin(destination, now_s), destination, now_s)
-            self._open.append(line)
+            self._open.append(frame)
 
     def take_sealed(self, bucket: str | None = None) -> list[Segment]:
         """Return what is to become objects now, of one bucket or of all; nothing is added to it any more."""
@@ -111,7 +112,7 @@ class Journal:
         name = f"{time.strftime('%Y/%m/%d/%H/%M-%S', date)}-{int(now_s * 1000) % 1000:03d}-{id}.jsonl"
         words = [prefix.rstrip("/"), self.endpoint, self.variant, name]
         return Segment(
-            self._folder / f"{id}.jsonl", self.region, self.endpoint, self.variant, bucket,
+            self._folder / f"{id}{SUFFIX}", self.region, self.endpoint, self.variant, bucket,
             "/".join(word for word in words if word),
         )  # fmt: skip
 
@@ -140,21 +141,21 @@ class _OpenSegment:
     def takes(self, destination: str, now_s: float) -> bool:
         return self._kind == (destination, int(now_s // 3600)) and self._num_bytes < _MAX_BYTES
 
-    def append(self, line: bytes) -> None:
-        """Write a line, all of it or nothing.
+    def append(self, frame: bytes) -> None:
+        """Write a frame, all of it or nothing.
 
         Raises:
             OSError: It could not be written.
         """
         written = 0
         try:
-            while written < len(line):  # a disk that is nearly full takes a part
-                written += os.pwrite(self._file, memoryview(line)[written:], self._num_bytes + written)
+            while written < len(frame):  # a disk that is nearly full takes a part
+                written += os.pwrite(self._file, memoryview(frame)[written:], self._num_bytes + written)
         except OSError:
             with suppress(OSError):
                 os.ftruncate(self._file, self._num_bytes)
             raise
-        self._num_bytes += len(line)
+        self._num_bytes += len(frame)
 
     def close(self) -> None:
         os.close(self._file)

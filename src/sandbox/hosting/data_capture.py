@@ -1,33 +1,24 @@
-"""Data capture: which invocations of an endpoint are written down, and the line that each becomes.
+"""Data capture: which invocations of an endpoint are written down, and what of them.
 
-    {"captureData": {"endpointInput": {"observedContentType", "mode": "INPUT", "data", "encoding"},
-                     "endpointOutput": {... "mode": "OUTPUT" ...}},
-     "eventMetadata": {"eventId", "customAttributes"?, "inferenceId"?, "inferenceTime"}, "eventVersion": "0"}
+The form of a line is that of captured_lines.py.
 
-Sources: SageMaker Developer Guide, "Capture data from real-time endpoint" (members, encodings) and
-"Preprocessing and Postprocessing" (customAttributes; a list, since AWS's sample
-amazon-sagemaker-data-quality-monitor-custom-preprocessing reads its first element); API reference,
-DataCaptureConfig (base64 where no content type is listed) and InvokeEndpoint (InferenceId).
+Sources: SageMaker Developer Guide, "Capture data from real-time endpoint"; API reference, DataCaptureConfig
+(base64 where no content type is listed) and InvokeEndpoint (InferenceId).
 """
 
 from __future__ import annotations
 
-import json
 import random
 import time
 import uuid
-from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from sandbox.api.errors import validation_error
+from sandbox.hosting.captured_lines import INPUT, OUTPUT, frame
 
-INPUT, OUTPUT = "INPUT", "OUTPUT"
 _MODES = {"Input": (INPUT,), "Output": (OUTPUT,), "InputAndOutput": (INPUT, OUTPUT)}
-_MEMBERS = {INPUT: b'"endpointInput":', OUTPUT: b'"endpointOutput":'}
-# Ends of lines for whoever cuts a text by str.splitlines; JSON lets them stand in a string.
-_LINE_ENDS = ("\u0085", "\u2028", "\u2029")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +91,7 @@ class Capture:
         settings: How.
         headers: What the container got.
         body: The request's.
-        append: Keeps the line: gets it, where it goes and when it was made.
+        append: Keeps it: gets its frame, where it goes and when it was answered.
     """
 
     def __init__(
@@ -118,21 +109,17 @@ class Capture:
         self._pieces.append(piece)
 
     def finish(self, content_type: str | None) -> None:
-        """Keep the line, now that the answer is whole; nothing is raised when it cannot be kept."""
+        """Keep it, now that the answer is whole; nothing is raised when it cannot be kept."""
         now_s = time.time()
-        parts = []
-        if INPUT in self._settings.modes:
-            parts.append(self._part(INPUT, self._headers.get("Content-Type", ""), self._body))
-        if OUTPUT in self._settings.modes:
-            parts.append(self._part(OUTPUT, content_type or "", b"".join(self._pieces)))
-        line = b"".join(
-            (
-                b'{"captureData":{', b",".join(parts), b'},"eventMetadata":',
-                json.dumps(self._metadata(now_s), separators=(",", ":")).encode(),
-                b',"eventVersion":"0"}\n',
-            )
-        )  # fmt: skip
-        self._append(line, self._settings.destination, now_s)
+        bodies = {INPUT: [self._body], OUTPUT: self._pieces}
+        types = {INPUT: self._headers.get("Content-Type", ""), OUTPUT: content_type or ""}
+        parts = [
+            (mode, types[mode], self._settings.encoding_of(types[mode]), sum(map(len, bodies[mode])))
+            for mode in (INPUT, OUTPUT)
+            if mode in self._settings.modes
+        ]
+        blocks = [block for mode, *_ in parts for block in bodies[mode]]
+        self._append(frame(self._metadata(now_s), parts, blocks), self._settings.destination, now_s)
 
     def _metadata(self, now_s: float) -> dict[str, Any]:
         attributes = self._headers.get("X-Amzn-SageMaker-Custom-Attributes")
@@ -143,27 +130,3 @@ class Capture:
             **({"inferenceId": inference_id} if inference_id is not None else {}),
             "inferenceTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now_s)),
         }
-
-    def _part(self, mode: str, content_type: str, body: bytes) -> bytes:
-        encoding = self._settings.encoding_of(content_type)
-        data = None if encoding == "BASE64" else _json_string(body)
-        if data is None:
-            encoding, data = "BASE64", b'"' + b64encode(body) + b'"'
-        observed = json.dumps(content_type).encode()
-        return b"".join(
-            (
-                _MEMBERS[mode], b'{"observedContentType":', observed, b',"mode":"', mode.encode(),
-                b'","data":', data, b',"encoding":"', encoding.encode(), b'"}',
-            )
-        )  # fmt: skip
-
-
-def _json_string(body: bytes) -> bytes | None:
-    """Return a body as a string of JSON, None when it is not text in UTF-8."""
-    try:
-        text = json.dumps(body.decode("utf-8"), ensure_ascii=False)
-    except UnicodeDecodeError:
-        return None
-    for end in _LINE_ENDS:
-        text = text.replace(end, f"\\u{ord(end):04x}")
-    return text.encode()
