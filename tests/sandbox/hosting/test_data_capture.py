@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import urllib.request
 from base64 import b64decode
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.sandbox.hosting.components import INSTANCE_TYPE
+from tests.sandbox.hosting.conftest import ROLE
 
 BUCKET = "captured"
 KEY = (
@@ -149,3 +153,54 @@ def test_nothing_is_captured_where_nothing_is_asked_for(
         "KmsKeyId": "",
     }
     hosting.delete(name)
+
+
+def test_a_components_invocations_lie_in_the_folder_of_its_variant(hosting: Any, components: Any) -> None:
+    variant = {"ModelName": None, "InstanceType": INSTANCE_TYPE}
+    config = {"ExecutionRoleArn": ROLE, "DataCaptureConfig": captured("components", "InputAndOutput")}
+    endpoint = hosting.deploy(variants=(variant,), config=config)
+    component = components.deploy(endpoint)
+    hosting.runtime.invoke_endpoint(
+        EndpointName=endpoint, InferenceComponentName=component, Body=b"1", ContentType="text/csv"
+    )
+    (line,) = records(hosting.sandbox, f"components/{endpoint}/AllTraffic/")
+    assert line["captureData"]["endpointInput"]["data"] == "1"
+    components.delete(component)
+    hosting.delete(endpoint)
+
+
+@pytest.mark.parametrize("refusal", ["no such bucket", "not authorized"])
+def test_what_s3_refuses_is_kept_and_said(hosting: Any, refusal: str) -> None:
+    place = refusal.replace(" ", "-")
+    config = captured("refused", DestinationS3Uri=f"s3://{place}/refused")
+    name, sandbox = hosting.deploy(config={"DataCaptureConfig": config}), hosting.sandbox
+    s3, statement = sandbox.client("s3"), {"Effect": "Allow", "NotAction": "s3:PutObject", "Resource": "*"}
+    if refusal == "not authorized":
+        s3.create_bucket(Bucket=place)
+        anything = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+        policies(sandbox, "PUT", {"person": [anything], "execution": [{"Statement": statement}]})
+    hosting.runtime.invoke_endpoint(EndpointName=name, Body=b"1")
+    with suppress(ClientError):
+        assert s3.list_objects_v2(Bucket=place)["KeyCount"] == 0
+    policies(sandbox, "DELETE")
+    assert hosting.sagemaker.describe_endpoint(EndpointName=name)["DataCaptureConfig"]["CaptureStatus"] == (
+        "Stopped"
+    )
+    (said,) = hosting.log_lines(name)["AllTraffic/data-capture"]
+    assert refusal.split()[-1] in said
+    assert f"s3://{place}/refused/{name}/AllTraffic/" in said
+    if refusal == "no such bucket":
+        s3.create_bucket(Bucket=place)
+    (listed,) = s3.list_objects_v2(Bucket=place)["Contents"]
+    assert listed["Key"].startswith(f"refused/{name}/AllTraffic/")
+    assert hosting.sagemaker.describe_endpoint(EndpointName=name)["DataCaptureConfig"]["CaptureStatus"] == (
+        "Started"
+    )
+    hosting.delete(name)
+
+
+def policies(sandbox: Any, method: str, body: Any = None) -> None:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{sandbox.url}/_sandbox/policies", data=data, method=method)
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
+        assert answer.status == 200

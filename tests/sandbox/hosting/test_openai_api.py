@@ -7,6 +7,7 @@ import http.client
 import json
 import socket
 import time
+from base64 import b64decode
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from sagemaker.core.token_generator import generate_token
 from tests.sandbox.hosting.components import Components
 from tests.sandbox.hosting.endpoint_updates import eventually
 from tests.sandbox.hosting.test_adapters import adapter_of, put_light
+from tests.sandbox.hosting.test_data_capture import BUCKET, captured, records
 from tests.sandbox.hosting.test_runtime import NOBODY_ASKED, see
 from werkzeug.test import EnvironBuilder
 
@@ -469,3 +471,18 @@ def test_an_answer_has_60_s_and_a_stream_8_minutes(here: Any, monkeypatch: pytes
     assert [next(pieces) for _ in range(3)] == [b"", b"x", b"y"], "after the time of a whole answer"
     with pytest.raises(ConnectionAbortedError):
         next(pieces)
+
+
+def test_what_is_asked_and_answered_is_captured(hosting: Any) -> None:
+    hosting.sandbox.client("s3").create_bucket(Bucket=BUCKET)
+    name = hosting.deploy(config={"DataCaptureConfig": captured("openai", "Output")})
+    with door(hosting, name) as client:
+        chat(client)
+        list(chat(client, stream=True, chunks=[[event("요약"), 0], [DONE, 0]]))
+    whole, streamed = [
+        each["captureData"]["endpointOutput"] for each in records(hosting.sandbox, f"openai/{name}/")
+    ]
+    assert (whole["encoding"], json.loads(whole["data"])) == ("JSON", ANSWER)
+    assert streamed["observedContentType"] == "text/event-stream"  # listed nowhere
+    assert (streamed["encoding"], b64decode(streamed["data"]).decode()) == ("BASE64", event("요약") + DONE)
+    hosting.delete(name)
