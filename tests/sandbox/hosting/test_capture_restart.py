@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import signal
 import subprocess
 import threading
@@ -34,7 +35,7 @@ def hosting(image_table: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         running.close()
 
 
-def ask(hosting: Hosting, name: str, id: str, text: str = "기사") -> str:
+def ask(hosting: Hosting, name: str, id: str, text: str = "기사" * 100) -> str:
     """Invoke an endpoint, and return the id when it was answered."""
     hosting.runtime.invoke_endpoint(EndpointName=name, Body=json.dumps(text), InferenceId=id)["Body"].read()
     return id
@@ -113,6 +114,7 @@ def filled(image_table: Path, tmp_path: Path) -> Iterator[tuple[Hosting, Callabl
             with suppress(OSError), filler.open("wb", buffering=0) as file:
                 while file.write(bytes(4096)):
                     pass
+            os.truncate(filler, filler.stat().st_size - 2 * 4096)  # a part of a frame finds room
         else:
             filler.unlink()
 
@@ -131,11 +133,14 @@ def test_a_full_disk_keeps_what_was_captured_and_goes_on_when_there_is_room(fill
     fill(True)
     lost = [ask(hosting, name, f"full-{number}", "기사" * 5000) for number in range(4)]
     assert status(hosting, name) == "Stopped"
+    fill(False)
+    kept += [ask(hosting, name, f"after-{number}") for number in range(3)]
+    assert status(hosting, name) == "Started"
+    fill(True)
     with suppress(ClientError):
         sandbox.client("s3").list_objects_v2(Bucket=BUCKET)  # there is no room for its object
     assert [*(sandbox.home / "captured").iterdir()] != []
     fill(False)
-    kept += [ask(hosting, name, f"after-{number}") for number in range(3)]
     assert ids(sandbox, name) == kept
     assert status(hosting, name) == "Started"
     said = f"{len(lost)} invocations were not captured"
