@@ -21,6 +21,7 @@ from sandbox import clock
 from sandbox.hosting.capture_journal import FOLDER, SUFFIX, Journal, Segment, read_segment
 from sandbox.hosting.data_capture import Capture, CaptureSettings
 from sandbox.logs import LogStream
+from sandbox.storage.quarantine import quarantine
 
 if TYPE_CHECKING:
     from sandbox.context import Context
@@ -143,6 +144,10 @@ class CapturedVariant:
         while segments:
             try:
                 self._put(segments[0])
+            except FileNotFoundError:
+                logging.getLogger("sandbox").warning("%s is gone", segments[0].path)
+            except (ValueError, KeyError, TypeError) as problem:  # somebody else has written to it
+                quarantine(segments[0].path, problem)
             except (ClientError, BotoCoreError, OSError) as problem:
                 self.journal.give_back(segments)
                 self._fail(segments[0], str(problem))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import signal
 import subprocess
@@ -37,7 +36,7 @@ def hosting(image_table: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 def ask(hosting: Hosting, name: str, id: str, text: str = "기사" * 100) -> str:
     """Invoke an endpoint, and return the id when it was answered."""
-    hosting.runtime.invoke_endpoint(EndpointName=name, Body=json.dumps(text), InferenceId=id)["Body"].read()
+    hosting.runtime.invoke_endpoint(EndpointName=name, Body=text.encode(), InferenceId=id)["Body"].read()
     return id
 
 
@@ -95,6 +94,18 @@ def test_a_kill_among_many_clients_loses_nothing_that_was_answered(hosting: Host
     assert len(found) - len(acknowledged) <= NUM_CLIENTS  # kept, and killed before it was answered
 
 
+def test_a_file_that_cannot_be_read_does_not_keep_the_rest(hosting: Hosting) -> None:
+    sandbox, name = hosting.sandbox, hosting.deploy(config={"DataCaptureConfig": captured("all")})
+    ask(hosting, name, "damaged")
+    (path,) = (sandbox.home / "captured").iterdir()
+    path.write_bytes(path.read_bytes().replace(b'"parts"', b"?"))
+    sandbox.restart(kill=True)
+    name = hosting.deploy(config={"DataCaptureConfig": captured("all")})
+    ask(hosting, name, "whole")
+    assert ids(sandbox, name) == ["whole"]
+    assert [each.suffix for each in (sandbox.home / "captured").iterdir()] == [".damaged"]
+
+
 @pytest.fixture
 def filled(image_table: Path, tmp_path: Path) -> Iterator[tuple[Hosting, Callable[[bool], None]]]:
     """A sandbox and what fills its disk, or frees it: a real disk where a test may mount one."""
@@ -131,7 +142,7 @@ def test_a_full_disk_keeps_what_was_captured_and_goes_on_when_there_is_room(fill
     sandbox, name = hosting.sandbox, hosting.deploy(config={"DataCaptureConfig": captured("all")})
     kept = [ask(hosting, name, f"before-{number}") for number in range(3)]
     fill(True)
-    lost = [ask(hosting, name, f"full-{number}", "기사" * 5000) for number in range(4)]
+    lost = [ask(hosting, name, f"full-{number}", "기사\n" * 5000) for number in range(4)]
     assert status(hosting, name) == "Stopped"
     fill(False)
     kept += [ask(hosting, name, f"after-{number}") for number in range(3)]
