@@ -29,7 +29,10 @@ ACCOUNT, REGION = "000000000000", "us-east-1"
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/workshop-sample"
 PERSON, EXECUTION = "person", "execution"
 POLICIES = {PERSON: ("person-policy", "person-policy-read"), EXECUTION: ("execution-role-policy",)}
-OF_TESTS = ("s3:PutBucketVersioning", "iam:CreateUser", "iam:CreateAccessKey", "iam:PutUserPolicy")
+OF_TESTS = (
+    *("s3:PutBucketVersioning", "cloudwatch:SetAlarmState"),
+    *("iam:CreateUser", "iam:CreateAccessKey", "iam:PutUserPolicy"),
+)
 """What a test does as the account's owner."""
 
 _HEAD = "# Which actions the workshop's calls ask for, on what: written by tests/permissions_record.py\n"

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 S3_USD_PER_GB_MONTH = 0.023
 """S3 Standard in PRICES_REGION, as of PRICES_DATE. Source: https://aws.amazon.com/s3/pricing/"""
 
+METRIC_USD_PER_MONTH, ALARM_USD_PER_MONTH, DASHBOARD_USD_PER_MONTH = 0.30, 0.10, 3.00
+"""CloudWatch in PRICES_REGION: a custom metric, an alarm on one metric whose period is a minute or more, a
+dashboard. The first 10, 10 and 3 of an account are free. Source: copies of AWS's page of prices by others, of
+April 2022 and May 2026, which agree; the page itself was not looked up."""
+
+HOURS_PER_MONTH = 730
+
 _UNTIL = {
     ENDPOINT: "Costs until it is deleted",
     NOTEBOOK_INSTANCE: "Costs until it is stopped",

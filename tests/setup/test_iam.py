@@ -34,6 +34,7 @@ CONTEXT = {
     "aws:username": USER,
     "iam:PassedToService": "sagemaker.amazonaws.com",
     "application-autoscaling:service-namespace": "sagemaker",
+    "cloudwatch:namespace": "KoreanNews/Monitoring",
 }
 # Characters without white space. Source: IAM User Guide, "IAM and AWS STS quotas".
 MAX_MANAGED, MAX_INLINE_OF_ROLE = 6144, 10_240
@@ -148,7 +149,11 @@ def test_no_action_and_no_resource_is_a_wildcard_but_where_aws_knows_no_resource
         for action, resource, statement in allowed(who):
             assert "*" not in action
             if resource == "*":
-                assert statement["Sid"] in ("ActionsThatKnowNoResource", "WhatTheSdkAsksForBeforeAJob")
+                assert statement["Sid"] in (
+                    "ActionsThatKnowNoResource",
+                    "PutMetricsOfTheWorkshop",
+                    "WhatTheSdkAsksForBeforeAJob",
+                )
 
 
 def test_the_role_may_what_the_sdk_asks_for_before_a_job(sandbox: RunningSandbox) -> None:

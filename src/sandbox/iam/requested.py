@@ -266,6 +266,11 @@ def _of_cloudwatch(operation: str, members: dict[str, Any], region: str) -> Iter
     if dashboards:
         for name in dashboards:
             yield Requested(action, f"arn:aws:cloudwatch::{ACCOUNT_ID}:dashboard/{name}")
+        if operation == "PutDashboard" and any(name.partition(".")[0] == "Tags" for name in members):
+            yield Requested("cloudwatch:TagResource", f"arn:aws:cloudwatch::{ACCOUNT_ID}:dashboard/{name}")
+        return
+    if "ResourceARN" in members:
+        yield Requested(action, str(members["ResourceARN"]))
         return
     if "Alarm" not in operation:
         is_put = operation == "PutMetricData"  # of the others a policy cannot say the namespace

@@ -8,7 +8,8 @@ RUNS = "runs"
 
 S3_FOLDERS = {
     "checkpoints": ("checkpoints",),
-    "results": ("training", "pipeline"),
+    "results": ("training", "pipeline", "monitoring"),
+    "captures": ("captured",),
     "weights": ("base-model",),
     "data": ("data",),
     RUNS: ("mlflow",),
@@ -18,12 +19,13 @@ S3_FOLDERS = {
 OTHERS = "others"
 
 WORDS = {
-    MINE: "what runs or stands by (pipelines and what they execute, jobs, components, endpoints, alarms,"
-    " configurations, models and their versions, repositories of images), as far as this machine's ledger"
-    " or state names it",
+    MINE: "what runs or stands by (rules, pipelines and what they execute, jobs, components, endpoints,"
+    " alarms, dashboards, configurations, models and their versions, repositories of images), as far as this"
+    " machine's ledger or state names it",
     TAGGED: "the same of the whole account: everything with the workshop's tag and this mode",
     "checkpoints": "S3: checkpoints of jobs",
-    "results": "S3: what jobs have trained, and what pipelines have prepared, trained and reported",
+    "results": "S3: what jobs have trained, and what pipelines and monitors have prepared and reported",
+    "captures": "S3: requests and answers that endpoints have captured",
     "weights": "S3: the base model",
     "data": "S3: data sets",
     RUNS: "the MLflow App with every run and prompt that is logged in it, and S3: their files",

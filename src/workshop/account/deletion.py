@@ -13,6 +13,7 @@ from workshop.account.found import Found, Listing, Problem, noted
 from workshop.account.logs import RETENTION_DAYS, delete_logs, keep_for_a_time
 from workshop.account.pipelines import stop_execution, wait_until_execution_ended
 from workshop.account.storage import delete_bucket, delete_group
+from workshop.account.watching import delete_rule
 from workshop.aws.resources import delete_if_there, described_or_none
 from workshop.aws.session import Aws
 from workshop.aws.waits import Wait
@@ -27,6 +28,8 @@ from workshop.endpoint.scaling import deregister
 _SERVICES = {
     "ScalableTarget": "application-autoscaling",
     "Alarm": "cloudwatch",
+    "Dashboard": "cloudwatch",
+    "Rule": "events",
     "Repository": "ecr",
     "S3": "s3",
     "Bucket": "s3",
@@ -135,6 +138,10 @@ class _Deletion:
             case "Alarm":
                 # Those of a policy went with its target; of several in one call a missing one spoils all.
                 delete_if_there(aws.client("cloudwatch").delete_alarms, AlarmNames=[name])
+            case "Dashboard":
+                delete_if_there(aws.client("cloudwatch").delete_dashboards, DashboardNames=[name])
+            case "Rule":
+                delete_rule(aws, name)
             case "PipelineExecution":
                 stop_execution(aws, found)
             case "TrainingJob" | "ProcessingJob":

@@ -21,6 +21,7 @@ from workshop.account.repositories import find_repositories
 from workshop.account.scaling import find_alarms, find_targets
 from workshop.account.storage import find_storage
 from workshop.account.versions import find_versions
+from workshop.account.watching import find_dashboards, find_rules
 from workshop.aws.resources import is_missing
 from workshop.aws.session import Aws
 from workshop.tracking.app import GONE
@@ -57,9 +58,11 @@ def find(aws: Aws) -> Listing:
     by_kind = {kind: _find_kind(aws, ownership, kind, problems) for kind in KINDS if kind != "Pipeline"}
     owners = by_kind["InferenceComponent"] + by_kind["Endpoint"]
     found = [
+        *find_rules(aws, ownership, problems),  # they would start more executions
         *executions,  # they would make more of what follows
         *find_targets(aws, ownership, owners, problems),
         *find_alarms(aws, ownership, owners, problems),
+        *find_dashboards(aws, ownership, problems),
         *(job for kind in JOBS for job in by_kind[kind]),
         # adapters before their bases
         *sorted(by_kind["InferenceComponent"], key=lambda one: not one.details["is_adapter"]),

@@ -13,7 +13,7 @@ from workshop.aws.session import Aws
 from workshop.aws.transfer import size_text
 from workshop.docker import output_of
 
-_KINDS_OF_CLEANUP = (*KINDS, "Bucket", "Alarm", "ScalableTarget")
+_KINDS_OF_CLEANUP = (*KINDS, "Bucket", "Alarm", "Dashboard", "Rule", "ScalableTarget")
 # They make nothing that stays.
 _LINKS = "Presigned"
 _ECR = ".amazonaws.com/"

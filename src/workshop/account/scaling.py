@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from workshop.account.found import Found, Problem, noted
+from workshop.account.found import Found, Problem, noted, now
 from workshop.account.ownership import MODE_TAG, TAG, Ownership
 from workshop.aws.session import PREFIX, Aws
+from workshop.cost import ALARM_USD_PER_MONTH, HOURS_PER_MONTH
 
 
 def find_targets(
@@ -45,13 +46,18 @@ def find_alarms(
             for alarm in page["MetricAlarms"]:
                 sources, mode = _alarm_sources(alarm, ownership, owners)
                 if sources:
+                    made_at = alarm.get("AlarmConfigurationUpdatedTimestamp")
+                    hours = (now() - made_at).total_seconds() / 3600 if made_at else 0.0
+                    per_hour = ALARM_USD_PER_MONTH / HOURS_PER_MONTH
                     yield Found(
                         kind="Alarm",
                         name=alarm["AlarmName"],
                         sources=sources,
                         mode=mode or aws.mode,
-                        made_at=alarm.get("AlarmConfigurationUpdatedTimestamp"),
+                        made_at=made_at,
                         what=f"{alarm['StateValue']}, {alarm.get('MetricName', '')}",
+                        usd_per_hour=per_hour,
+                        usd_so_far=per_hour * hours,
                     )
 
 

@@ -23,11 +23,16 @@ _ELSEWHERE = {
     "DeleteAlarms": ("Alarm", "AlarmNames"),
     "RegisterScalableTarget": ("ScalableTarget", "ResourceId"),
     "DeregisterScalableTarget": ("ScalableTarget", "ResourceId"),
+    "PutDashboard": ("Dashboard", "DashboardName"),
+    "DeleteDashboards": ("Dashboard", "DashboardNames"),
+    "PutRule": ("Rule", "Name"),
+    "DeleteRule": ("Rule", "Name"),
     "CreateRepository": ("Repository", "repositoryName"),
     "DeleteRepository": ("Repository", "repositoryName"),
 }
-_SERVICES = ("sagemaker", "s3", "cloudwatch", "application-auto-scaling", "ecr")
+_SERVICES = ("sagemaker", "s3", "cloudwatch", "application-auto-scaling", "ecr", "eventbridge")
 _MAKES = ("Create", "Put", "Register")
+_TAGGED = ("Create", "PutDashboard", "PutRule")
 _ENDINGS = ("Delete", "Stop")
 
 
@@ -57,7 +62,7 @@ class _Handlers:
         subject = _subject(model, params)
         if subject is None:
             return
-        member = _tags_member(model) if model.name.startswith("Create") else None
+        member = _tags_member(model) if model.name.startswith(_TAGGED) else None
         if member:
             # a new list: the caller's own must not grow
             given = list(params.get(member) or [])

@@ -300,8 +300,8 @@ def test_a_caller_without_a_key_of_its_own_is_a_role_with_the_shipped_policies(s
     assert caller["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/workshop-sample/sandbox"
     found = iam.get_role(RoleName="workshop-sample")["Role"]
     assert found["Arn"] == f"{ROLE}/workshop-sample"
-    (statement,) = found["AssumeRolePolicyDocument"]["Statement"]
-    assert statement["Principal"] == {"Service": "sagemaker.amazonaws.com"}
+    trusted = [each["Principal"]["Service"] for each in found["AssumeRolePolicyDocument"]["Statement"]]
+    assert trusted == ["sagemaker.amazonaws.com", "events.amazonaws.com"]
     assert decisions(iam, found["Arn"], "ec2:DescribeVpcs", "iam:CreateRole") == ["allowed", "implicitDeny"]
     model = [f"arn:aws:sagemaker:eu-west-1:{ACCOUNT}:model/{name}" for name in ("news-1", "theirs")]
     made = decisions(iam, found["Arn"], "sagemaker:CreateModel", ResourceArns=model)

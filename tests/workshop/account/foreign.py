@@ -78,8 +78,14 @@ def endpoint_variant() -> dict[str, Any]:
     }
 
 
+def put_target(events: Any, rule: str, pipeline: str) -> None:
+    """Let a rule start a pipeline."""
+    arn = f"arn:aws:sagemaker:us-east-1:000000000000:pipeline/{pipeline}"
+    events.put_targets(Rule=rule, Targets=[{"Id": "start", "Arn": arn, "RoleArn": ROLE}])
+
+
 class Foreign:
-    """Somebody else's model, configuration, endpoint, job, pipeline, bucket, objects, alarm and logs.
+    """Somebody else's model, configuration, endpoint, job, pipeline, bucket, objects, alarm, rule and logs.
 
     Their names are like the workshop's on purpose: a name is no proof.
     """
@@ -118,6 +124,10 @@ class Foreign:
             AlarmName="news-theirs", Namespace="AWS/SageMaker", MetricName="Invocations", Statistic="Sum",
             Period=60, EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
         )  # fmt: skip
+        self.client("cloudwatch").put_dashboard(DashboardName="news-theirs", DashboardBody='{"widgets": []}')
+        rule = {"Name": "news-theirs", "EventPattern": '{"source": ["aws.cloudwatch"]}'}
+        self.client("events").put_rule(**rule)
+        put_target(self.client("events"), "news-theirs", "news-theirs")
         logs.create_log_group(logGroupName="/aws/sagemaker/Endpoints/news-theirs")
         logs.create_log_group(logGroupName="/aws/sagemaker/Endpoints/news-tgi-of-another-day")
         while not (self._streams(JOBS) and len(self._streams(PROCESSING_JOBS)) == 2):  # its jobs' own
@@ -165,6 +175,8 @@ class Foreign:
         targets = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
         policies = scaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
         alarms = self.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        dashboards = self.client("cloudwatch").list_dashboards()["DashboardEntries"]
+        rules = [one["Name"] for one in self.client("events").list_rules()["Rules"]]
         groups = self.client("logs").describe_log_groups()["logGroups"]
         buckets = [one["Name"] for one in s3.list_buckets()["Buckets"]]
         objects = [
@@ -186,6 +198,13 @@ class Foreign:
             "ScalableTarget": [one["ResourceId"] for one in targets],
             "ScalingPolicy": [one["PolicyName"] for one in policies],
             "Alarm": [one["AlarmName"] for one in alarms],
+            "Dashboard": [one["DashboardName"] for one in dashboards],
+            "Rule": rules,
+            "Target": [
+                target["Arn"]
+                for rule in rules
+                for target in self.client("events").list_targets_by_rule(Rule=rule)["Targets"]
+            ],
             "LogGroup": [one["logGroupName"] for one in groups],
             "LogStream": self._streams(JOBS) + self._streams(PROCESSING_JOBS),
             "Bucket": buckets,

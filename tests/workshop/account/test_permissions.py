@@ -29,15 +29,20 @@ from workshop.account.finding import find
 from workshop.account.quotas import quota_lines
 from workshop.account.reminders import reminders
 from workshop.account.report import left_text, listing_text, outcome_text
+from workshop.account.watching import delete_rule
 from workshop.aws.session import PREFIX, Aws, connect
 from workshop.tracking.app import app_name
 
 BUCKET = f"sagemaker-{permissions_record.REGION}-{permissions_record.ACCOUNT}"
 NAME = "news-under-policies"
+ANYTHING = {
+    "Version": "2012-10-17",
+    "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"},
+}
 PROGRAM = b"import time\nprint('runs', flush=True)\ntime.sleep(3600)\n"
 
 
-def make_everything(aws: Aws) -> None:
+def make_everything(aws: Aws, policed: RunningSandbox) -> None:
     """Make one of each kind that a cleanup knows, by the names that the notebooks give."""
     sagemaker, s3, role = aws.client("sagemaker"), aws.client("s3"), aws.role_arn
     container = {"Image": IMAGE}
@@ -78,6 +83,9 @@ def make_everything(aws: Aws) -> None:
         AlarmName=f"{NAME}-errors", Namespace="AWS/SageMaker", MetricName="Invocations", Statistic="Sum",
         Period=60, EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
     )  # fmt: skip
+    point = {"MetricName": "BadAnswers", "Value": 1.0}
+    aws.client("cloudwatch").put_metric_data(Namespace="KoreanNews/Monitoring", MetricData=[point])
+    aws.client("cloudwatch").put_dashboard(DashboardName=NAME, DashboardBody='{"widgets": []}')
     sagemaker.create_mlflow_app(Name=app_name(aws), ArtifactStoreUri=aws.uri("mlflow"), RoleArn=role)
     s3.put_object(Bucket=aws.bucket, Key=f"{PREFIX}/mlflow/1/run/artifacts/scores.csv", Body=b"1")
     s3.put_object(Bucket=aws.bucket, Key=f"{PREFIX}/code/{NAME}/program.py", Body=PROGRAM)
@@ -89,7 +97,12 @@ def make_everything(aws: Aws) -> None:
     tags = [{"Key": key, "Value": value} for key, value in aws.tags.items()]
     steps = definition(*({**job, "Tags": tags} for job in jobs))
     sagemaker.create_pipeline(PipelineName=NAME, PipelineDefinition=steps, RoleArn=role)
-    start_pipeline(aws, until=("TrainingJob", "ProcessingJob"))
+    put_rule(aws, f"{NAME}-errors")
+    permissions_record.enforce(policed, person=[ANYTHING])  # nobody of the workshop sets an alarm's state
+    state = {"StateValue": "ALARM", "StateReason": "a drill"}
+    policed.client("cloudwatch").set_alarm_state(AlarmName=f"{NAME}-errors", **state)
+    permissions_record.enforce(policed)
+    wait_for_steps(aws, until=("TrainingJob", "ProcessingJob"))
     group = {"logGroupName": f"/aws/sagemaker/Endpoints/{NAME}"}
     # As SageMaker does on the role's behalf.
     logs = _of_the_role(aws, "logs")
@@ -97,10 +110,29 @@ def make_everything(aws: Aws) -> None:
     logs.create_log_stream(**group, logStreamName="AllTraffic/i-1")
 
 
+def put_rule(aws: Aws, alarm: str) -> None:
+    """Let an alarm start the pipeline."""
+    pattern = {"source": ["aws.cloudwatch"], "detail": {"alarmName": [alarm], "state": {"value": ["ALARM"]}}}
+    arn = f"arn:aws:sagemaker:{aws.region}:{aws.account_id}:pipeline/{NAME}"
+    aws.client("events").put_rule(Name=NAME, EventPattern=json.dumps(pattern))
+    target = {"Id": "start", "Arn": arn, "RoleArn": aws.role_arn}
+    aws.client("events").put_targets(Rule=NAME, Targets=[target])
+
+
 def start_pipeline(aws: Aws, *, until: tuple[str, ...]) -> None:
     """Start the pipeline, and wait until its steps say what they have made."""
+    aws.client("sagemaker").start_pipeline_execution(PipelineName=NAME)
+    wait_for_steps(aws, until=until)
+
+
+def wait_for_steps(aws: Aws, *, until: tuple[str, ...]) -> None:
+    """Wait for an execution, and until its steps say what they have made."""
     sagemaker = aws.client("sagemaker")
-    arn = sagemaker.start_pipeline_execution(PipelineName=NAME)["PipelineExecutionArn"]
+    while not (
+        started := sagemaker.list_pipeline_executions(PipelineName=NAME)["PipelineExecutionSummaries"]
+    ):
+        pass
+    arn = started[0]["PipelineExecutionArn"]
 
     def made() -> set[str]:
         steps = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn)["PipelineExecutionSteps"]
@@ -126,7 +158,7 @@ def clean(aws: Aws, words: str = "everything") -> str:
 
 
 def test_a_cleanup_under_the_policies_leaves_nothing(policed_aws: Aws, policed: RunningSandbox) -> None:
-    make_everything(policed_aws)
+    make_everything(policed_aws, policed)
     assert find(policed_aws).problems == []
     reminders(policed_aws)
     assert "kept 14 days" in clean(policed_aws, "log-retention")
@@ -136,8 +168,7 @@ def test_a_cleanup_under_the_policies_leaves_nothing(policed_aws: Aws, policed: 
 
 def test_older_versions_take_an_action_of_their_own(policed_aws: Aws, policed: RunningSandbox) -> None:
     versions = {"Bucket": policed_aws.bucket, "VersioningConfiguration": {"Status": "Enabled"}}
-    anything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
-    permissions_record.enforce(policed, person=[anything])
+    permissions_record.enforce(policed, person=[ANYTHING])
     policed.client("s3").put_bucket_versioning(**versions)
     permissions_record.enforce(policed)
     for _ in range(2):
@@ -169,6 +200,8 @@ def test_a_list_that_is_refused_is_named_and_the_rest_is_found(
         PipelineName=NAME, PipelineDefinition=ends, RoleArn=policed_aws.role_arn
     )
     start_pipeline(policed_aws, until=("Fail",))
+    put_rule(policed_aws, "none")
+    policed_aws.client("cloudwatch").put_dashboard(DashboardName=NAME, DashboardBody='{"widgets": []}')
     policed_aws.client("ecr").create_repository(repositoryName=NAME)
     try:
         permissions_record.enforce(policed, person=without(PERSON, action))
@@ -184,6 +217,8 @@ def test_a_list_that_is_refused_is_named_and_the_rest_is_found(
         policed_aws.client("sagemaker").delete_model_package_group(ModelPackageGroupName=NAME)
         policed_aws.client("sagemaker").delete_pipeline(PipelineName=NAME)
         policed_aws.client("ecr").delete_repository(repositoryName=NAME)
+        policed_aws.client("cloudwatch").delete_dashboards(DashboardNames=[NAME])
+        delete_rule(policed_aws, NAME)
 
 
 @pytest.mark.parametrize(
@@ -248,8 +283,7 @@ def test_the_doctor_and_the_prices_are_answered_under_the_policies(policed_aws: 
 def test_a_user_with_the_policy_may_look_at_what_it_allows(
     policed_aws: Aws, policed: RunningSandbox, tmp_path: Path
 ) -> None:
-    anything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
-    permissions_record.enforce(policed, person=[anything])
+    permissions_record.enforce(policed, person=[ANYTHING])
     iam = policed.client("iam")
     iam.create_user(UserName="kim")
     iam.put_user_policy(UserName="kim", PolicyName="own", PolicyDocument=json.dumps(policy(PERSON)))
