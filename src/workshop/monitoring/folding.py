@@ -17,8 +17,8 @@ _NO_WIDTH = (
     "\u2060-\u2064\ufe00-\ufe0f\ufeff\u3164"
 )
 _HAS_NO_WIDTH = re.compile(f"[{_NO_WIDTH}]")
-_DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−﹣－ー", "-"))
-_HAS_DASH = re.compile("[‐‑‒–—―−﹣－ー]")
+_ALIKE = str.maketrans({**dict.fromkeys("‐‑‒–—―−﹣－ー", "-"), "。": "."})
+_HAS_ALIKE = re.compile("[‐‑‒–—―−﹣－ー。]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +43,11 @@ def fold(text: str) -> Folded:
     """Fold a text; one that is plain already costs three looks at it."""
     is_plain = unicodedata.is_normalized("NFKC", text) and not _HAS_NO_WIDTH.search(text)
     if is_plain:
-        return Folded(text=text.translate(_DASHES) if _HAS_DASH.search(text) else text, places=None)
+        return Folded(text=text.translate(_ALIKE) if _HAS_ALIKE.search(text) else text, places=None)
     folded, places = [], []
     visible = [(match.start(), match[0]) for match in re.finditer(f"[^{_NO_WIDTH}]", text)]
     for begin, cluster in _clusters(visible):
-        characters = unicodedata.normalize("NFKC", cluster).translate(_DASHES)
+        characters = unicodedata.normalize("NFKC", cluster).translate(_ALIKE)
         folded.append(characters)
         places += [begin] * len(characters)
     return Folded(text="".join(folded), places=[*places, len(text)])

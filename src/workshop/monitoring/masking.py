@@ -59,9 +59,9 @@ def mask(text: str) -> Masked:
 
 def find(text: str) -> list[Found]:
     """Return the personal data of a text that has a form, in order, none within another."""
-    if not _MAY_HOLD.search(text):
-        return []
     folded = fold(text)
+    if not _MAY_HOLD.search(folded.text):
+        return []
     order = {kind: place for place, kind in enumerate(PLACEHOLDERS)}
     taken: list[Found] = []
     for start, end, kind in sorted(_candidates(folded.text), key=lambda one: (order[one[2]], one[0])):
@@ -74,7 +74,7 @@ def find(text: str) -> list[Found]:
 # Without two digits in any writing, or an @, there is nothing to find.
 _MAY_HOLD = re.compile(
     r"\d\D{0,6}\d|[로길동리가] ?\d|[공영일이삼사오육칠팔구]\W{0,2}[공영일이삼사오육칠팔구]"
-    r"|[@＠]|골뱅이|[(\[]at[)\]]"
+    r"|@|골뱅이|[(\[]at[)\]]"
 )
 _SEPARATOR = r"[ \t]*[-./·~_)][ \t]*|[ \t]{1,2}"
 _S = rf"(?:{_SEPARATOR})?"  # between groups of digits, or nothing
@@ -100,9 +100,9 @@ _CARD = re.compile(
     rf"(?<![\d-])\d{{4}}{_S}\d{{4}}{_S}\d{{4}}{_S}\d{{4}}{_END}|(?<![\d-])3[47]\d{{2}}{_S}\d{{6}}{_S}\d{{5}}{_END}"
 )
 _BUSINESS = re.compile(rf"(?<![\d-])\d{{3}}[ ]?-[ ]?\d{{2}}[ ]?-[ ]?\d{{5}}{_END}(?!-)")
-_BUSINESS_BARE = re.compile(rf"사업자[^\d\n]{{0,12}}(\d{{10}}){_END}")
+_BUSINESS_BARE = re.compile(rf"(?:사업자|계산서)[^\d\n]{{0,12}}(\d{{10}}){_END}")
 _EMAIL = re.compile(
-    r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}"
+    r"(?<![A-Za-z0-9가-힣._%+-])[A-Za-z0-9가-힣][A-Za-z0-9가-힣._%+-]{0,63}"
     r"(?:[ ]?@[ ]?|[ ]?(?:\(at\)|\[at\]|\(골뱅이\)|골뱅이)[ ]?)"
     r"[A-Za-z0-9][A-Za-z0-9-]*(?:[ ]?(?:\.|\(dot\)|\[dot\]|점|닷)[ ]?[A-Za-z][A-Za-z0-9-]*){1,3}"
 )
@@ -134,7 +134,7 @@ _ACCOUNT = re.compile(
     re.IGNORECASE,
 )
 _ACCOUNT_BEFORE = re.compile(
-    r"(?<![\d-])(\d{3,6}(?:-\d{2,7}){2,3})(?![\d-])[^\d\n]{0,8}(?:계좌|은행|뱅크|통장|입금|송금|이체)"
+    r"(?<![\d-])(\d{3,6}(?:-\d{2,7}){2,3})(?![\d-])[^\d\n]{0,8}(?:계좌|은행|뱅크|통장|입금|송금|이체|농협|수협|신협|금고|우체국)"
 )
 _ADDRESS = re.compile(
     rf"(?:(?:{_PROVINCES})(?:특별시|광역시|특별자치시|특별자치도|도|시)?\s)?(?<![가-힣])(?:[가-힣]{{1,5}}[시군]\s)?"

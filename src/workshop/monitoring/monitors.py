@@ -122,7 +122,8 @@ def score_record(request: str, article: str = "", answer: str = "") -> dict[str,
         "attack": model.attack(request, article),
         "toxicity": model.toxicity(request),
         "sentiment": model.sentiment(request),
-        "topic_fit": model.topic_fit(request),
+        # An article makes its request one that the service is for, however that is put.
+        "topic_fit": max((model.topic_fit(one) for one in (request, article) if one), default=math.nan),
         **answer_quality(request, article, answer),
     }
 

@@ -1,4 +1,4 @@
-"""Figures drawn from what a run left: data, training, scores, ladder, search, load, components, story.
+"""Figures drawn from what a run left: data, training, scores, ladder, search, load, monitors, story and more.
 
 Every function returns a figure that a notebook shows when it is the last value of a cell.
 """
@@ -7,6 +7,13 @@ from workshop.plots.components import copies_over_time, metrics_over_time, updat
 from workshop.plots.dataset import category_bars, length_histograms
 from workshop.plots.ladder import quality_beside_work, side_effect_bars
 from workshop.plots.load import load_curves
+from workshop.plots.monitoring import (
+    dashboard_widgets,
+    days_by_score,
+    drift_p_values,
+    flag_rates,
+    monitor_roc,
+)
 from workshop.plots.prompts import run_spread
 from workshop.plots.retrieval import recall_by_wording, score_distributions
 from workshop.plots.scores import gain_intervals, score_intervals
@@ -27,12 +34,17 @@ __all__ = [
     "category_bars",
     "copies_over_time",
     "cost_lines",
+    "dashboard_widgets",
+    "days_by_score",
+    "drift_p_values",
+    "flag_rates",
     "gain_intervals",
     "length_histograms",
     "lifecycle",
     "load_curves",
     "loss_curve",
     "metrics_over_time",
+    "monitor_roc",
     "parallel_parts",
     "percent_bars",
     "quality_beside_work",
