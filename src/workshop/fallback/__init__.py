@@ -21,6 +21,7 @@ from workshop.fallback.breaker import Breaker, BreakerPolicy, RetryBudget, Retry
 from workshop.fallback.client import FallbackClient
 from workshop.fallback.ledger import AnswerLedger
 from workshop.fallback.planted import FAULTS, PlantedFaults
+from workshop.fallback.quality import quality_of
 from workshop.fallback.rungs import Rung, RuntimeClients, endpoint_rung, lead_rung
 
 __all__ = [
@@ -38,4 +39,5 @@ __all__ = [
     "RuntimeClients",
     "endpoint_rung",
     "lead_rung",
+    "quality_of",
 ]

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import contextvars
-import queue
 import random
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 from workshop.errors import WorkshopError
 from workshop.fallback.answer import Attempt, FallbackAnswer
 from workshop.fallback.breaker import Breaker, BreakerPolicy, RetryBudget, RetryPolicy
+from workshop.fallback.deadline import OverTimeError, within
 from workshop.fallback.failures import (
     ANSWERED,
-    AT_THE_DOOR,
     BREAKER_OPEN,
     COUNTED,
     CROWDED,
@@ -32,6 +30,7 @@ from workshop.fallback.failures import (
     unusable,
 )
 from workshop.fallback.machine_time import MachineTime, usd_of
+from workshop.fallback.quality import quality_of
 from workshop.fallback.rungs import Question, Rung, article_in
 from workshop.inference.answers import Answer
 
@@ -56,15 +55,17 @@ class _Watched:
         self.breaker = Breaker(breaker, clock)
         self.retries = RetryBudget(retries.share)
         self.slots = threading.BoundedSemaphore(MOST_UNDER_WAY)
-        self._seconds: deque[float] = deque(maxlen=NUM_SEEN)
+        self._lock, self._seconds = threading.Lock(), deque[float](maxlen=NUM_SEEN)
 
     def saw(self, seconds: float) -> None:
-        self._seconds.append(seconds)
+        with self._lock:
+            self._seconds.append(seconds)
 
     @property
     def needs_s(self) -> float:
         """What has to be left for it to be begun."""
-        seen = list(self._seconds)
+        with self._lock:
+            seen = list(self._seconds)
         return ROOM * (median(seen) if seen else self.rung.typical_s)
 
 
@@ -102,7 +103,7 @@ class FallbackClient:
         budget_s: float,
         retries: RetryPolicy | None = None,
         breaker: BreakerPolicy | None = None,
-        quality: Callable[[str, str], Mapping[str, float]] | None = None,
+        quality: Callable[[str, str], Mapping[str, float]] = quality_of,
         count_tokens: Callable[[str], int] | None = None,
         is_unusable: Callable[[Answer], str] = unusable,
         clock: Callable[[], float] = time.monotonic,
@@ -152,13 +153,21 @@ class FallbackClient:
                     latency_s=self._clock() - started_s,
                     budget_s=self.budget_s,
                     model=answer.model,
-                    quality=dict(self._quality(article, answer.text)) if self._quality else {},
+                    quality=self._quality_of(article, answer.text),
                 )
         raise WorkshopError(
             found="no answer: " + "; ".join(f"{one.rung} {one.why} {one.text}".strip() for one in attempts),
             expected="one rung that answers",
             next_step="end the list of rungs with lead_rung(): it needs no endpoint and always answers",
         )
+
+    def _quality_of(self, article: str, text: str) -> dict[str, float]:
+        """Return what is known of an answer; a score that fails takes nobody's answer away."""
+        try:
+            return dict(self._quality(article, text))
+        except Exception as problem:
+            warnings.warn(f"an answer without its quality: {type(problem).__name__}: {problem}", stacklevel=3)
+            return {}
 
     def _ask_rung(
         self, index: int, question: Question, deadline_s: float, attempts: list[Attempt]
@@ -228,7 +237,6 @@ class FallbackClient:
         seconds = self._clock() - begun_s
         if answer is not None:
             watched.saw(seconds)
-        worked_s = 0.0 if failure.why in AT_THE_DOOR or failure.why == CROWDED else machine_s
         num_read, num_written = self._tokens(rung, question, answer)
         attempt = Attempt(
             rung=rung.name,
@@ -236,7 +244,7 @@ class FallbackClient:
             seconds=seconds,
             input_tokens=num_read,
             output_tokens=num_written,
-            cost_usd=usd_of(worked_s, rung.usd_per_hour),
+            cost_usd=usd_of(machine_s if failure.has_worked else 0.0, rung.usd_per_hour),
             text=failure.text,
         )
         return _Outcome(attempt, answer if failure.why == ANSWERED else None)
@@ -249,17 +257,17 @@ class FallbackClient:
         """
         rung = watched.rung
         if rung.is_local:
-            return rung.ask(question, left_s), Failure(ANSWERED, "")
+            return rung.ask(question, left_s), Failure(ANSWERED)
         if not watched.slots.acquire(blocking=False):
-            return None, Failure(CROWDED, f"{MOST_UNDER_WAY} requests have not ended")
+            return None, Failure(CROWDED, f"{MOST_UNDER_WAY} requests have not ended", has_worked=False)
         try:
-            answer = _within(left_s, lambda: rung.ask(question, left_s), watched.slots.release)
-        except _OverTimeError:
+            answer = within(left_s, lambda: rung.ask(question, left_s), watched.slots.release)
+        except OverTimeError:
             return None, Failure(TIMED_OUT, f"nobody waited longer than {left_s:.2f} s")
         except Exception as error:
             return None, failure_of(error, rung.engine)
         why = self._is_unusable(answer)
-        return answer, Failure(why or ANSWERED, "")
+        return answer, Failure(why or ANSWERED)
 
     def _tokens(self, rung: Rung, question: Question, answer: Answer | None) -> tuple[int, int]:
         """Return tokens read and written: as the server reports them, else counted."""
@@ -270,40 +278,6 @@ class FallbackClient:
             num_read = self._count_tokens(_text_of(question)) if num_read is None else num_read
             num_written = self._count_tokens(answer.text) if num_written is None else num_written
         return num_read or 0, num_written or 0
-
-
-class _OverTimeError(Exception):
-    """What was asked has not come in time."""
-
-
-def _within(seconds: float, call: Callable[[], Any], ended: Callable[[], None]) -> Any:
-    """Return what a call returns, or raise what it raises; leave it to itself when the time is over.
-
-    A thread, because no client has a time-out for a whole call: botocore's is between two bytes, a name's
-    look-up has none. The thread ends when the client's own time-outs end the call.
-
-    Raises:
-        _OverTimeError: The time is over.
-    """
-    results: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
-    context = contextvars.copy_context()  # traces go on in the thread
-
-    def run() -> None:
-        try:
-            results.put((context.run(call), None))
-        except BaseException as error:
-            results.put((None, error))
-        finally:
-            ended()
-
-    threading.Thread(target=run, name="fallback", daemon=True).start()
-    try:
-        value, error = results.get(timeout=max(seconds, 0.0))
-    except queue.Empty:
-        raise _OverTimeError from None
-    if error is not None:
-        raise error
-    return value
 
 
 def _text_of(question: Question) -> str:

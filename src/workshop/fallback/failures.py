@@ -35,8 +35,6 @@ TAKES_NO_MORE = "takes no longer text"
 REPEATABLE = frozenset({THROTTLED, BROKEN})
 COUNTED = frozenset({THROTTLED, NO_CAPACITY, TIMED_OUT, BROKEN, FAILED})
 NOT_SENT = frozenset({BREAKER_OPEN, NO_TIME, CROWDED, TAKES_NO_MORE})
-AT_THE_DOOR = frozenset({THROTTLED, NO_CAPACITY, TOO_LONG})
-"""Turned away before the model worked on it: no time of the machine is paid for."""
 
 _OF_AWS = {
     "ThrottlingException": THROTTLED,
@@ -63,10 +61,13 @@ class Failure:
     Attributes:
         why: One of this module's words.
         text: What was said, for a person.
+        has_worked: Whether the model may have worked on it, so that time of its machine is paid for. What is
+            turned away at the door, or never got there, costs nothing.
     """
 
     why: str
-    text: str
+    text: str = ""
+    has_worked: bool = True
 
 
 def failure_of(error: BaseException, engine: str) -> Failure:
@@ -83,18 +84,23 @@ def failure_of(error: BaseException, engine: str) -> Failure:
     """
     from botocore import exceptions as boto
 
+    name = type(error).__name__
     if isinstance(error, boto.ClientError):
         return _of_client_error(error, engine)
     if isinstance(error, InferenceError):
         return _of_inference_error(error)
-    if isinstance(error, (boto.ReadTimeoutError, boto.ConnectTimeoutError, TimeoutError)):
-        return Failure(TIMED_OUT, type(error).__name__)
+    if isinstance(error, boto.ConnectTimeoutError):
+        return Failure(TIMED_OUT, name, has_worked=False)
+    if isinstance(error, boto.EndpointConnectionError):
+        return Failure(BROKEN, name, has_worked=False)
+    if isinstance(error, (boto.ReadTimeoutError, TimeoutError)):
+        return Failure(TIMED_OUT, name)
     broken = (boto.HTTPClientError, boto.ConnectionError)
     broken += (boto.ResponseStreamingError, boto.IncompleteReadError)
     if isinstance(error, (*broken, ConnectionError, http.client.HTTPException)):
         # botocore wraps a body's time-out, too.
         kind = TIMED_OUT if "timed out" in str(error).lower() else BROKEN
-        return Failure(kind, type(error).__name__)
+        return Failure(kind, name)
     if isinstance(error, boto.EventStreamError):
         kind = TIMED_OUT if _OUT_OF_TIME[1] in str(error) else FAILED
         return Failure(kind, str(error))
@@ -127,22 +133,22 @@ def _of_client_error(error: object, engine: str) -> Failure:
             return Failure(TIMED_OUT, message)
         return _of_inference_error(endpoint_error(engine, error))
     if code == "ValidationError" and _NO_COPIES in message:
-        return Failure(NO_CAPACITY, message)
+        return Failure(NO_CAPACITY, message, has_worked=False)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _OF_AWS:
-        return Failure(_OF_AWS[code], message or code)
+        return Failure(_OF_AWS[code], message or code, has_worked=_OF_AWS[code] == TIMED_OUT)
     if status >= 500 and not is_denied(code):
         return Failure(NO_CAPACITY, f"{code}: {message}")
     if status in (413, 429):
-        return Failure(TOO_LONG if status == 413 else THROTTLED, f"{code}: {message}")
+        return Failure(TOO_LONG if status == 413 else THROTTLED, f"{code}: {message}", has_worked=False)
     raise explain(error, engine) from None
 
 
 def _of_inference_error(error: InferenceError) -> Failure:
     if error.is_overload:
-        return Failure(THROTTLED, error.found)
+        return Failure(THROTTLED, error.found, has_worked=False)
     if error.is_too_long:
-        return Failure(TOO_LONG, error.found)
+        return Failure(TOO_LONG, error.found, has_worked=False)
     if error.status is not None and 400 <= error.status < 500:
         raise error
     return Failure(FAILED, error.found)

@@ -18,6 +18,7 @@ from workshop.entries import now_utc
 from workshop.errors import WorkshopError
 from workshop.fallback.answer import Attempt, FallbackAnswer
 from workshop.fallback.failures import ANSWERED
+from workshop.fallback.rungs import Rung
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -124,17 +125,21 @@ class AnswerLedger:
         frame = DataFrame(tried, columns=["rung", "why"])
         return frame.groupby(["rung", "why"], sort=False).size().unstack(fill_value=0)
 
-    def what_it_costs(self) -> DataFrame:
+    def what_it_costs(self, rungs: Sequence[Rung] = ()) -> DataFrame:
         """Return what falling back costs and brings, beside the same questions to the first rung alone.
 
-        Alone, a question has an answer when the first attempt at the first rung brought one. What a machine
-        costs that stands by is not in it: see `usd_per_hour` of the rungs.
+        Alone, a question has an answer when the first attempt at the first rung brought one.
+
+        Args:
+            rungs: Of the client. With them `USD an hour` says what their machines cost that stand by, each
+                once; it is not part of `USD`, which is the time that they were busy for these questions.
         """
         from pandas import DataFrame
 
         rows = self.rows()
         alone = [row for row in rows if row["attempts"][0]["why"] == ANSWERED]
         first = [row["attempts"][0] for row in rows]
+        standing = [_standing(some) for some in (rungs[:1], rungs)] if rungs else [{}, {}]
         seconds_alone = [row["attempts"][0]["seconds"] for row in alone]
         return DataFrame.from_dict(
             {
@@ -143,12 +148,14 @@ class AnswerLedger:
                     "USD": float(_sum(first)),
                     **_latencies(seconds_alone),
                     **_qualities(alone),
+                    **standing[0],
                 },
                 "with fallback": {
                     "answers": len(rows),
                     "USD": float(_sum([one for row in rows for one in row["attempts"]])),
                     **_latencies([row["latency_s"] for row in rows]),
                     **_qualities(rows),
+                    **standing[1],
                 },
             },
             orient="index",
@@ -171,11 +178,15 @@ def _text(usd: Decimal | None) -> str | None:
 
 
 def _read(line: bytes) -> dict[str, Any] | None:
-    """Return an answer, or None for a line that holds none."""
+    """Return an answer, or None for a line that holds none, or one that is not the sum of its attempts."""
     try:
         row = json.loads(line)
         for part in (row, *row["attempts"]):
             part["cost_usd"] = None if part["cost_usd"] is None else Decimal(part["cost_usd"])
+        for name in ("cost_usd", "input_tokens", "output_tokens"):
+            parts = [part[name] for part in row["attempts"]]
+            if row[name] != (None if None in parts else sum(parts)):
+                return None
         return row
     except (ValueError, TypeError, LookupError, InvalidOperation):
         return None
@@ -183,6 +194,12 @@ def _read(line: bytes) -> dict[str, Any] | None:
 
 def _sum(parts: Sequence[Mapping[str, Any]]) -> Decimal:
     return sum((part["cost_usd"] for part in parts if part["cost_usd"] is not None), Decimal(0))
+
+
+def _standing(rungs: Sequence[Rung]) -> dict[str, float]:
+    by_machine = {rung.machine_name: rung.usd_per_hour for rung in rungs}
+    prices = [float("nan") if price is None else price for price in by_machine.values()]
+    return {"USD an hour": float(sum(prices))}
 
 
 def _latencies(seconds: Sequence[float]) -> dict[str, float]:

@@ -9,12 +9,18 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
 from tests.workshop.fallback.conftest import ARTICLE, LEAD, Clock, Scripted
 
 from workshop.errors import WorkshopError
 from workshop.evaluation.ladder import usd_per_1000_answers
-from workshop.fallback import BreakerPolicy, FallbackClient, RetryPolicy, lead_rung
+from workshop.fallback import BreakerPolicy, FallbackClient, RetryPolicy, lead_rung, quality_of
 from workshop.fallback.breaker import CLOSED, OPEN
 from workshop.fallback.client import MOST_UNDER_WAY
 from workshop.inference.answers import Answer
@@ -232,12 +238,24 @@ def test_the_cost_of_a_fallback_is_never_unknown_where_prices_are(clock: Clock) 
     assert client_of(unknown, clock=clock).ask(ARTICLE).cost_usd is None
 
 
-def test_what_is_turned_away_at_the_door_costs_nothing(clock: Clock) -> None:
-    def turn_away(timeout_s: float) -> Exception:
+@pytest.mark.parametrize(
+    ("error", "is_paid"),
+    [
+        (throttled(), False),
+        (too_long(), False),
+        (ConnectTimeoutError(endpoint_url="http://127.0.0.1"), False),
+        (EndpointConnectionError(endpoint_url="http://127.0.0.1"), False),
+        (timed_out(), True),
+        (ConnectionClosedError(endpoint_url="http://127.0.0.1"), True),
+    ],
+)
+def test_what_never_reached_the_model_costs_nothing(error: Exception, is_paid: bool, clock: Clock) -> None:
+    def fail(timeout_s: float) -> Exception:
         clock.now_s += 1
-        return throttled()
+        return error
 
-    assert client_of(Scripted("tuned", turn_away), clock=clock).ask(ARTICLE).cost_usd == 0
+    cost = client_of(Scripted("tuned", fail), clock=clock).ask(ARTICLE).cost_usd
+    assert cost == (Decimal("0.001") if is_paid else 0)
 
 
 def test_a_steady_answer_costs_what_the_ladder_says(clock: Clock) -> None:
@@ -275,3 +293,21 @@ def test_quality_is_told_of_the_answer_that_was_given() -> None:
         Scripted("tuned", throttled()), quality=lambda article, text: {"is lead": float(text == LEAD)}
     )
     assert client.ask(ARTICLE).quality == {"is lead": 1.0}
+
+
+def test_without_a_word_quality_is_what_the_monitors_say_and_a_reference_adds_the_numbers() -> None:
+    quality = client_of(Scripted("tuned", throttled())).ask(ARTICLE).quality
+    assert quality == {"relevance": pytest.approx(1, abs=0.1), "groundedness": 1.0}
+    references = {ARTICLE: "청년 주택 예산 340억 원"}
+    assert quality_of(ARTICLE, "예산은 340억 원이다.", references)["numbers right"] == 1
+    assert quality_of(ARTICLE, "예산은 430억 원이다.", references)["numbers right"] == 0
+    assert quality_of(ARTICLE, "예산은 430억 원이다.")["groundedness"] < 1
+
+
+def test_a_score_that_fails_takes_nobodys_answer_away() -> None:
+    def fail(article: str, text: str) -> dict[str, float]:
+        raise RuntimeError("no vectors")
+
+    with pytest.warns(UserWarning, match="no vectors"):
+        answer = client_of(Scripted("tuned", "요약입니다."), quality=fail).ask(ARTICLE)
+    assert (answer.text, answer.quality) == ("요약입니다.", {})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
+import os
 import random
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from fractions import Fraction
@@ -16,6 +18,8 @@ from tests.workshop.fallback.conftest import Clock
 from workshop.errors import WorkshopError
 from workshop.fallback import AnswerLedger, Attempt, FallbackAnswer
 from workshop.fallback.machine_time import MachineTime, usd_of
+from workshop.fallback.rungs import Rung
+from workshop.settings import find_repo_dir
 
 RANDOM = random.Random(7)
 
@@ -62,24 +66,44 @@ def test_no_text_of_a_question_or_an_answer_is_kept(tmp_path: Path) -> None:
     assert ledger.rows()[0]["details"] == {"user": "u17"}
 
 
-def write(path: Path, seed: int) -> None:
-    RANDOM.seed(seed)
-    for _ in range(50):
-        AnswerLedger(path).keep(answer("timed out", "answered", cost=Decimal("0.000000001")))
+# Writes answers without end and says how many are kept; the sum of each is 0.000000002 USD.
+WRITER = """
+import sys
+from decimal import Decimal
+from pathlib import Path
+from workshop.fallback import AnswerLedger, Attempt, FallbackAnswer
+parts = tuple(Attempt(rung=r, why="answered", cost_usd=Decimal("0.000000001")) for r in ("tuned", "base"))
+answer = FallbackAnswer(text="", rung="base", attempts=parts, latency_s=1, budget_s=4)
+ledger = AnswerLedger(Path(sys.argv[1]))
+for number in range(10**6):
+    ledger.keep(answer, note="가" * 3000)
+    print(number + 1, flush=True)
+"""
 
 
-def test_threads_and_processes_lose_no_line(tmp_path: Path) -> None:
+def test_threads_and_killed_processes_lose_no_line_that_was_kept(tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(find_repo_dir() / "src")},
+        )
+        for _ in range(2)
+    ]
+    for writer in writers:
+        assert writer.stdout.readline() == "1\n"
     with ThreadPoolExecutor(8) as pool:
-        processes = [
-            multiprocessing.get_context("fork").Process(target=write, args=(path, n)) for n in (1, 2)
-        ]
-        for process in processes:
-            process.start()
-        list(pool.map(lambda seed: write(path, seed), range(4)))
-        for process in processes:
-            process.join()
-    assert AnswerLedger(path).totals()["cost_usd"] == 2 * 6 * 50 * Decimal("0.000000001")
+        own = [pool.submit(AnswerLedger(path).keep, answer("answered", cost=Decimal(0))) for _ in range(100)]
+    for writer in writers:
+        writer.kill()
+        writer.wait()
+    num_said = sum(1 + len(writer.stdout.read().splitlines()) for writer in writers)
+    assert [one.result() for one in own] == [None] * 100
+    totals = AnswerLedger(path).totals()
+    assert num_said + 100 <= totals["answers"] <= num_said + 2 + 100
+    assert totals["cost_usd"] == (totals["answers"] - 100) * Decimal("0.000000002")
 
 
 @pytest.mark.parametrize("num_kept_bytes", [1, 40, -1])
@@ -93,6 +117,19 @@ def test_a_writer_killed_in_the_middle_loses_its_line_alone(
     ledger.path.write_bytes(b"".join(lines[:2]) + lines[2][:num_kept_bytes].removesuffix(b"}"))
     ledger.keep(answer("answered", cost=Decimal("0.001")))
     assert ledger.totals()["cost_usd"] == Decimal("0.003")
+    assert "count for nothing: 1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("member", ["cost_usd", "input_tokens"])
+def test_a_line_that_is_not_the_sum_of_its_attempts_counts_for_nothing(
+    member: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger = AnswerLedger(tmp_path / "answers.jsonl")
+    ledger.keep(answer("throttled", "answered"))
+    row = json.loads(ledger.path.read_text())
+    row[member] = "0.5" if member == "cost_usd" else row[member] + 1
+    ledger.path.write_text(json.dumps(row))
+    assert ledger.totals()["answers"] == 0
     assert "count for nothing: 1" in capsys.readouterr().out
 
 
@@ -115,6 +152,11 @@ def test_what_falling_back_costs_is_beside_the_first_rung_alone(tmp_path: Path) 
     assert table["answers"].tolist() == [3, 4]
     assert table["USD"].tolist() == [pytest.approx(0.005), pytest.approx(0.007)]
     assert table["grounded"].tolist() == [1.0, 1.0]
+    rungs = [
+        Rung(name=name, ask=lambda *_: None, usd_per_hour=usd, machine=machine)
+        for name, usd, machine in (("tuned", 1.5, "a"), ("shadow", 1.5, "a"), ("base", 2.0, "b"))
+    ]
+    assert ledger.what_it_costs(rungs)["USD an hour"].tolist() == [1.5, 3.5]
 
 
 def test_an_empty_ledger_comes_to_nothing(tmp_path: Path) -> None:
