@@ -36,14 +36,15 @@ def atomic_write(path: Path, content: bytes | str, *, fsync: bool = False) -> No
         raise
 
 
-def append_line(path: Path, line: bytes) -> None:
-    """Add a line to a file that several processes and threads write to; it is on the disk when this returns.
+def append_line(path: Path, line: bytes, *, fsync: bool = False) -> None:
+    """Add a line to a file that several processes and threads write to.
 
     A process that is killed meanwhile leaves a torn line, and the next line begins a new one.
 
     Args:
         path: Made when it is missing, its folder too; nobody else may read it then.
         line: Without a line end.
+        fsync: Wait until the disk has it, so that a power failure does not lose it.
 
     Raises:
         OSError: It could not be written, or not all of it.
@@ -57,6 +58,7 @@ def append_line(path: Path, line: bytes) -> None:
         content = (b"\n" if is_torn else b"") + line + b"\n"
         if os.write(file, content) < len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        os.fsync(file)
+        if fsync:
+            os.fsync(file)
     finally:
         os.close(file)

@@ -123,7 +123,7 @@ class Ledger:
     def _append(self, event: str, **values: Any) -> None:
         row = {"event": event, "time": datetime.now(UTC).isoformat(timespec="milliseconds"), **values}
         line = json.dumps(row, ensure_ascii=False).encode("utf-8")
-        append_line(self.path, line)
+        append_line(self.path, line, fsync=True)
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         try:

@@ -38,7 +38,7 @@ LOCAL_S = 0.05
 """Kept of every budget for a rung on this machine."""
 
 ROOM = 1.5
-"""A rung is begun when so many times its typical latency is left: half of its answers take longer than it."""
+"""So many times its typical latency is kept for the next rung: half of its answers take longer than that."""
 
 NUM_SEEN = 20
 MOST_UNDER_WAY = 64
@@ -62,11 +62,16 @@ class _Watched:
             self._seconds.append(seconds)
 
     @property
-    def needs_s(self) -> float:
-        """What has to be left for it to be begun."""
+    def typical_s(self) -> float:
+        """What an answer takes; with less than that left it is not begun."""
         with self._lock:
             seen = list(self._seconds)
-        return ROOM * (median(seen) if seen else self.rung.typical_s)
+        return median(seen) if seen else self.rung.typical_s
+
+    @property
+    def kept_s(self) -> float:
+        """What the rung before it leaves; with exactly its latency left it would be too late to begin it."""
+        return ROOM * self.typical_s + LOCAL_S
 
 
 @dataclass(frozen=True)
@@ -176,7 +181,7 @@ class FallbackClient:
         watched = self._rungs[index]
         for number in range(self._retries.most + 1):
             left_s = self._left_s(index, deadline_s)
-            why = self._obstacle(watched.rung, left_s, watched.needs_s, attempts)
+            why = self._obstacle(watched, left_s, attempts)
             permit = None if why or watched.rung.is_local else watched.breaker.admit()
             if not why and not watched.rung.is_local and permit is None:
                 why = BREAKER_OPEN
@@ -195,21 +200,21 @@ class FallbackClient:
         return None
 
     def _left_s(self, index: int, deadline_s: float) -> float:
-        """Return what an attempt may take: what is left, less what a rung behind it needs, where both fit."""
+        """Return what an attempt may take: what is left, less what the next rung is kept, where both fit."""
         left_s = deadline_s - self._clock() - LOCAL_S
-        behind = (one.needs_s for one in self._rungs[index + 1 :] if not one.rung.is_local)
+        behind = (one.kept_s for one in self._rungs[index + 1 :] if not one.rung.is_local)
         kept_s = next(behind, 0.0)
-        return left_s - kept_s if left_s - kept_s >= self._rungs[index].needs_s else left_s
+        return left_s - kept_s if left_s - kept_s >= self._rungs[index].typical_s else left_s
 
-    def _obstacle(self, rung: Rung, left_s: float, needs_s: float, attempts: Sequence[Attempt]) -> str:
+    def _obstacle(self, watched: _Watched, left_s: float, attempts: Sequence[Attempt]) -> str:
         """Return why a rung is passed over before anybody asks it; "" when it is not."""
-        if rung.is_local:
+        if watched.rung.is_local:
             return ""
-        if self._is_too_long(rung, attempts):
+        if self._is_too_long(watched.rung, attempts):
             return TAKES_NO_MORE
         # With nothing spent it is begun however slow it was: how else would it be seen to be fast again?
         is_spent = any(attempt.was_sent for attempt in attempts)
-        return NO_TIME if is_spent and left_s < needs_s else ""
+        return NO_TIME if is_spent and left_s < watched.typical_s else ""
 
     def _is_too_long(self, rung: Rung, attempts: Sequence[Attempt]) -> bool:
         """Tell whether another rung has found the question too long and this one does not take more."""

@@ -127,7 +127,7 @@ def unusable(answer: Answer) -> str:
 
 def _of_client_error(error: object, engine: str) -> Failure:
     said = error.response.get("Error", {})
-    code, message = str(said.get("Code", "")), str(said.get("Message", ""))
+    code, message = str(said.get("Code", "")), str(said.get("Message") or "")
     if code == "ModelError":
         if any(words in message for words in _OUT_OF_TIME):
             return Failure(TIMED_OUT, message)

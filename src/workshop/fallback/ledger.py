@@ -37,7 +37,7 @@ class AnswerLedger:
         self.path = path
 
     def keep(self, answer: FallbackAnswer, **details: Any) -> None:
-        """Write an answer; when this returns, it is on the disk.
+        """Write an answer; when this returns, a killed process does not lose it.
 
         Args:
             details: What else is to be known of it, as JSON: a user's number, a variant.

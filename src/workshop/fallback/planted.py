@@ -7,7 +7,8 @@
 
 botocore asks its handlers of `before-send` before it opens a connection: what one returns is taken for the
 answer, what one raises for an error of the connection. What comes back has the form of AWS's own answers
-(header x-amzn-ErrorType, body, status), as sandbox/hosting and public reports of them have it.
+(header x-amzn-ErrorType, body, status), as sandbox/hosting and public reports of them have it: the message of
+a throttled invocation is null, its status 400 (opensearch-project/ml-commons, issues 2429 and 2438).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _VARIANT, _COMPONENT = "X-Amzn-SageMaker-Target-Variant", "X-Amzn-SageMaker-Infe
 _SEE = " See https://console.aws.amazon.com/cloudwatch/home for more information."
 
 
-def _error(status: int, code: str, message: str, **more: Any) -> tuple[int, str, dict[str, Any]]:
+def _error(status: int, code: str, message: str | None, **more: Any) -> tuple[int, str, dict[str, Any]]:
     return status, code, {"Message": message, "message": message, **more}
 
 
@@ -46,7 +47,7 @@ def _of_container(status: int, body: str) -> tuple[int, str, dict[str, Any]]:
 
 # Status, x-amzn-ErrorType and body.
 _ANSWERS: dict[str, tuple[int, str, dict[str, Any]]] = {
-    "throttled": _error(400, "ThrottlingException", "Rate exceeded"),
+    "throttled": _error(400, "ThrottlingException", None),
     "overloaded": _of_container(429, '{"error":"Model is overloaded","error_type":"overloaded"}'),
     "no capacity": _error(
         400,

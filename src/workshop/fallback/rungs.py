@@ -132,6 +132,7 @@ class RuntimeClients:
         self._session, self._prepare = session, prepare
         self._lock = threading.Lock()
         self._clients: dict[float, Any] = {}
+        self(1.0)  # the first one reads the service's description, for which nobody's budget should pay
 
     def __call__(self, timeout_s: float) -> Any:
         """Return a client whose time-outs, to connect and to read, are together at most these seconds."""

@@ -84,15 +84,19 @@ def test_a_probe_that_says_nothing_lets_another_one_through(clock: Clock) -> Non
 
 def test_what_began_before_it_opened_has_no_say(clock: Clock) -> None:
     breaker = Breaker(POLICY, clock)
-    early = [breaker.admit() for _ in range(5)]
+    early = [breaker.admit() for _ in range(10)]
     for permit in early[:3]:
         breaker.failed(permit)
     clock.now_s += 20
-    breaker.failed(early[3])  # does not begin the cooldown anew
-    breaker.succeeded(early[4])
+    for permit in early[3:6]:
+        breaker.failed(permit)  # does not begin the cooldown anew
+    breaker.succeeded(early[6])
     assert breaker.state == OPEN
     clock.now_s += 10
     breaker.succeeded(breaker.admit())
+    assert breaker.state == CLOSED
+    for permit in early[7:]:
+        breaker.failed(permit)  # and is nothing against a rung that answers again
     assert breaker.state == CLOSED
 
 

@@ -87,7 +87,15 @@ def test_an_attempt_leaves_the_next_rung_the_time_that_it_needs() -> None:
     base = Scripted("base", lambda timeout_s: given.append(timeout_s) or "요약입니다.", typical_s=2.0)
     clock = Clock()
     client_of(tuned, base, budget_s=10, clock=clock).ask(ARTICLE)
-    assert given == [pytest.approx(10 - 0.05 - 1.5 * 2.0), pytest.approx(10 - 0.05)]
+    assert given == [pytest.approx(10 - 0.05 - (1.5 * 2.0 + 0.05)), pytest.approx(10 - 0.05)]
+
+
+def test_after_a_rung_that_took_all_its_time_the_next_one_is_begun() -> None:
+    gate = threading.Event()
+    hung, base = Scripted("tuned", lambda _: gate.wait(600)), Scripted("base", "요약입니다.", typical_s=10.0)
+    answer = client_of(hung, base, budget_s=15.3).ask(ARTICLE)
+    gate.set()
+    assert whys(answer) == [("tuned", "timed out"), ("base", "answered")]
 
 
 def test_a_rung_that_would_not_end_in_time_is_not_begun(clock: Clock) -> None:
@@ -202,6 +210,17 @@ def test_an_error_of_the_callers_own_making_is_told_and_not_hidden(
         client.ask(ARTICLE)
     assert says in caught.value.expected
     assert client.states() == {"tuned": CLOSED}
+
+
+def test_a_callers_own_error_leaves_the_probe_to_the_next_one(clock: Clock) -> None:
+    denied = ClientError({"Error": {"Code": "AccessDeniedException", "Message": ""}}, "InvokeEndpoint")
+    tuned = Scripted("tuned", throttled(), denied, "요약입니다.")
+    client = client_of(tuned, clock=clock, breaker=BreakerPolicy(num_failures=1, cooldown_s=30))
+    client.ask(ARTICLE)
+    clock.now_s += 30
+    with pytest.raises(WorkshopError):
+        client.ask(ARTICLE)
+    assert client.ask(ARTICLE).rung == "tuned"
 
 
 def test_a_mistake_in_a_rungs_own_code_is_not_taken_for_a_fault() -> None:

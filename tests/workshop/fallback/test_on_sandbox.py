@@ -33,7 +33,8 @@ from workshop.fallback.breaker import CLOSED, OPEN
 from workshop.inference import LMI, TGI, VLLM, Dialect
 from workshop.inference.answers import Answer
 
-BUDGET_S = 8.0
+BUDGET_S = 30.0
+SHORT_S = 7.0  # one second of it for the first rung
 SLACK_S = 10.0  # a loaded machine's: a budget that is not kept is missed by a container's minute
 FORMS = [(TGI, "text"), (TGI, []), (VLLM, "text"), (VLLM, []), (LMI, "text")]
 # Fault -> why the rung does not answer.
@@ -70,8 +71,8 @@ class Ladder:
         self.runtime = RuntimeClients(Here(), prepare=self.faults.attach)
         self.asked: dict[str, Any] = {}
         rungs = [
-            Rung(name=name, ask=self._asking(name), usd_per_hour=1.52, machine=endpoint, typical_s=0.2)
-            for name in ("tuned", "base")
+            Rung(name=name, ask=self._asking(name), usd_per_hour=1.52, machine=endpoint, typical_s=typical_s)
+            for name, typical_s in (("tuned", 0.2), ("base", 4.0))  # a loaded machine may need them
         ]
         policy = {"retries": RetryPolicy(most=0), "budget_s": BUDGET_S}
         self.client = FallbackClient([*rungs, lead_rung()], **{**policy, **members})
@@ -101,7 +102,7 @@ def test_every_fault_has_a_row_in_these_tests() -> None:
 def test_with_each_fault_the_base_answers_within_the_budget(fault: str, ladder: Ladder) -> None:
     started_s = time.monotonic()
     with ladder.faults.planted(fault, variant="tuned"):
-        ladder.client.budget_s = 1.5 if fault == "slow" else BUDGET_S
+        ladder.client.budget_s = SHORT_S if fault == "slow" else BUDGET_S
         answer = ladder.client.ask(ARTICLE)
     assert time.monotonic() - started_s < BUDGET_S + SLACK_S
     assert answer.attempts[0].why == WHYS[fault]
@@ -133,6 +134,7 @@ def test_sixteen_callers_all_get_an_answer_and_the_ledger_is_the_sum(
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(ask, range(160)))
     counts = ladder.faults.stop()
+    assert max(answer.latency_s for answer in answers) < BUDGET_S + SLACK_S
     assert {answer.rung for answer in answers} == {"tuned", "base", "lead-3"}
     seen, hit = counts["throttled"]
     assert seen == 160
@@ -157,8 +159,8 @@ def test_a_model_that_comes_back_is_asked_again(fallback_sandbox: RunningSandbox
 
 
 def test_a_long_generation_times_out_for_real(ladder: Ladder) -> None:
-    ladder.asked["tuned"] = {"sleep_s": 3}
-    ladder.client.budget_s = 1.0
+    ladder.asked["tuned"] = {"sleep_s": 5}
+    ladder.client.budget_s = SHORT_S
     answer = ladder.client.ask(ARTICLE)
     assert (answer.attempts[0].why, answer.rung) == ("timed out", "base")
     assert answer.attempts[0].cost_usd > 0
