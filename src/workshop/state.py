@@ -36,6 +36,7 @@ ENTRIES: dict[str, tuple[type[Entry], str]] = {
     "endpoint": (EndpointState, "04-SageMaker-Inference"),
     "components": (ComponentsState, "02-SageMaker-Inference-Component"),
     "embedding": (EndpointState, "02-RAG-Hybrid-Search"),
+    "monitoring_run": (RunState, "04-Monitoring"),
     "pipeline_run": (RunState, "06-Pipeline-Registry"),
     "own_image": (OwnImageState, "07-Own-Image"),
 }
@@ -153,6 +154,10 @@ class State:
     @embedding.setter
     def embedding(self, entry: EndpointState) -> None:
         self._set("embedding", entry)
+
+    @property
+    def monitoring_run(self) -> RunState:
+        return self._entry("monitoring_run")
 
     @property
     def pipeline_run(self) -> RunState:

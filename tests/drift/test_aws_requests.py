@@ -18,7 +18,7 @@ VERBS = (
 )
 SERVICES = (
     *("sagemaker", "sagemaker-runtime", "s3", "sts", "iam", "logs", "cloudwatch"),
-    *("application-autoscaling", "service-quotas", "pricing", "ecr"),
+    *("application-autoscaling", "service-quotas", "pricing", "ecr", "events"),
 )
 _SESSION = botocore.session.get_session()
 # Python name of an operation -> names of its members, in each service that has it.

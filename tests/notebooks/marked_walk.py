@@ -27,6 +27,7 @@ KINDS = {
     "01-Evaluate-From-The-Start": "server",
     "02-RAG-Hybrid-Search": "server",
     "03-Prompt-RAG-FineTune": "server",
+    "04-Monitoring": "server",
     "06-Pipeline-Registry": "job",
     "07-Own-Image": "server",
 }

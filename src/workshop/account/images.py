@@ -7,7 +7,13 @@ from typing import Any
 
 from workshop.account.checks import Line, fail, ok, warn
 from workshop.account.containers import TRAINING_NOTEBOOK
-from workshop.account.usage import ENDPOINT, ON_COMPONENTS, PIPELINE_NOTEBOOK, usages
+from workshop.account.usage import (
+    ENDPOINT,
+    MONITORING_NOTEBOOK,
+    ON_COMPONENTS,
+    PIPELINE_NOTEBOOK,
+    usages,
+)
 from workshop.endpoint.plan import component_engines
 from workshop.prices import PROCESSING_JOB, SPOT_TRAINING_JOB, TRAINING_JOB
 from workshop.serving.embeddings import embedding_image
@@ -43,7 +49,7 @@ def images_of(settings: Settings, notebook: str | None) -> list[str]:
     for row in (row for row in rows if row.kind == ENDPOINT and not row.makes_vectors):
         machine = row.instance_type
         engines, cuda = (settings.serving_engine,), 13  # the newest, as notebook 04 asks the SDK for it
-        if row.notebook == PIPELINE_NOTEBOOK:
+        if row.notebook in (MONITORING_NOTEBOOK, PIPELINE_NOTEBOOK):
             cuda = common_cuda(engines, machine)
         if row.notebook in ON_COMPONENTS:
             engines = tuple(component_engines(settings).values())

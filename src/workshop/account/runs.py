@@ -18,6 +18,7 @@ LOGGING_NOTEBOOKS = (
     "01-Evaluate-From-The-Start",
     "02-RAG-Hybrid-Search",
     "03-Prompt-RAG-FineTune",
+    "04-Monitoring",
     "06-Pipeline-Registry",
 )
 """They log what they train or measure, after a preflight."""

@@ -31,6 +31,8 @@ NUM_TRAINING_ROWS = {"small": 10, "full": 22_194}
 NUM_GENERATED_ROWS = 1_200
 """Of the full data set with `news_source: sample`."""
 
+MONITORING_NOTEBOOK, PIPELINE_NOTEBOOK = "04-Monitoring", "06-Pipeline-Registry"
+
 # Where Jupyter runs, by GPUs: the smallest machines whose own memory (64 GB and more) takes 8B weights.
 _JUPYTER_MACHINES = {1: "ml.g5.4xlarge", 4: "ml.g5.12xlarge", 8: "ml.g5.48xlarge"}
 
@@ -47,6 +49,7 @@ _MINUTES = {
     "02-3-Option-Scale-to-Zero": (50, 90),
     "01-Evaluate-From-The-Start": (20, 35),  # one component, and about 2,000 short answers, 8 at a time
     "03-Prompt-RAG-FineTune": (35, 60),
+    MONITORING_NOTEBOOK: (30, 50),  # some hundred short summaries, then a processing job while it waits
     "07-Own-Image": (20, 35),  # an endpoint, then its update; without the layers' copy
 }
 # Of the machine without a GPU that makes vectors. In 03 it is there as long as the endpoint beside it.
@@ -54,12 +57,13 @@ _EMBEDDING_MINUTES = {"02-RAG-Hybrid-Search": (10, 20), "03-Prompt-RAG-FineTune"
 _LATER_TRACKS = ("01-Evaluate-From-The-Start", *_EMBEDDING_MINUTES)
 ON_COMPONENTS = tuple(name for name in _MINUTES if name.startswith("02-") or name in _LATER_TRACKS)
 """Notebooks with an endpoint for inference components: three containers that have one CUDA."""
-PIPELINE_NOTEBOOK = "06-Pipeline-Registry"
 PIPELINE_SHARES = (0.1, 1, 2)
 """Of `pipeline_train_rows`, that its executions train on: too few, the first version, a better one."""
 # Of one job each, on the safe side of the figures above: a machine without a GPU that installs and reads; one
 # that loads 8B weights and writes 60 summaries.
 _PREPARE_MINUTES, _EVALUATE_MINUTES = (3, 8), (8, 15)
+# One that scores what was captured; and a drill, which is stopped in its first step, of one that prepares.
+_SCORE_MINUTES = (4, 12)
 # The endpoint is there while two executions train and are evaluated, a second machine beside it while each of
 # two updates starts: 81 to 140 minutes of a machine, told as half as many of two.
 _PIPELINE_ENDPOINT_MINUTES = (40, 70)
@@ -123,7 +127,7 @@ def usages(settings: Settings) -> list[Usage]:
         if notebook in ON_COMPONENTS:
             found.append(_components(settings, notebook))
         found.append(_embedding(settings, notebook))
-    return [*found, *_pipeline(settings), _own_image(settings)]
+    return [*found, *_monitoring(settings), *_pipeline(settings), _own_image(settings)]
 
 
 def estimate_notebook(settings: Settings, notebook: str, *, session: boto3.Session | None = None) -> Estimate:
@@ -289,6 +293,26 @@ def _embedding(settings: Settings, notebook: str) -> Usage:
         is_optional=True,
         makes_vectors=True,
     )
+
+
+def _monitoring(settings: Settings) -> list[Usage]:
+    """Two jobs without a GPU: the one that scores, and the first step of what the alarm starts."""
+    endpoint = Usage(
+        notebook=MONITORING_NOTEBOOK,
+        kind=ENDPOINT,
+        instance_type=settings.pipeline_instance_type,
+        minutes=_MINUTES[MONITORING_NOTEBOOK],
+        is_optional=True,
+    )
+    scoring = Usage(
+        notebook=MONITORING_NOTEBOOK,
+        kind=PROCESSING_JOB,
+        instance_type=settings.processing_instance_type,
+        minutes=_SCORE_MINUTES,
+        limit_minutes=2 * settings.pipeline_max_run_s / 60,
+        is_optional=True,
+    )
+    return [endpoint, scoring]
 
 
 def _pipeline(settings: Settings) -> list[Usage]:
