@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, MutableMapping
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from processes.files import atomic_write
@@ -20,6 +22,7 @@ _PAST_A_PROXY = ("127.0.0.1", "localhost", ".amazonaws.com", ".amazonaws.com.cn"
 _PLUGINS_VARIABLE, _PLUGIN = "BOTOCORE_EXPERIMENTAL__PLUGINS", "sandbox=sandbox.loopback"
 _CONFIG_NAME = "sagemaker-config.yaml"
 _NO_PROFILE_NAME = "no-aws-profile"
+_SDK_DEFAULTS_MODULE = "sagemaker.core.config.config_manager"
 
 
 def redirect_to(url: str, home: Path, region: str, environ: MutableMapping[str, str] | None = None) -> Path:
@@ -91,6 +94,30 @@ def write_sdk_defaults(path: Path, *, bucket: str, prefix: str, role_arn: str) -
     }
     # Another notebook may be reading it.
     atomic_write(path, yaml.safe_dump(defaults, sort_keys=False))
+
+
+def check_sdk_defaults_once(**_: Any) -> None:
+    """Let the SageMaker SDK check its defaults once, and not before each value that it looks up in them.
+
+    Each time it holds its own schema against JSON Schema's, too: 96 times until a pipeline is made, 3.5 of
+    8.2 s of a core. A handler of botocore's event "creating-client-class": the SDK is imported by then, and
+    nothing imports it for this.
+
+    Source: sagemaker-core 2.27, SageMakerConfig.validate_sagemaker_config; jsonschema.validate.
+    """
+    module = sys.modules.get(_SDK_DEFAULTS_MODULE)
+    if module is None or hasattr(module.SageMakerConfig, "checked_once"):
+        return
+    check, checked = module.SageMakerConfig.validate_sagemaker_config, set()
+
+    def check_new(sagemaker_config: Any = None) -> None:
+        text = repr(sagemaker_config)
+        if text not in checked:
+            check(sagemaker_config)  # what is wrong is refused each time
+            checked.add(text)
+
+    module.SageMakerConfig.validate_sagemaker_config = staticmethod(check_new)
+    module.SageMakerConfig.checked_once = True
 
 
 def refuse_redirection(mode: str) -> None:

@@ -19,7 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from workshop.aws import local as local_aws
 from workshop.aws.denied import PERSON_POLICY, advise, is_denied, refused_action
-from workshop.aws.environment import redirect_to, refuse_redirection, write_sdk_defaults
+from workshop.aws.environment import (
+    check_sdk_defaults_once,
+    redirect_to,
+    refuse_redirection,
+    write_sdk_defaults,
+)
 from workshop.aws.handlers import note_and_tag
 from workshop.aws.ledger import Ledger
 from workshop.aws.roles import Role, check_role, find_role
@@ -148,6 +153,7 @@ def connect(settings: Settings, *, needs_bucket: bool = True) -> Aws:
     ledger = Ledger(ledger_path(settings, account_id))
     note_and_tag(session.events, ledger, tags, settings.region)
     session.events.register("after-call", advise)
+    session.events.register("creating-client-class", check_sdk_defaults_once)
     bucket = settings.bucket or f"sagemaker-{settings.region}-{account_id}"
     role_arn = settings.role_arn
     if is_sample:

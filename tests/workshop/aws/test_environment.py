@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from workshop.aws.environment import redirect_to, refuse_redirection, write_sdk_defaults
+from workshop.aws.environment import (
+    check_sdk_defaults_once,
+    redirect_to,
+    refuse_redirection,
+    write_sdk_defaults,
+)
 from workshop.errors import WorkshopError
 
 URL = "http://127.0.0.1:4566"
@@ -90,6 +95,30 @@ def test_the_sdk_reads_its_defaults_from_the_file(tmp_path: Path) -> None:
     assert config["SageMaker"]["TrainingJob"]["RoleArn"] == modules["RemoteFunction"]["RoleArn"] == role
     assert config["SageMaker"]["ProcessingJob"]["RoleArn"] == role
     assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_the_sdk_checks_its_defaults_once_and_refuses_wrong_ones_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from jsonschema import ValidationError
+    from sagemaker.core.config import config_manager
+
+    checked = []
+    monkeypatch.setattr(
+        config_manager.SageMakerConfig, "validate_sagemaker_config", staticmethod(checked.append)
+    )
+    monkeypatch.delattr(config_manager.SageMakerConfig, "checked_once", raising=False)
+    check_sdk_defaults_once()
+    check_sdk_defaults_once()
+    one, other = {"SchemaVersion": "1.0"}, {"SchemaVersion": "1.0", "SageMaker": {}}
+    for defaults in (one, one, other, one):
+        config_manager.SageMakerConfig().validate_sagemaker_config(defaults)
+    assert checked == [one, other]
+    monkeypatch.undo()
+    check_sdk_defaults_once()
+    for _ in range(2):
+        with pytest.raises(ValidationError):
+            config_manager.SageMakerConfig().validate_sagemaker_config({"SchemaVersion": 1})
 
 
 @pytest.mark.parametrize("url", [URL, "http://localhost:4566", "http://[::1]:80", "http://127.1.2.3"])
