@@ -80,8 +80,20 @@ def _endpoint(aws: Aws, name: str, made_at: datetime) -> dict[str, Any]:
         (types.get(variant["VariantName"], ""), instances_of({"ProductionVariants": [variant]}))
         for variant in described.get("ProductionVariants", ())
     ]
-    what = f"{described['EndpointStatus']}, {_machines_text(machines)}"
-    return {"what": what, **_cost(aws, ENDPOINT, machines, made_at)}
+    cost = _cost(aws, ENDPOINT, machines, made_at)
+    names = [variant["VariantName"] for variant in described.get("ProductionVariants", ())]
+    text = _machines_text(machines)
+    if len(names) > 1:  # each has machines of its own, which cost whatever part of the requests it gets
+        text = "; ".join(
+            f"{name}: {_machines_text([each])}, {_usd_per_hour_text(aws, each)}"
+            for name, each in zip(names, machines, strict=True)
+        )
+    return {"what": f"{described['EndpointStatus']}, {text}", **cost}
+
+
+def _usd_per_hour_text(aws: Aws, machine: tuple[str, int]) -> str:
+    per_hour = _cost(aws, ENDPOINT, [machine], None)["usd_per_hour"]
+    return "price not known" if per_hour is None else f"{per_hour:.2f} USD an hour"
 
 
 def _component(aws: Aws, name: str, made_at: datetime) -> dict[str, Any]:

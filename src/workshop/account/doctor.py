@@ -18,6 +18,7 @@ from workshop.account.containers import TRAINING_NOTEBOOK, container_checks
 from workshop.account.images import image_line, images_of
 from workshop.account.machine import machine_checks
 from workshop.account.quotas import quota_lines
+from workshop.account.rights import PUSHING_NOTEBOOKS, RULE_NOTEBOOKS, push_line, role_of_rules
 from workshop.account.runs import LOGGING_NOTEBOOKS, runs_line
 from workshop.account.usage import NOTEBOOK_INSTANCE, PIPELINE_NOTEBOOK, usages
 from workshop.aws import local as local_aws
@@ -62,6 +63,7 @@ def _account_checks(aws: Aws, notebook: str | None) -> list[Check]:
     if aws.settings.use_mlflow and notebook in (None, *LOGGING_NOTEBOOKS):
         iam = brief_client(aws, "iam")
         checks.append(Check(subject="runs", look=lambda: runs_line(aws, iam)))
+    checks += _rights_checks(aws, notebook, needs_role=needs_role)
     if not needs_role:
         return checks
     quotas, ecr = brief_client(aws, "service-quotas"), brief_client(aws, "ecr")
@@ -70,6 +72,22 @@ def _account_checks(aws: Aws, notebook: str | None) -> list[Check]:
     for address in images_of(aws.settings, notebook):
         look = asked("image", "ecr", lambda address=address: image_line(ecr, address))
         checks.append(Check(subject="image", look=look))
+    return checks
+
+
+def _rights_checks(aws: Aws, notebook: str | None, *, needs_role: bool) -> list[Check]:
+    """Return the checks of what single notebooks need: of a whole mode they only warn."""
+    tell = warn if notebook is None else fail
+    looks = (
+        ("role", RULE_NOTEBOOKS if needs_role else (), role_of_rules),
+        ("push", PUSHING_NOTEBOOKS, push_line),
+    )
+    checks = []
+    for subject, notebooks, look in looks:
+        if notebook in notebooks or (notebook is None and notebooks):
+            iam = brief_client(aws, "iam")
+            line = asked(subject, "iam", lambda look=look, iam=iam: look(aws, iam, tell))
+            checks.append(Check(subject=subject, look=line))
     return checks
 
 

@@ -90,12 +90,15 @@ def find_running(aws: Aws) -> list[str]:
 
 
 def find_paid(aws: Aws) -> Listing:
-    """Return the endpoints and jobs that are there, and the jobs that have ended lately, of every mode."""
+    """Return what costs and is there, and the jobs that have ended lately, of every mode."""
     ownership, problems = Ownership(aws), []
     since = now() - timedelta(days=JOBS_OF_DAYS)
     _pipelines(aws, ownership, problems)
+    endpoints = _find_kind(aws, ownership, "Endpoint", problems)
     found = [
-        *_find_kind(aws, ownership, "Endpoint", problems),
+        *endpoints,
+        *find_alarms(aws, ownership, endpoints, problems),
+        *find_dashboards(aws, ownership, problems),
         *(job for kind in JOBS for job in _find_kind(aws, ownership, kind, problems)),
         *(job for kind in JOBS for job in _find_kind(aws, ownership, kind, problems, ended_since=since)),
     ]

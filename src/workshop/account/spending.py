@@ -15,12 +15,17 @@ from workshop.account.found import JOBS_OF_DAYS, Listing
 from workshop.account.report import problem_lines, table_lines
 from workshop.aws import local as local_aws
 from workshop.aws.session import connect
+from workshop.cost import ALARM_USD_PER_MONTH, DASHBOARD_USD_PER_MONTH, METRIC_USD_PER_MONTH
 from workshop.errors import WorkshopError
 from workshop.settings import Settings, load_settings
 
 _NOT_COUNTED = (
     "Not in it: deleted endpoints, storage (make cleanup lists it), Jupyter's machine, and what has neither",
     "the workshop's tag nor a row in this machine's ledger. What counts is AWS's bill.",
+    f"Alarms ({ALARM_USD_PER_MONTH:.2f} USD a month each) and dashboards ({DASHBOARD_USD_PER_MONTH:.2f}) are"
+    " counted in full, although the first 10 and 3 of an account are free.",
+    f"Custom metrics are not in it: {METRIC_USD_PER_MONTH:.2f} USD a month each, for the hours in which they"
+    " get values, the first 10 free. Rules cost nothing.",
     # Source: AWS News Blog, "Accelerate AI development using Amazon SageMaker AI with serverless MLflow", as
     # others quote it; the price list was not looked up.
     "An MLflow App is not in it either: no additional cost, by AWS's words at its launch in December 2025.",
@@ -30,8 +35,8 @@ _NOT_COUNTED = (
 def spending_text(settings: Settings, listing: Listing) -> str:
     """Return the machines and jobs with what they cost, and sums; what has no known price is named."""
     where = "the AWS on this machine" if settings.mode == "sample" else settings.region
-    runs = [one for one in listing.found if not one.details["has_ended"]]
-    ended = [one for one in listing.found if one.details["has_ended"]]
+    ended = [one for one in listing.found if one.details.get("has_ended")]
+    runs = [one for one in listing.found if one not in ended]
     head = f"{len(runs)} alive of the workshop in {where}, {listing.at:%Y-%m-%d %H:%M} UTC"
     on_aws = "0 USD on this machine; on AWS " if settings.mode == "sample" else ""
     known = [one for one in listing.found if one.usd_so_far is not None]

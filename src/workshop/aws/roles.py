@@ -11,8 +11,8 @@ from typing import Any
 
 from workshop.errors import WorkshopError
 
-SERVICE = "sagemaker.amazonaws.com"
-"""Who must be allowed to assume the role."""
+SERVICE, RULES = "sagemaker.amazonaws.com", "events.amazonaws.com"
+"""Who must be allowed to assume the role: always, and where a rule of EventBridge starts a pipeline."""
 
 # Studio, its spaces and notebook instances have it, and nothing else does.
 # Source: sagemaker-core 2.27, Session.get_caller_identity_arn.
@@ -97,7 +97,7 @@ def check_role(iam: Any, role_arn: str, account_id: str) -> Role:
         return Role(arn=role_arn, unsure=f"IAM does not answer ({type(error).__name__})")
     if role["Arn"] != role_arn:
         raise _error(f"a role {parts['name']} with another path: {_masked(role['Arn'])}")
-    if not _may_assume(role.get("AssumeRolePolicyDocument") or {}):
+    if not may_assume(role.get("AssumeRolePolicyDocument") or {}, SERVICE):
         raise _error(f"the role {parts['name']}, whose trust policy does not let {SERVICE} assume it")
     return Role(arn=role_arn)
 
@@ -112,12 +112,12 @@ def _error(found: str) -> WorkshopError:
     )
 
 
-def _may_assume(trust_policy: Mapping[str, Any]) -> bool:
-    """Tell whether a trust policy lets SageMaker assume a role; its conditions are left to AWS."""
+def may_assume(trust_policy: Mapping[str, Any], service: str) -> bool:
+    """Tell whether a trust policy lets a service assume a role; its conditions are left to AWS."""
     may = False
     for statement in _listed(trust_policy.get("Statement", [])):
         actions = [str(action).lower() for action in _listed(statement.get("Action", []))]
-        concerns = SERVICE in _services(statement) and any(
+        concerns = service in _services(statement, service) and any(
             fnmatchcase("sts:assumerole", action) for action in actions
         )
         if concerns and statement.get("Effect") == "Deny" and not statement.get("Condition"):
@@ -126,10 +126,10 @@ def _may_assume(trust_policy: Mapping[str, Any]) -> bool:
     return may
 
 
-def _services(statement: Mapping[str, Any]) -> Iterator[str]:
+def _services(statement: Mapping[str, Any], service: str) -> Iterator[str]:
     principal = statement.get("Principal", {})
     if principal == "*":
-        yield SERVICE
+        yield service
     elif isinstance(principal, Mapping):
         yield from map(str, _listed(principal.get("Service", [])))
 

@@ -17,7 +17,7 @@ import pytest
 from tests.sandbox.conftest import RunningSandbox
 from tests.workshop.account.conftest import Machine
 
-from workshop.account import access, images
+from workshop.account import access, images, rights
 from workshop.account.checks import Line, fail
 from workshop.account.doctor import examine, preflight
 from workshop.account.permissions import filled
@@ -91,7 +91,7 @@ def test_sample_mode_is_good_and_its_aws_ends_with_the_doctor(tmp_path: Path) ->
     subjects = list(dict.fromkeys(line.split()[1] for line in lines[1:-1]))
     assert subjects == [
         *("python", "packages", "processor", "memory", "disk", "gpu"),
-        *("identity", "base", "region", "role", "bucket", "runs", "quota", "image"),
+        *("identity", "base", "region", "role", "bucket", "runs", "push", "quota", "image"),
     ]
     assert "account ********0000, role workshop-sample" in done.stdout
     assert ACCOUNT not in done.stdout
@@ -235,6 +235,45 @@ def test_what_a_role_lacks_for_a_pipeline_is_told_before_it_executes(
     line = access.role_of_pipelines(machine(role_arn=arn), iam, fail)
     assert (line.status, missing in line.found) == ("FAIL" if missing else "OK", True)
     assert "setup/iam" in line.next_step or not missing
+
+
+@pytest.mark.parametrize("missing", ["", "trust", "sagemaker:StartPipelineExecution"])
+def test_what_a_role_lacks_for_a_rule_is_told_before_it_fires(
+    machine: Machine, debug: Settings, iam: object, missing: str
+) -> None:
+    name = "doctors-rules"
+    places = {"account_id": ACCOUNT, "region": debug.region, "bucket": "b"}
+    arn = f"arn:aws:iam::{ACCOUNT}:role/{name}"
+    trust = document(TRUST) if missing == "trust" else filled("trust-policy", role_arn=arn, **places)
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
+    shipped = json.loads(filled("execution-role-policy", role_arn=arn, **places))
+    statements = [each for each in shipped["Statement"] if each["Action"] != missing]
+    iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=document(*statements))
+    line = rights.role_of_rules(machine(role_arn=arn), iam, fail)
+    iam.delete_role_policy(RoleName=name, PolicyName="p")
+    iam.delete_role(RoleName=name)
+    assert line.status == ("FAIL" if missing else "OK"), line
+    assert ("trust policy" if missing == "trust" else missing) in line.found
+    assert "setup/iam" in line.next_step or not missing
+
+
+def test_who_may_not_push_an_image_is_told_before_the_notebook_that_pushes_one(
+    machine: Machine, iam: object, debug: Settings
+) -> None:
+    assert rights.push_line(machine(), iam, fail).status == "OK"
+    iam.delete_role_policy(RoleName="workshop-sample", PolicyName="person-policy")
+    try:
+        line = rights.push_line(machine(), iam, fail)
+        assert (line.status, "ecr:PutImage" in line.found) == ("FAIL", True)
+        assert [each.status for each in account_lines(debug, "07-Own-Image")["push"]] == ["FAIL"]
+        assert "push" not in account_lines(debug, TRAINING)
+    finally:
+        places = {"account_id": ACCOUNT, "region": "*", "bucket": "*", "role_arn": "*"}
+        iam.put_role_policy(
+            RoleName="workshop-sample",
+            PolicyName="person-policy",
+            PolicyDocument=filled("person-policy", **places),
+        )
 
 
 def test_a_role_of_before_stops_the_notebook_of_the_pipeline_alone(debug: Settings, iam: object) -> None:

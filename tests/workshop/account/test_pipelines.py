@@ -15,6 +15,7 @@ from tests.workshop.account.foreign import (
     Foreign,
     definition,
     processing_request,
+    put_target,
 )
 
 from workshop.account.cleanup import clean_up
@@ -22,6 +23,7 @@ from workshop.account.finding import find, find_paid, find_running
 from workshop.account.found import Found
 from workshop.account.pipelines import stop_execution, wait_until_execution_ended
 from workshop.account.report import left_text, listing_text, outcome_text
+from workshop.account.watching import delete_rule
 from workshop.aws.session import PREFIX, Aws
 from workshop.entries import RunState, now_utc
 from workshop.state import State
@@ -127,3 +129,37 @@ def test_what_an_execution_has_made_costs_after_it_has_ended_too(foreign: Foreig
     assert f"Pipeline  {NAME}" in " ".join(listing_text(aws.settings, find(aws)).split("\n"))
     foreign.client("s3").delete_object(Bucket=BUCKET, Key="short/program.py")
     assert "nothing of the workshop is left" in cleaned(aws, "everything")
+
+
+def test_a_rule_goes_before_the_pipeline_that_it_would_start_and_a_strangers_rule_stays(
+    foreign: Foreign, machine: Machine
+) -> None:
+    before, aws = foreign.everything(), machine()
+    events, cloudwatch = aws.client("events"), aws.client("cloudwatch")
+    text = definition(processing_request("", BUCKET, "code", f"s3://{OURS}/{PREFIX}/pipeline/{NAME}/"))
+    aws.client("sagemaker").create_pipeline(PipelineName=NAME, PipelineDefinition=text, RoleArn=ROLE)
+    for maker, rule in ((aws, "news-ours"), (machine("second"), "news-others")):
+        maker.client("events").put_rule(Name=rule, EventPattern='{"source": ["aws.cloudwatch"]}')
+        put_target(maker.client("events"), rule, NAME)
+    cloudwatch.put_dashboard(DashboardName="news-ours", DashboardBody='{"widgets": []}')
+    found = [one for one in find(machine("third")).found if one.kind not in ("LogStreams", "S3")]
+    assert [one.kind for one in found] == ["Rule", "Rule", "Dashboard", "Pipeline"]
+    assert found[0].what == f"ENABLED, starts {NAME}"
+    assert {one.sources for one in found} == {("tag",)}, "a fresh clone knows them by their tags"
+    text = cleaned(aws, "mine")
+    assert "deleted         Rule news-ours" in text
+    assert "Rule news-others: not confirmed: tagged" in text
+    assert [one["Name"] for one in events.list_rules()["Rules"]] == ["news-others", "news-theirs"]
+    text = cleaned(machine("third"), "tagged")
+    assert "deleted         Rule news-others" in text
+    delete_rule(aws, "news-ours")  # twice, and when it is gone
+    assert foreign.everything() == before
+
+
+def test_a_rule_without_the_workshops_tag_is_nobodys_of_ours(foreign: Foreign, machine: Machine) -> None:
+    aws = machine()
+    aws.client("events").put_rule(Name="news-ours", EventPattern='{"source": ["aws.cloudwatch"]}')
+    arn = aws.client("events").describe_rule(Name="news-ours")["Arn"]
+    aws.client("events").untag_resource(ResourceARN=arn, TagKeys=["workshop"])
+    assert "Rule" not in [one.kind for one in find(aws).found], "somebody has made it theirs"
+    aws.client("events").delete_rule(Name="news-ours")

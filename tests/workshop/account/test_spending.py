@@ -7,10 +7,12 @@ import re
 import subprocess
 import sys
 
+import pytest
 from tests.workshop.account.conftest import Machine
 from tests.workshop.account.foreign import (
     JOBS,
     OURS,
+    ROLE,
     Foreign,
     endpoint_variant,
     job_request,
@@ -88,6 +90,43 @@ def test_what_is_alive_and_what_has_ended_is_listed_with_its_cost(foreign: Forei
     assert "1 alive" in text
     assert "by the 4 jobs of" in text
     sagemaker.delete_endpoint(EndpointName="news-cost")
+
+
+def test_an_endpoint_of_several_variants_is_told_by_variant_and_what_watches_it_with_its_price(
+    foreign: Foreign, machine: Machine
+) -> None:
+    aws, name = machine(), "news-variants"
+    sagemaker, cloudwatch = aws.client("sagemaker"), aws.client("cloudwatch")
+    scaling = {"Status": "ENABLED", "MinInstanceCount": 1, "MaxInstanceCount": 2}
+    variants = [
+        {**endpoint_variant(), "VariantName": each, "InstanceType": kind, "ManagedInstanceScaling": scaling}
+        for each, kind in (("tuned", "ml.g5.12xlarge"), ("base", "ml.g5.4xlarge"))
+    ]
+    sagemaker.create_endpoint_config(
+        EndpointConfigName=name, ProductionVariants=variants, ExecutionRoleArn=ROLE
+    )
+    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+    sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=name, WaiterConfig={"Delay": 0.1})
+    cloudwatch.put_metric_alarm(
+        AlarmName=name, Namespace="AWS/SageMaker", MetricName="Invocations", Statistic="Sum", Period=60,
+        EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
+    )  # fmt: skip
+    cloudwatch.put_dashboard(DashboardName=name, DashboardBody='{"widgets": []}')
+    listing, text = listed(aws)
+    endpoint, alarm, dashboard = (
+        next(one for one in listing.found if (one.kind, one.name) == (kind, name))
+        for kind in ("Endpoint", "Alarm", "Dashboard")
+    )
+    assert "tuned: 1 x ml.g5.12xlarge, 7.09 USD an hour; base: 1 x ml.g5.4xlarge, 2.03 USD" in endpoint.what
+    assert endpoint.usd_per_hour == pytest.approx(7.09 + 2.03)
+    assert alarm.usd_per_hour * 730 == pytest.approx(0.10)
+    assert dashboard.usd_per_hour * 730 == pytest.approx(3.00)
+    assert dashboard.sources == alarm.sources == ("ledger", "tag")
+    assert "the first 10 and 3 of an account are free" in text
+    sagemaker.delete_endpoint(EndpointName=name)
+    sagemaker.delete_endpoint_config(EndpointConfigName=name)
+    cloudwatch.delete_alarms(AlarmNames=[name])
+    cloudwatch.delete_dashboards(DashboardNames=[name])
 
 
 def test_another_machine_sees_the_same_by_the_tags(foreign: Foreign, machine: Machine) -> None:
