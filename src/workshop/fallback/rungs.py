@@ -61,7 +61,7 @@ def endpoint_rung(
     max_input_tokens: int | None = None,
     **parameters: Any,
 ) -> Rung:
-    """Return the rung of a model behind an endpoint; variants and components of one share its machines' time.
+    """Return the rung of a model behind an endpoint: variants have instances of their own, components share.
 
     Args:
         name: As of `Rung`.
@@ -85,7 +85,7 @@ def endpoint_rung(
         name=name,
         ask=ask,
         usd_per_hour=usd_per_hour,
-        machine=endpoint,
+        machine=f"{endpoint}/{variant}" if variant else endpoint,
         typical_s=typical_s,
         max_input_tokens=max_input_tokens,
         engine=dialect.engine,

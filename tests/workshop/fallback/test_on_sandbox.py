@@ -238,6 +238,8 @@ def test_a_rung_of_an_endpoint_sends_its_variant_and_reads_tokens_and_model(
     rung = endpoint_rung(
         "tuned", ladder.runtime, dialect, endpoint=variants, variant="base", usd_per_hour=1, max_new_tokens=99
     )
+    other = endpoint_rung("x", ladder.runtime, dialect, endpoint=variants, component="x", usd_per_hour=1)
+    assert (rung.machine_name, other.machine_name) == (f"{variants}/base", variants)
     answer = FallbackClient([rung], budget_s=BUDGET_S).ask(ARTICLE)
     assert answer.text.endswith(ARTICLE)
     assert (answer.input_tokens, answer.output_tokens, answer.model) == (99, 4, "v2")
