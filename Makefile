@@ -7,6 +7,7 @@ PY := .venv/bin/python
 NOTEBOOKS := .venv/.ready
 LAB := .envs/lab/.ready
 TGI_LIBRARIES := .envs/tgi-libraries/.ready
+SLIDES := .envs/slides/.ready
 # A notebook's kernel, or a process of a test run, beside one other that computes: half of the cores each. Where
 # trainings start, their processes share the cores (src/processes/cores.py).
 CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
@@ -18,7 +19,7 @@ export OMP_NUM_THREADS ?= $(shell echo $$((($(CORES) + 1) / 2)))
 # the SageMaker SDK), 1.1 of 5.0 s of a training process's imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help sample doctor test lab check format figures tables base bench cost cleanup stop clean
+.PHONY: help sample doctor test lab slides check format figures tables base bench cost cleanup stop clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,12 +30,15 @@ sample: $(NOTEBOOKS) ## run tracks 01 and 02 on this machine (no account, no GPU
 doctor: $(NOTEBOOKS) ## look at what a mode needs before it costs, changing nothing; MODE=debug for another mode
 	$(if $(MODE),WORKSHOP_MODE=$(MODE)) $(PY) -m workshop.account.doctor
 
-test: $(NOTEBOOKS) $(TGI_LIBRARIES) ## run the tests and every notebook, on two cores, in temporary homes
+test: $(NOTEBOOKS) $(TGI_LIBRARIES) $(SLIDES) ## run the tests and every notebook, on two cores, in temporary homes
 	$(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder \
 		--nbmake --nbmake-timeout=5400 tests notebook
 
 lab: $(NOTEBOOKS) $(LAB) ## open the notebooks in JupyterLab
 	.envs/lab/bin/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebook
+
+slides: $(NOTEBOOKS) $(SLIDES) ## make the talk of 03-llmops/00: one HTML file with speaker notes, no network
+	WORKSHOP_MODE=sample $(PY) -m workshop.story.deck
 
 check: $(NOTEBOOKS) ## look for style errors and notebook outputs, without running anything
 	$(PY) -m ruff check .
@@ -81,4 +85,8 @@ $(LAB): $(NOTEBOOKS) setup/lab-requirements.txt
 
 $(TGI_LIBRARIES): $(NOTEBOOKS) setup/tgi-libraries.txt
 	setup/environment.sh tgi-libraries
+	@touch $@
+
+$(SLIDES): $(NOTEBOOKS) setup/slides.txt
+	setup/environment.sh slides
 	@touch $@

@@ -3,6 +3,7 @@
 #   setup/environment.sh notebooks           .venv              kernel, tests, training
 #   setup/environment.sh lab                 .envs/lab          JupyterLab, which starts its kernels in .venv
 #   setup/environment.sh tgi-libraries       .envs/...          what TGI reads models with, for the artifact's tests
+#   setup/environment.sh slides              .envs/slides       reveal.js, for `make slides`
 # PYTHON chooses the interpreter (3.11 or 3.12), TORCH_INDEX_URL where torch comes from.
 # Runs under the bash 3.2 of macOS.
 set -euo pipefail
@@ -224,12 +225,19 @@ make_tgi_libraries() {
     install_fast "$VENV/bin/python" --no-deps --target .envs/tgi-libraries -r setup/tgi-libraries.txt
 }
 
+make_slides() {
+    rm -rf .envs/slides
+    say "reveal.js, for the talk"
+    install_fast "$VENV/bin/python" --no-deps --target .envs/slides -r setup/slides.txt
+}
+
 started_s=$SECONDS
 raise_file_limit
 case "${1:-}" in
     notebooks) make_notebooks ;;
     lab) make_lab ;;
     tgi-libraries) make_tgi_libraries ;;
-    *) fail "'${1:-}'" "notebooks, lab or tgi-libraries" "make help" ;;
+    slides) make_slides ;;
+    *) fail "'${1:-}'" "notebooks, lab, tgi-libraries or slides" "make help" ;;
 esac
 say "$1: ready after $((SECONDS - started_s)) s"

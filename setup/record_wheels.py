@@ -32,6 +32,7 @@ PIN_FILES = (
     SETUP_DIR / "constraints.txt",
     SETUP_DIR / "lab-requirements.txt",
     SETUP_DIR / "tgi-libraries.txt",
+    SETUP_DIR / "slides.txt",
     SETUP_DIR.parent / "requirements.txt",
     SETUP_DIR.parent / "src" / "train" / "requirements.txt",
 )

@@ -192,4 +192,4 @@ def today_table(topics: list[Topic], part: str) -> DataFrame:
             "source": [one.source for one in rows],
             "here": [one.places[0].text if one.places else one.absent for one in rows],
         }
-    ).set_index("2023")
+    )

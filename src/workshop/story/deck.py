@@ -1,0 +1,162 @@
+"""Make the story a talk: one HTML file of slides with speaker notes that works without a network.
+
+    make slides        runs the notebook, writes the deck; open it, press s for the notes, f for full screen
+
+reveal.js (MIT) and the font with Hangul (OFL) come from packages and are put into the file: nothing is loaded
+from anywhere. Of the font only the characters that the deck has are kept.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import sys
+from collections.abc import Sequence
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from processes.files import atomic_write
+from workshop.errors import WorkshopError
+from workshop.notebooks.run import interrupt_on_signals, run_notebook
+from workshop.settings import load_settings
+from workshop.story.slides import Slide, cut, notes_html
+from workshop.story.talk import load_talk
+
+if TYPE_CHECKING:
+    from fontTools.ttLib import TTFont
+
+NOTEBOOK = "notebook/03-llmops/00-LLMOps-Story.ipynb"
+REVEAL_DIR = ".envs/slides/sphinx_revealjs/_static/revealjs"
+WIDTH, HEIGHT = 1280, 720
+_FONTS = {400: "NanumGothic.ttf", 700: "NanumGothicExtraBold.ttf"}
+_KEYS = "space: 다음 · next &nbsp; s: 발표자 노트 · speaker notes &nbsp; ★: 30분 길 · the 30-minute path"
+_START = f"""Reveal.initialize({{width: {WIDTH}, height: {HEIGHT}, margin: 0, center: false, hash: true,
+  controls: false, slideNumber: "c/t", transition: "none", plugins: [RevealNotes]}});"""
+
+
+def main() -> int:
+    interrupt_on_signals()
+    try:
+        settings = load_settings()
+        reveal_dir = settings.repo_dir / REVEAL_DIR
+        check_reveal(reveal_dir)
+        run = run_notebook(settings.repo_dir / NOTEBOOK, settings.cell_timeout_s)
+        if run.failure:
+            print(run.failure, file=sys.stderr)
+            return 1
+        slides = cut(run.notebook, load_talk(settings.repo_dir / "notebook"))
+        path = settings.home / "slides" / "LLMOps-Story.html"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(path, deck_html(slides, reveal_dir).encode())
+    except WorkshopError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted; no kernel is left running", file=sys.stderr)
+        return 130
+    minutes, short = (sum(getattr(one.note, name) for one in slides) for name in ("minutes", "short"))
+    print(f"{len(slides)} slides, {minutes:g} minutes; {short:g} minutes by those with a star")
+    print(f"slides    {path}   (s: speaker notes, f: full screen)")
+    return 0
+
+
+def check_reveal(reveal_dir: Path) -> None:
+    """Refuse to begin without reveal.js.
+
+    Raises:
+        WorkshopError: It is not installed.
+    """
+    if not (reveal_dir / "dist/reveal.js").is_file():
+        raise WorkshopError(
+            found=f"no reveal.js in {reveal_dir}",
+            expected="the package of setup/slides.txt",
+            next_step="make slides",
+        )
+
+
+def deck_html(slides: Sequence[Slide], reveal_dir: Path) -> str:
+    """Return the deck as one page.
+
+    Args:
+        slides: With their notes.
+        reveal_dir: reveal.js as it is published: dist/ and plugin/.
+    """
+    sections = "".join(_stack(stack) for stack in _stacks(slides))
+    own_css = Path(__file__).with_name("deck.css").read_text(encoding="utf-8")
+    styles = [
+        (reveal_dir / name).read_text(encoding="utf-8") for name in ("dist/reset.css", "dist/reveal.css")
+    ]
+    scripts = [(reveal_dir / name).read_bytes() for name in ("dist/reveal.js", "plugin/notes/notes.js")]
+    css = "".join([*styles, *_font_faces(sections), own_css])
+    # As data, since the notes' script has tags of its own, among which a page would find its end.
+    code = "".join(f'<script src="{_data(one, "text/javascript")}"></script>' for one in scripts)
+    title = html.escape(slides[0].title)
+    return (
+        f'<!doctype html><html lang="ko"><head><meta charset="utf-8"><title>{title}</title>'
+        f"<style>{css}</style></head><body>"
+        f'<div class="reveal"><div class="slides">{sections}</div></div>'
+        f"{code}<script>{_START}</script></body></html>"
+    )
+
+
+def _data(content: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _stacks(slides: Sequence[Slide]) -> list[list[Slide]]:
+    stacks: list[list[Slide]] = []
+    for slide in slides:
+        if slide.is_below:
+            stacks[-1].append(slide)
+        else:
+            stacks.append([slide])
+    return stacks
+
+
+def _stack(stack: Sequence[Slide]) -> str:
+    inside = "".join(map(_section, stack))
+    return f'<section class="stack">{inside}</section>' if len(stack) > 1 else inside
+
+
+def _section(slide: Slide) -> str:
+    star = ' <span class="star">★</span>' if slide.note.short else ""
+    has_picture = any(one.startswith("<img") for one in slide.body)
+    kind = ("mixed" if len(slide.body) > 1 else "picture") if has_picture else "words"
+    tag = "h2" if slide.body else "h1"
+    body = "".join(slide.body) or f"<p>{_KEYS}</p>"
+    return (
+        f'<section class="{kind}"><{tag}>{html.escape(slide.title)}{star}</{tag}>'
+        f'{body}<aside class="notes">{notes_html(slide)}</aside></section>'
+    )
+
+
+def _font_faces(text: str) -> list[str]:
+    """Return the font with Hangul, regular and bold, with the characters of a text alone."""
+    from fontTools import subset
+
+    package = distribution("koreanize-matplotlib")
+    faces = []
+    for weight, name in _FONTS.items():
+        options = subset.Options(notdef_outline=True, layout_features=["*"])
+        options.drop_tables += [
+            f"TSI{number}" for number in "01235"
+        ]  # sources of hints, which nobody can cut
+        font: TTFont = subset.load_font(
+            str(package.locate_file(f"koreanize_matplotlib/fonts/{name}")), options
+        )
+        cutter = subset.Subsetter(options)
+        cutter.populate(text=text)
+        cutter.subset(font)
+        packed = io.BytesIO()
+        font.save(packed)
+        faces.append(
+            f"@font-face {{font-family: Deck; font-weight: {weight};"
+            f" src: url({_data(packed.getvalue(), 'font/ttf')}) format('truetype');}}"
+        )
+    return faces
+
+
+if __name__ == "__main__":
+    sys.exit(main())
