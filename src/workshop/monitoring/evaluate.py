@@ -1,5 +1,7 @@
 """How the monitors do on texts that were held out: `python -m workshop.monitoring.evaluate` prints it.
 
+`--part adversarial` does so for the texts that were written to be missed.
+
 These texts are in other words, of other families and speakers than those that the thresholds were chosen on,
 and no model has counted them.
 """
@@ -16,32 +18,33 @@ from workshop.monitoring.monitors import MONITORS, models
 from workshop.monitoring.shares import wilson
 from workshop.monitoring.thresholds import load
 
+HELD_OUT = "heldout"
 _NUM_SHOWN_CHARS = 90
 
 
 @cache
-def scored_held_out() -> dict[str, list[Labelled]]:
-    """Return the held-out texts of each monitor with their scores."""
+def scored(part: str) -> dict[str, list[Labelled]]:
+    """Return the texts of a part, by monitor, with their scores."""
     from sample.monitoring.texts import rows
 
-    return {name: labelled(name, rows("heldout", LABELLED[name]), models()) for name in MONITORS}
+    return {name: labelled(name, rows(part, LABELLED[name]), models()) for name in MONITORS}
 
 
-def held_out() -> dict[str, dict[str, Any]]:
-    """Return of each monitor what `measured` says of the held-out texts."""
-    return {name: measured(name, found, load()[name]) for name, found in scored_held_out().items()}
+def held_out(part: str = HELD_OUT) -> dict[str, dict[str, Any]]:
+    """Return of each monitor what `measured` says of the held-out texts, or of another part."""
+    return {name: measured(name, found, load()[name]) for name, found in scored(part).items()}
 
 
-def missed(name: str) -> list[Labelled]:
-    """Return the held-out texts that a monitor should have flagged and did not."""
+def missed(name: str, part: str = HELD_OUT) -> list[Labelled]:
+    """Return the texts of a part that a monitor should have flagged and did not."""
     threshold = load()[name]
-    return [one for one in scored_held_out()[name] if one.is_bad and not threshold.is_beyond(one.score)]
+    return [one for one in scored(part)[name] if one.is_bad and not threshold.is_beyond(one.score)]
 
 
-def falsely_flagged(name: str) -> list[Labelled]:
-    """Return the harmless held-out texts that a monitor flagged."""
+def falsely_flagged(name: str, part: str = HELD_OUT) -> list[Labelled]:
+    """Return the harmless texts of a part that a monitor flagged."""
     threshold = load()[name]
-    return [one for one in scored_held_out()[name] if not one.is_bad and threshold.is_beyond(one.score)]
+    return [one for one in scored(part)[name] if not one.is_bad and threshold.is_beyond(one.score)]
 
 
 def masking_counts(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -76,28 +79,31 @@ def _share(texts: Sequence[str], total: int) -> dict[str, Any]:
 
 def main() -> None:
     """Print AUC, false alarms and misses of each monitor, by family, and the texts that were missed."""
-    from sample.monitoring.texts import PARTS, rows
+    import argparse
 
-    for name, of in held_out().items():
+    from sample.monitoring.texts import ADVERSARIAL, PARTS, rows
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--part", choices=(HELD_OUT, ADVERSARIAL), default=HELD_OUT)
+    part = parser.parse_args().part
+    for name, of in held_out(part).items():
         print(f"\n{name}: AUC {_text(of['auc'])}")
         for what in ("false_alarms", "misses"):
             share = of[what]
             low, high = (f"{share[end]:.1%}" for end in ("low", "high"))
             print(f"  {what}: {share['count']} of {share['of']}, {share['rate']:.1%} [{low}, {high}]")
             print("   ", ", ".join(f"{kind} {count}" for kind, count in of[f"{what}_by_family"].items()))
-        for title, ones in (("missed", missed(name)), ("falsely flagged", falsely_flagged(name))):
+        shown = (("missed", missed(name, part)), ("falsely flagged", falsely_flagged(name, part)))
+        for title, ones in shown:
             for one in ones:
                 said = one.row.get("answer") or one.row["text"]
                 print(f"  {title} ({one.row['kind']}, {one.score:.2f}): {said[:_NUM_SHOWN_CHARS]}")
-    for part in PARTS:
-        counts = masking_counts(rows(part, "personal"))
-        print(f"\nmasking, {part}: {counts['exact']} of {counts['texts']} texts exactly as labelled")
+    for shown_part in PARTS if part in PARTS else (part,):
+        counts = masking_counts(rows(shown_part, "personal"))
+        print(f"\nmasking, {shown_part}: {counts['exact']} of {counts['texts']} texts exactly as labelled")
         for what in ("leaks", "false_alarms"):
-            print(
-                f"  {what}: {counts[what]['count']} of {counts[what]['of']}",
-                *counts[what]["texts"],
-                sep="\n    ",
-            )
+            share, texts = counts[what], counts[what]["texts"]
+            print(f"  {what}: {share['count']} of {share['of']}", *texts, sep="\n    ")
 
 
 def _text(interval: Mapping[str, float]) -> str:

@@ -101,7 +101,7 @@ def flag_rates(report: Mapping[str, Any]) -> NotebookFigure:
 @styled
 def monitor_roc() -> NotebookFigure:
     """Draw the ROC of each monitor on tuning and held-out texts, with the point that the threshold chose."""
-    from workshop.monitoring.evaluate import scored_held_out
+    from workshop.monitoring.evaluate import HELD_OUT, scored
     from workshop.monitoring.measure import auc, badness
     from workshop.monitoring.thresholds import load
     from workshop.monitoring.tune import scored_out_of_fold
@@ -110,7 +110,7 @@ def monitor_roc() -> NotebookFigure:
     fields = figure.subplots(2, 3, sharex=True, sharey=True)
     parts = (
         ("조정용 tuning", scored_out_of_fold(), GREY, "--"),
-        ("처음 보는 held out", scored_held_out(), BLUE, "-"),
+        ("처음 보는 held out", scored(HELD_OUT), BLUE, "-"),
     )
     for axes, (name, threshold) in zip(fields.flat, load().items(), strict=False):
         for label, by_name, colour, line in parts:
