@@ -13,6 +13,11 @@ from workshop.errors import WorkshopError
 from workshop.state import State
 
 TAG, MODE_TAG = "workshop", "workshop-mode"
+_RUNS = {
+    "monitoring_run": ("Pipeline", "Endpoint", "EndpointConfig", "Model", "Dashboard"),
+    "pipeline_run": ("Pipeline", "ModelPackageGroup", "Endpoint"),
+}
+"""Entry of state.json -> kinds of what has the run's name."""
 _CLOCKS_DIFFER = timedelta(minutes=10)
 """Between this machine's and AWS's, and between a request and what it made."""
 
@@ -121,7 +126,9 @@ def _state_names(aws: Aws) -> dict[str, set[str]]:
             names.setdefault("Endpoint", set()).add(components.endpoint_name)
             names.setdefault("EndpointConfig", set()).add(components.config_name)
             names.setdefault("InferenceComponent", set()).update(components.components)
-        with suppress(WorkshopError):
-            for kind in ("Pipeline", "ModelPackageGroup", "Endpoint"):
-                names.setdefault(kind, set()).add(state.pipeline_run.name)
+        for entry, kinds in _RUNS.items():
+            with suppress(WorkshopError):
+                name = getattr(state, entry).name
+                for kind in kinds:
+                    names.setdefault(kind, set()).add(name)
     return names

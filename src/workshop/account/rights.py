@@ -6,10 +6,11 @@ from typing import Any
 
 from workshop.account.access import Tell, principal_of, simulate
 from workshop.account.checks import Line, ok, warn
+from workshop.account.usage import MONITORING_NOTEBOOK
 from workshop.aws.roles import RULES, may_assume
 from workshop.aws.session import Aws
 
-RULE_NOTEBOOKS = ("04-Monitoring",)
+RULE_NOTEBOOKS = (MONITORING_NOTEBOOK,)
 PUSHING_NOTEBOOKS = ("07-Own-Image",)
 PUSH_ACTIONS = (
     *("ecr:CreateRepository", "ecr:TagResource", "ecr:PutImageTagMutability"),
