@@ -84,6 +84,20 @@ def test_false_alarms_and_power_between_groups() -> None:
         )
 
 
+def test_false_alarms_and_power_of_scores_between_groups() -> None:
+    """Scores as answers get them, most near 1 and some far below, looked at once."""
+    generator, num = np.random.default_rng(0), 4_000
+    for num_new, num_old in ((20, 20), (50, 50), (50, 450), (200, 200)):
+        same, old = (generator.beta(8, 0.5, (num, size)) for size in (num_new, num_old))
+        worse = generator.beta(8, 1, (num, num_new))  # by 5.2 points
+        alarms = _seen(Group.of(same), Group.of(old), is_share=False).mean()
+        power = _seen(Group.of(worse), Group.of(old), is_share=False).mean()
+        print(
+            f"\nscores of {num_new} and {num_old}: false alarms {alarms:.1%}, "
+            f"5.2 points worse found {power:.1%}"
+        )
+
+
 def test_false_alarms_when_a_user_asks_ten_times() -> None:
     """Users differ: counted by request they are called different too often, by user they are not."""
     generator, num_users, num_requests, num = np.random.default_rng(0), 100, 10, 2_000
