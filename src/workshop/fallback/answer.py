@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from workshop.fallback.failures import ANSWERED, NOT_SENT
+from workshop.fallback.failures import NOT_SENT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +77,10 @@ class FallbackAnswer:
 
     @property
     def fell_back(self) -> bool:
-        return self.attempts[0].why != ANSWERED
+        """Whether another rung than the first answered; one that was asked twice did not fall back."""
+        return self.rung != self.attempts[0].rung
 
     @property
     def why(self) -> str:
-        """What kept the first rung from answering; ANSWERED when nothing did."""
+        """What kept the first attempt from answering; "answered" when nothing did."""
         return self.attempts[0].why

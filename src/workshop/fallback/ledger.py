@@ -17,7 +17,7 @@ from processes.files import append_line
 from workshop.entries import now_utc
 from workshop.errors import WorkshopError
 from workshop.fallback.answer import Attempt, FallbackAnswer
-from workshop.fallback.failures import ANSWERED
+from workshop.fallback.failures import ANSWERED, NOT_SENT
 from workshop.fallback.rungs import Rung
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class AnswerLedger:
         costs = [row["cost_usd"] for row in rows]
         return {
             "answers": len(rows),
-            "fell_back": sum(row["why"] != ANSWERED for row in rows),
+            "fell_back": sum(row["rung"] != row["attempts"][0]["rung"] for row in rows),
             "attempts": sum(len(row["attempts"]) for row in rows),
             "input_tokens": sum(row["input_tokens"] for row in rows),
             "output_tokens": sum(row["output_tokens"] for row in rows),
@@ -104,11 +104,13 @@ class AnswerLedger:
         table = {}
         for name in names:
             own = [row for row in rows if row["rung"] == name]
-            tried = [one for row in rows for one in row["attempts"] if one["rung"] == name]
+            every = [one for row in rows for one in row["attempts"] if one["rung"] == name]
+            tried = [one for one in every if one["why"] not in NOT_SENT]
             table[name] = {
                 "answers": len(own),
                 "attempts": len(tried),
                 "failed": sum(one["why"] != ANSWERED for one in tried),
+                "passed over": len(every) - len(tried),
                 "input tokens": sum(one["input_tokens"] for one in tried),
                 "output tokens": sum(one["output_tokens"] for one in tried),
                 "USD": float(_sum(tried)),

@@ -155,6 +155,7 @@ def test_what_is_throttled_once_is_asked_once_more_and_what_timed_out_is_not() -
     retries = RetryPolicy(most=1, share=1.0, backoff_s=0)
     answer = client_of(Scripted("tuned", throttled(), "요약입니다."), retries=retries).ask(ARTICLE)
     assert whys(answer) == [("tuned", "throttled"), ("tuned", "answered")]
+    assert not answer.fell_back
     answer = client_of(Scripted("tuned", timed_out(), "요약입니다."), retries=retries).ask(ARTICLE)
     assert whys(answer) == [("tuned", "timed out"), ("lead-3", "answered")]
 

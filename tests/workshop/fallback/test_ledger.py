@@ -55,8 +55,18 @@ def test_totals_equal_the_sum_of_all_attempts_to_the_last_digit(tmp_path: Path) 
     assert totals["output_tokens"] == sum(part.output_tokens for part in parts)
     assert (totals["answers"], totals["attempts"], totals["fell_back"]) == (600, 900, 300)
     assert ledger.table()["USD"].sum() == pytest.approx(float(exact))
-    assert ledger.table().loc["tuned", ["answers", "attempts", "failed"]].tolist() == [300, 600, 300]
+    shown = ["answers", "attempts", "failed", "passed over"]
+    assert ledger.table().loc["tuned", shown].tolist() == [300, 600, 300, 0]
     assert ledger.reasons().loc["tuned", "throttled"] == 300
+
+
+def test_asked_twice_is_no_fallback_and_passed_over_is_no_attempt(tmp_path: Path) -> None:
+    ledger = AnswerLedger(tmp_path / "answers.jsonl")
+    ledger.keep(answer("throttled", "answered", rungs=("tuned", "tuned")))
+    ledger.keep(answer("breaker open", "answered"))
+    assert ledger.totals()["fell_back"] == 1
+    shown = ["answers", "attempts", "failed", "passed over"]
+    assert ledger.table().loc["tuned", shown].tolist() == [1, 2, 1, 1]
 
 
 def test_no_text_of_a_question_or_an_answer_is_kept(tmp_path: Path) -> None:
