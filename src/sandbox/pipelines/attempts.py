@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.api.errors import AwsError
 from sandbox.pipelines import conditions, retries
 from sandbox.pipelines.caching import KEY_ARGUMENTS, cache_key
-from sandbox.pipelines.calls import Caller
+from sandbox.pipelines.calls import Caller, is_fault, is_throttled
 from sandbox.pipelines.names import EXECUTION
 from sandbox.pipelines.progress import CUT_OFF, PROPERTIES, RETRY_AT, STEPS, is_stopping, running
 from sandbox.pipelines.retries import Problem
@@ -46,6 +46,7 @@ class Attempts:
         self._context, self._region, self._name = context, region, name
         self._definition = definition
         self._call = Caller(context, region)
+        self.is_unseen = False  # whether a look at what runs was not answered, and comes again
 
     def begin(self, record: Record, step: Step) -> None:
         """Begin a step, for the first time or again."""
@@ -89,6 +90,9 @@ class Attempts:
         try:
             state = made.state(self._call, begun[MARK])
         except AwsError as error:  # never tried again: what was made would be made twice
+            if not is_last and (is_throttled(error) or is_fault(error)):
+                self.is_unseen = True
+                return
             self._end_badly(begun, step, retries.of_look(error), is_last=is_last)
             return
         if state is None:

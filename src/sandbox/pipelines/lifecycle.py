@@ -18,6 +18,7 @@ from sandbox.pipelines.progress import CUT_OFF, RETRY_AT, STEPS
 if TYPE_CHECKING:
     from sandbox.context import Context
 
+_LOOK_AGAIN_S = 0.5  # after a look that was throttled, or that met a failure of the service
 _FULL_DISK_S = 1.0  # between two looks whether there is room again
 _GOES_ON = "RetryPipelineExecution goes on from there."
 Record = dict[str, Any]
@@ -123,6 +124,7 @@ class Execution:
 
     def _look(self) -> None:
         record = self._record()
+        self._attempts.is_unseen = False
         for name in progress.running(record):
             self._attempts.look(record, name)
 
@@ -144,9 +146,11 @@ class Execution:
             self._attempts.begin(record, steps[0])
 
     def _next_attempt_s(self) -> float | None:
-        """Return how long it is until a step is to be tried again."""
+        """Return how long it is until a step is to be tried, or looked at, again."""
         steps = progress.running(self._record()).values()
         times = [step[RETRY_AT] for step in steps if RETRY_AT in step]
+        if self._attempts.is_unseen:
+            times.append(time.time() + _LOOK_AGAIN_S)
         return max(min(times) - time.time(), 0.0) if times else None
 
     def _record(self) -> Record:

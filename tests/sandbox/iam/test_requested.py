@@ -19,6 +19,8 @@ SM = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
 LOGS = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group"
 TARGETS = f"arn:aws:application-autoscaling:{REGION}:{ACCOUNT}:scalable-target/*"
 ALARM = f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm"
+RULE = f"arn:aws:events:{REGION}:{ACCOUNT}:rule"
+DASHBOARD = f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/news-d"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/news"
 TAGS = [{"Key": "workshop", "Value": "news"}]
 VARIANT = {"VariantName": "v", "ModelName": "news", "InitialInstanceCount": 1, "InstanceType": "ml.g5.xlarge"}
@@ -42,6 +44,44 @@ CALLS: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
             ("iam:PassRole", ROLE),
         ],
     ),
+    (
+        "events",
+        "put_rule",
+        {"Name": "news-r", "EventPattern": "{}", "Tags": TAGS},
+        [("events:PutRule", f"{RULE}/news-r"), ("events:TagResource", f"{RULE}/news-r")],
+    ),
+    (
+        "events",
+        "put_targets",
+        {"Rule": "news-r", "Targets": [{"Id": "t", "Arn": f"{SM}:pipeline/news", "RoleArn": ROLE}]},
+        [("events:PutTargets", f"{RULE}/news-r"), ("iam:PassRole", ROLE)],
+    ),
+    ("events", "list_rules", {"NamePrefix": "news-"}, [("events:ListRules", "*")]),
+    (
+        "events",
+        "list_tags_for_resource",
+        {"ResourceARN": f"{RULE}/news-r"},
+        [("events:ListTagsForResource", f"{RULE}/news-r")],
+    ),
+    (
+        "cloudwatch",
+        "put_dashboard",
+        {"DashboardName": "news-d", "DashboardBody": "{}", "Tags": TAGS},
+        [("cloudwatch:PutDashboard", DASHBOARD), ("cloudwatch:TagResource", DASHBOARD)],
+    ),
+    (
+        "cloudwatch",
+        "delete_dashboards",
+        {"DashboardNames": ["news-d"]},
+        [("cloudwatch:DeleteDashboards", DASHBOARD)],
+    ),
+    (
+        "cloudwatch",
+        "list_tags_for_resource",
+        {"ResourceARN": DASHBOARD},
+        [("cloudwatch:ListTagsForResource", DASHBOARD)],
+    ),
+    ("cloudwatch", "list_dashboards", {"DashboardNamePrefix": "news-"}, [("cloudwatch:ListDashboards", "*")]),
     (
         "sagemaker",
         "create_mlflow_app",
