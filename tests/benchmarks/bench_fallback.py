@@ -1,22 +1,31 @@
-"""What a question takes beside its answer, and how many requests a rung gets that is down.
+"""What a question takes beside its answer, requests to a rung that is down, and whether all are answered.
 
-The rung that is down answers an error at the wire of boto3's client; nothing leaves this process.
+`make bench` prints it. All of it is on this machine.
 """
 
 from __future__ import annotations
 
+import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import boto3
 import numpy as np
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from tests.sandbox.conftest import RunningSandbox
+from tests.workshop.fallback.conftest import ARTICLE as SHORT_ARTICLE
+from tests.workshop.fallback.conftest import fallback_hosting, fallback_sandbox, image_table, variants
+from tests.workshop.fallback.test_on_sandbox import WHYS, Ladder
 
 from workshop.fallback import (
+    AnswerLedger,
     BreakerPolicy,
+    FallbackAnswer,
     FallbackClient,
     PlantedFaults,
     RetryPolicy,
@@ -30,7 +39,9 @@ from workshop.inference.answers import Answer
 ARTICLE = (
     "서울시는 5일 청년 주택 예산을 340억 원으로 늘렸다고 밝혔다. 지난해는 290억 원이었다. 국장이 말했다. " * 8
 )
+SOAK_S = 60.0
 NUM_QUESTIONS, NUM_CALLERS = 64, 16
+__all__ = ["fallback_hosting", "fallback_sandbox", "image_table", "variants"]
 SESSION = boto3.session.Session("test", "test", region_name="us-east-1")
 
 
@@ -71,6 +82,42 @@ def test_requests_to_a_rung_that_is_down() -> None:
         rung = Rung(name="down", ask=invoke, usd_per_hour=1)
         client = FallbackClient([rung, lead_rung()], budget_s=5, breaker=breaker, retries=RetryPolicy(most=1))
         _report(f"FallbackClient, {name}", faults, lambda _, client=client: client.ask(ARTICLE))
+
+
+def test_callers_through_faults_and_a_killed_sandbox(
+    fallback_sandbox: RunningSandbox, variants: str, tmp_path: Path
+) -> None:
+    """Sixteen callers ask without a pause; faults change every 1.5 s, and after a while nobody answers."""
+    breaker = BreakerPolicy(num_failures=5, cooldown_s=1.0)
+    ladder = Ladder(fallback_sandbox, variants, budget_s=3.0, breaker=breaker, retries=RetryPolicy())
+    ledger, chosen = AnswerLedger(tmp_path / "answers.jsonl"), random.Random(1)
+    ends_s = time.monotonic() + SOAK_S
+
+    def call(_: int) -> list[tuple[float, FallbackAnswer]]:
+        seen = []
+        while time.monotonic() < ends_s:
+            started_s = time.monotonic()
+            answer = ladder.client.ask(SHORT_ARTICLE)
+            seen.append((time.monotonic() - started_s, answer))
+            ledger.keep(answer)
+        return seen
+
+    with ThreadPoolExecutor(NUM_CALLERS) as pool:
+        callers = [pool.submit(call, number) for number in range(NUM_CALLERS)]
+        while time.monotonic() < ends_s:
+            ladder.faults.stop()
+            for variant in ("tuned", "base"):
+                ladder.faults.start(chosen.choice(list(WHYS)), share=chosen.choice([0.3, 1]), variant=variant)
+            if time.monotonic() > ends_s - SOAK_S / 3:
+                fallback_sandbox.stop(kill=True)
+            time.sleep(1.5)
+    seen = [one for caller in callers for one in caller.result()]
+    seconds = [one for one, _ in seen]
+    parts = [attempt.cost_usd for _, answer in seen for attempt in answer.attempts]
+    assert ledger.totals()["cost_usd"] == sum(parts, Decimal(0))
+    assert ledger.totals()["answers"] == len(seen)
+    print(f"\n{len(seen):,} questions, all answered; slowest {max(seconds):.2f} s of 3; {ledger.totals()}")
+    print(ledger.table().round(4).to_string())
 
 
 def _report(name: str, faults: PlantedFaults, ask: Any, fault: str = "throttled") -> None:
