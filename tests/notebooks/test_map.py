@@ -55,6 +55,7 @@ def test_what_aws_has_changed_says_what_became_of_it_and_where_that_was_read() -
         assert found, word
         assert all(one.today and one.source for one in found), found
     assert all(bool(one.today) == bool(one.source) for one in topics)
+    assert all(bool(one.en) == bool(one.today or one.absent) for one in topics)
     table = today_table(topics, "1부 MLOps")
     assert len(table) == sum(bool(one.today) for one in topics if one.part == "1부 MLOps")
 

@@ -32,8 +32,20 @@ REVEAL_DIR = ".envs/slides/sphinx_revealjs/_static/revealjs"
 WIDTH, HEIGHT = 1280, 720
 _FONTS = {400: "NanumGothic.ttf", 700: "NanumGothicExtraBold.ttf"}
 _KEYS = "space: 다음 · next &nbsp; s: 발표자 노트 · speaker notes &nbsp; ★: 30분 길 · the 30-minute path"
-_START = f"""Reveal.initialize({{width: {WIDTH}, height: {HEIGHT}, margin: 0, center: false, hash: true,
-  controls: false, slideNumber: "c/t", transition: "none", plugins: [RevealNotes]}});"""
+# The speaker's view is a window of its own, which knows no font of the page's.
+_START = f"""const openWindow = window.open.bind(window);
+window.open = (...given) => {{
+  const view = openWindow(...given);
+  if (view) setTimeout(() => {{
+    const fonts = view.document.createElement("style");
+    const faces = document.getElementById("fonts").textContent;
+    fonts.textContent = `${{faces}} body {{font-family: Deck, sans-serif}}`;
+    view.document.head.append(fonts);
+  }}, 300);
+  return view;
+}};
+Reveal.initialize({{width: {WIDTH}, height: {HEIGHT}, margin: 0, center: false, hash: true, controls: false,
+  slideNumber: "c/t", transition: "none", plugins: [RevealNotes]}});"""
 
 
 def main() -> int:
@@ -89,13 +101,13 @@ def deck_html(slides: Sequence[Slide], reveal_dir: Path) -> str:
         (reveal_dir / name).read_text(encoding="utf-8") for name in ("dist/reset.css", "dist/reveal.css")
     ]
     scripts = [(reveal_dir / name).read_bytes() for name in ("dist/reveal.js", "plugin/notes/notes.js")]
-    css = "".join([*styles, *_font_faces(sections), own_css])
+    css, fonts = "".join([*styles, own_css]), "".join(_font_faces(sections))
     # As data, since the notes' script has tags of its own, among which a page would find its end.
     code = "".join(f'<script src="{_data(one, "text/javascript")}"></script>' for one in scripts)
     title = html.escape(slides[0].title)
     return (
         f'<!doctype html><html lang="ko"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{css}</style></head><body>"
+        f'<style id="fonts">{fonts}</style><style>{css}</style></head><body>'
         f'<div class="reveal"><div class="slides">{sections}</div></div>'
         f"{code}<script>{_START}</script></body></html>"
     )

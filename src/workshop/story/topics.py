@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 MAP_NAME = "03-llmops/map.yaml"
-FIELDS = {"topic", "at", "absent", "today", "source"}
+FIELDS = {"topic", "at", "absent", "today", "source", "en"}
 HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
 NUMBERED = re.compile(r"^\d+\. ")
 
@@ -66,6 +66,7 @@ class Topic:
         absent: Why it is not shown; "" when it is.
         today: What became of it since; "" when that is not the question.
         source: Where `today` was read, and when.
+        en: Reason and `today` in English.
     """
 
     document: str
@@ -75,6 +76,7 @@ class Topic:
     absent: str = ""
     today: str = ""
     source: str = ""
+    en: str = ""
 
 
 def load_topics(notebook_dir: Path) -> list[Topic]:
@@ -112,6 +114,7 @@ def _topic(notebook_dir: Path, document: str, part: str, row: dict[str, Any]) ->
         absent=row.get("absent", ""),
         today=row.get("today", ""),
         source=row.get("source", ""),
+        en=row.get("en", ""),
     )
 
 
@@ -159,8 +162,14 @@ def map_table(topics: list[Topic]) -> str:
 
 
 def _where(topic: Topic) -> str:
-    links = [f'<a href="{one.link}">{html.escape(one.text)}</a>' for one in topic.places]
-    return "<br>".join(links) or f"<i>{html.escape(topic.absent)}</i>"
+    lines = [f'<a href="{one.link}">{html.escape(one.text)}</a>' for one in topic.places]
+    if topic.absent:
+        lines.append(f"<i>{html.escape(topic.absent)}</i>")
+    if topic.today:
+        lines.append(html.escape(f"{topic.today} ({topic.source})"))
+    if topic.en:
+        lines.append(f"<small>{html.escape(topic.en)}</small>")
+    return "<br>".join(lines)
 
 
 def counts(topics: list[Topic]) -> DataFrame:

@@ -37,6 +37,14 @@ TALK_MINUTES, SHORT_MINUTES = 120, 30
 LOADED = re.compile(
     r"""(?:src|href|srcset|poster)\s*=\s*["']?\s*(?:https?:)?//|url\(\s*["']?(?:https?:)?//|@import"""
 )
+# In a frame of the page: a window of its own is not opened where nobody looks.
+NO_WINDOW = """<script>
+window.open = () => {
+  const frame = document.body.appendChild(document.createElement("iframe"));
+  frame.contentWindow.opener = window;
+  return frame.contentWindow;
+};
+</script>"""
 PROBE = """<script>
 (async () => {
   if (window !== window.top) return;  // the speaker's view shows the slides in frames
@@ -60,15 +68,11 @@ PROBE = """<script>
     });
   }
   Reveal.slide(0, 0);
-  const frame = document.body.appendChild(document.createElement("iframe"));
-  window.open = () => { frame.contentWindow.opener = window; return frame.contentWindow; };
-  try {  // in a frame: a window of its own is not opened where nobody looks
-    Reveal.getPlugin("notes").open();
-    await pause(3000);
-    found.speaker = frame.contentDocument.body.textContent;
-  } catch (problem) {
-    found.speaker = `${problem}`;
-  }
+  Reveal.getPlugin("notes").open();
+  await pause(3000);
+  const view = document.querySelector("body > iframe").contentDocument;
+  found.speaker = view.body.textContent;
+  found.speaker_fonts = [...view.fonts].map((one) => `${one.family} ${one.weight} ${one.status}`);
   const report = document.body.appendChild(document.createElement("pre"));
   report.id = "probe";
   report.textContent = JSON.stringify(found);
@@ -101,7 +105,8 @@ def seen(deck: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         pytest.skip("no chromium here: apt-get install chromium")
     folder = tmp_path_factory.mktemp("browser")
     page = folder / "deck.html"
-    page.write_text(deck.replace("</body>", f"{PROBE}</body>"), encoding="utf-8")
+    looked_at = deck.replace("<body>", f"<body>{NO_WINDOW}").replace("</body>", f"{PROBE}</body>")
+    page.write_text(looked_at, encoding="utf-8")
     command = [CHROMIUM, *OPTIONS, f"--user-data-dir={folder / 'profile'}", "--dump-dom", page.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=90)
     report = re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL)
@@ -150,6 +155,7 @@ def test_the_font_is_loaded_and_the_speaker_sees_the_notes_offline(seen: dict[st
     assert sorted(seen["fonts"]) == ["Deck 400 loaded", "Deck 700 loaded"]
     assert all(one["notes"] > 50 for one in seen["slides"])
     assert "오늘은 노트북에서 실제로 돌린 것만" in seen["speaker"]
+    assert "Deck 400 loaded" in seen["speaker_fonts"]
 
 
 def test_stripping_outputs_keeps_what_makes_slides(tmp_path: Path) -> None:
