@@ -111,8 +111,9 @@ def _replace_training(job: dict[str, Any]) -> None:
 def _replace_in_pipeline(pipeline: dict[str, Any]) -> None:
     definition = json.loads(pipeline["PipelineDefinition"])
     steps = {step["Name"]: step["Arguments"] for step in definition["Steps"]}
-    _replace_training(steps["Train"])
-    steps["Evaluate"]["AppSpecification"]["ContainerEntrypoint"] = ["python", str(_EVALUATION)]
+    if "Train" in steps:  # what only prepares has neither
+        _replace_training(steps["Train"])
+        steps["Evaluate"]["AppSpecification"]["ContainerEntrypoint"] = ["python", str(_EVALUATION)]
     pipeline["PipelineDefinition"] = json.dumps(definition)
 
 

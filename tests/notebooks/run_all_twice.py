@@ -42,6 +42,8 @@ CREATING = {
     # Its function is left by kernels after the other requests, too, in tests/workshop/endpoint.
     "02-RAG-Hybrid-Search": ("CreateEndpoint",),
     "03-Prompt-RAG-FineTune": ("CreateInferenceComponent",),
+    # What its alarm starts is AWS's own request.
+    "04-Monitoring": ("CreateEndpoint",),
     "06-Pipeline-Registry": (
         "CreateModelPackageGroup",
         "CreatePipeline",

@@ -37,6 +37,7 @@ FOLDERS = {
     "01-Evaluate-From-The-Start": LLMOPS,
     "02-RAG-Hybrid-Search": LLMOPS,
     "03-Prompt-RAG-FineTune": LLMOPS,
+    "04-Monitoring": LLMOPS,
     "06-Pipeline-Registry": LLMOPS,
     "07-Own-Image": LLMOPS,
     "99-Cleanup": "",
@@ -54,6 +55,7 @@ SHORT = {
     "WORKSHOP_NUM_PIPELINE_ARTICLES": "20",
     "WORKSHOP_POLL_INTERVAL_S": "0.2",
     "WORKSHOP_SANDBOX_CLOCK_SPEED": "600",
+    "WORKSHOP_METRIC_PERIOD_S": "1",  # a day of notebook 04, and a point of a figure
 }
 ON_AWS = {
     "WORKSHOP_ROLE_ARN": "arn:aws:iam::000000000000:role/workshop-sample",  # it is there: the SDK asks

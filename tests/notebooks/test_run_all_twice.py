@@ -101,6 +101,16 @@ def test_a_notebook_about_components_makes_one_endpoint(
     }
 
 
+def test_captured_traffic_is_scored_once_and_its_endpoint_made_once(home: Path) -> None:
+    asked = json.loads((home / "asked.json").read_text())["04-Monitoring"]
+    (name,) = asked["CreateEndpoint"]
+    assert asked["CreateModel"] == asked["CreateEndpointConfig"] == [name]
+    (job,) = asked["CreateProcessingJob"]
+    assert job.startswith(f"{name}-score-")
+    assert set(asked["CreatePipeline"]) == {name}  # `upsert` asks each time, and is refused
+    assert "StartPipelineExecution" not in asked  # the alarm does
+
+
 def test_a_pipeline_executes_once_for_each_version_and_what_it_registers_is_deployed_once(home: Path) -> None:
     asked = json.loads((home / "asked.json").read_text())["06-Pipeline-Registry"]
     (name,) = asked["CreateModelPackageGroup"]
@@ -120,7 +130,7 @@ def test_an_own_image_is_deployed_once_and_its_successor_once(home: Path) -> Non
         assert all(name.startswith(f"{endpoint}-") for name in asked[operation])
 
 
-@pytest.mark.parametrize("entry", ["endpoint", "components", "embedding", "own_image"])
+@pytest.mark.parametrize("entry", ["endpoint", "components", "embedding", "own_image", "monitoring_run"])
 def test_what_was_made_is_deleted_in_the_end(home: Path, entry: str) -> None:
     environ = {"WORKSHOP_MODE": "sample", "WORKSHOP_HOME": str(home), **SHORT}
     assert not State.load(load_settings(environ=environ)).has(entry)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from workshop.aws.resources import described_or_none
 from workshop.aws.waits import Wait
 from workshop.pipeline.execution import WAITING, Execution, read_definition, read_execution
 from workshop.pipeline.watch import step_lines
@@ -58,12 +57,11 @@ def retraining_pipeline(aws: Aws, state: State, *, name: str) -> RetrainingPipel
     Raises:
         WorkshopError: No model was trained yet, or its base model lies elsewhere than the workshop puts it.
     """
-    describe = aws.client("sagemaker").describe_pipeline
     if state.has("pipeline_run"):
-        known = described_or_none(describe, PipelineName=state.pipeline_run.name)
+        known = _arn_of(aws, state.pipeline_run.name)
         if known is not None:
             why = f"{state.pipeline_run.name}: the pipeline of notebook 06, whose first step is Prepare"
-            return RetrainingPipeline(name=state.pipeline_run.name, arn=known["PipelineArn"], why=why)
+            return RetrainingPipeline(name=state.pipeline_run.name, arn=known, why=why)
     arn = _upsert_preparing_pipeline(aws, state, name)
     why = f"{name}: one step, Prepare of notebook 06, which has made no pipeline in this account yet"
     return RetrainingPipeline(name=name, arn=arn, why=why)
@@ -124,6 +122,13 @@ def watch_first_step(aws: Aws, execution_arn: str, *, timeout_s: float) -> Execu
         text=lambda execution: execution.status,
         rows=step_lines,
     )
+
+
+def _arn_of(aws: Aws, name: str) -> str | None:
+    """Return the ARN of a pipeline; None when there is none of this name."""
+    pages = aws.client("sagemaker").get_paginator("list_pipelines").paginate(PipelineNamePrefix=name)
+    found = pages.build_full_result()["PipelineSummaries"]
+    return next((one["PipelineArn"] for one in found if one["PipelineName"] == name), None)
 
 
 def _upsert_preparing_pipeline(aws: Aws, state: State, name: str) -> str:

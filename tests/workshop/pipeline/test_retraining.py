@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.workshop.pipeline.test_watch import TIMEOUT_S, News
+from tests.workshop.pipeline.test_watch import TIMEOUT_S, News, job_step
 
 from workshop.aws.session import Aws
 from workshop.aws.upload import upload_base_model
 from workshop.entries import RunState, TrainingJobState, now_utc
+from workshop.monitoring.alarm import wait_for_alarm
+from workshop.pipeline.results import parameters_of
 from workshop.pipeline.retraining import (
     ROWS_PARAMETER,
     execution_since,
     retraining_pipeline,
+    wait_for_execution,
     watch_first_step,
 )
 from workshop.state import State
@@ -79,3 +83,38 @@ def test_without_it_a_small_pipeline_is_made_once_and_begins_with_prepare(
     words = job["AppSpecification"]["ContainerArguments"]
     assert words[words.index("--train_rows") + 1] == "20"
     sagemaker.stop_pipeline_execution(PipelineExecutionArn=started, ClientRequestToken=uuid.uuid4().hex)
+
+
+def test_an_alarm_starts_the_pipeline_of_notebook_06_by_a_rule_that_hands_it_a_parameter(
+    sample_aws: Aws, state: State
+) -> None:
+    sagemaker, cloudwatch, events = map(sample_aws.client, ("sagemaker", "cloudwatch", "events"))
+    name = f"news-pipeline-{uuid.uuid4().hex[:8]}"
+    parameters = [{"Name": ROWS_PARAMETER, "Type": "Integer", "DefaultValue": 160}]
+    definition = {
+        "Version": "2020-12-01", "Metadata": {}, "Parameters": parameters,
+        "Steps": [job_step(sample_aws, "Prepare", "0")],
+    }  # fmt: skip
+    sagemaker.create_pipeline(
+        PipelineName=name, PipelineDefinition=json.dumps(definition), RoleArn=sample_aws.role_arn,
+        ClientRequestToken=uuid.uuid4().hex,
+    )  # fmt: skip
+    state.keep("pipeline_run", pipeline_run(name))
+    retraining, alarm = retraining_pipeline(sample_aws, state, name="news-unused"), f"{name}-drift"
+    cloudwatch.put_metric_alarm(
+        AlarmName=alarm, Namespace="KoreanNews/Test", MetricName=alarm, Statistic="Maximum", Period=60,
+        EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanOrEqualToThreshold",
+    )  # fmt: skip
+    detail = {"alarmName": [alarm], "state": {"value": ["ALARM"]}}
+    events.put_rule(Name=alarm, EventPattern=json.dumps({"source": ["aws.cloudwatch"], "detail": detail}))
+    handed = {"PipelineParameterList": [{"Name": ROWS_PARAMETER, "Value": "32"}]}
+    target = {"Id": "retraining", "Arn": retraining.arn, "RoleArn": sample_aws.role_arn}
+    events.put_targets(Rule=alarm, Targets=[{**target, "SageMakerPipelineParameters": handed}])
+    data = [{"MetricName": alarm, "Timestamp": datetime.now(UTC), "Value": 1.0}]
+    cloudwatch.put_metric_data(Namespace="KoreanNews/Test", MetricData=data)
+    since = wait_for_alarm(sample_aws, alarm, "ALARM", timeout_s=TIMEOUT_S)["StateUpdatedTimestamp"]
+    started = wait_for_execution(sample_aws, name, since, timeout_s=TIMEOUT_S)
+    assert parameters_of(sample_aws, started) == {ROWS_PARAMETER: "32"}
+    events.remove_targets(Rule=alarm, Ids=["retraining"])
+    events.delete_rule(Name=alarm)
+    cloudwatch.delete_alarms(AlarmNames=[alarm])
