@@ -37,6 +37,7 @@ ENTRIES: dict[str, tuple[type[Entry], str]] = {
     "components": (ComponentsState, "02-SageMaker-Inference-Component"),
     "embedding": (EndpointState, "02-RAG-Hybrid-Search"),
     "monitoring_run": (RunState, "04-Monitoring"),
+    "rollout_run": (RunState, "05-Rollout-AB-Fallback"),
     "pipeline_run": (RunState, "06-Pipeline-Registry"),
     "own_image": (OwnImageState, "07-Own-Image"),
 }
@@ -158,6 +159,10 @@ class State:
     @property
     def monitoring_run(self) -> RunState:
         return self._entry("monitoring_run")
+
+    @property
+    def rollout_run(self) -> RunState:
+        return self._entry("rollout_run")
 
     @property
     def pipeline_run(self) -> RunState:

@@ -28,6 +28,7 @@ KINDS = {
     "02-RAG-Hybrid-Search": "server",
     "03-Prompt-RAG-FineTune": "server",
     "04-Monitoring": "server",
+    "05-Rollout-AB-Fallback": "server",
     "06-Pipeline-Registry": "job",
     "07-Own-Image": "server",
 }

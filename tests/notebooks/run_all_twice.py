@@ -44,6 +44,7 @@ CREATING = {
     "03-Prompt-RAG-FineTune": ("CreateInferenceComponent",),
     # What its alarm starts is AWS's own request.
     "04-Monitoring": ("CreateEndpoint",),
+    "05-Rollout-AB-Fallback": ("CreateEndpoint",),
     "06-Pipeline-Registry": (
         "CreateModelPackageGroup",
         "CreatePipeline",

@@ -38,6 +38,7 @@ FOLDERS = {
     "02-RAG-Hybrid-Search": LLMOPS,
     "03-Prompt-RAG-FineTune": LLMOPS,
     "04-Monitoring": LLMOPS,
+    "05-Rollout-AB-Fallback": LLMOPS,
     "06-Pipeline-Registry": LLMOPS,
     "07-Own-Image": LLMOPS,
     "99-Cleanup": "",

@@ -96,7 +96,7 @@ def _machines(settings: Settings) -> dict[str, str]:
                 found[entry.endpoint_name] = entry.instance_type
         with suppress(WorkshopError):
             found[state.long_training_job.job_name] = settings.long_run_instance_type
-        for name in ("monitoring_run", "pipeline_run"):
+        for name in ("monitoring_run", "rollout_run", "pipeline_run"):
             with suppress(WorkshopError):
                 found[getattr(state, name).name] = settings.pipeline_instance_type  # its endpoint
     return found

@@ -12,6 +12,7 @@ from workshop.account.usage import (
     MONITORING_NOTEBOOK,
     ON_COMPONENTS,
     PIPELINE_NOTEBOOK,
+    ROLLOUT_NOTEBOOK,
     usages,
 )
 from workshop.endpoint.plan import component_engines
@@ -50,6 +51,9 @@ def images_of(settings: Settings, notebook: str | None) -> list[str]:
         machine = row.instance_type
         engines, cuda = (settings.serving_engine,), 13  # the newest, as notebook 04 asks the SDK for it
         if row.notebook in (MONITORING_NOTEBOOK, PIPELINE_NOTEBOOK):
+            cuda = common_cuda(engines, machine)
+        if row.notebook == ROLLOUT_NOTEBOOK:
+            engines = ("vllm",)
             cuda = common_cuda(engines, machine)
         if row.notebook in ON_COMPONENTS:
             engines = tuple(component_engines(settings).values())

@@ -15,6 +15,7 @@ from workshop.state import State
 TAG, MODE_TAG = "workshop", "workshop-mode"
 _RUNS = {
     "monitoring_run": ("Pipeline", "Endpoint", "EndpointConfig", "Model", "Dashboard"),
+    "rollout_run": ("Endpoint",),
     "pipeline_run": ("Pipeline", "ModelPackageGroup", "Endpoint"),
 }
 """Entry of state.json -> kinds of what has the run's name."""

@@ -19,6 +19,7 @@ LOGGING_NOTEBOOKS = (
     "02-RAG-Hybrid-Search",
     "03-Prompt-RAG-FineTune",
     "04-Monitoring",
+    "05-Rollout-AB-Fallback",
     "06-Pipeline-Registry",
 )
 """They log what they train or measure, after a preflight."""

@@ -57,6 +57,10 @@ _EMBEDDING_MINUTES = {"02-RAG-Hybrid-Search": (10, 20), "03-Prompt-RAG-FineTune"
 _LATER_TRACKS = ("01-Evaluate-From-The-Start", *_EMBEDDING_MINUTES)
 ON_COMPONENTS = tuple(name for name in _MINUTES if name.startswith("02-") or name in _LATER_TRACKS)
 """Notebooks with an endpoint for inference components: three containers that have one CUDA."""
+ROLLOUT_NOTEBOOK = "05-Rollout-AB-Fallback"
+# Three machines for the A/B, 25 to 45 minutes; then two for the roll-outs, 75 to 130, and two more beside
+# them in each of three updates, 15 to 25 each: 315 to 545 minutes of a machine, told as a quarter of four.
+_ROLLOUT_MINUTES = (79, 136)
 PIPELINE_SHARES = (0.1, 1, 2)
 """Of `pipeline_train_rows`, that its executions train on: too few, the first version, a better one."""
 # Of one job each, on the safe side of the figures above: a machine without a GPU that installs and reads; one
@@ -127,7 +131,13 @@ def usages(settings: Settings) -> list[Usage]:
         if notebook in ON_COMPONENTS:
             found.append(_components(settings, notebook))
         found.append(_embedding(settings, notebook))
-    return [*found, *_monitoring(settings), *_pipeline(settings), _own_image(settings)]
+    return [
+        *found,
+        *_monitoring(settings),
+        _rollout(settings),
+        *_pipeline(settings),
+        _own_image(settings),
+    ]
 
 
 def estimate_notebook(settings: Settings, notebook: str, *, session: boto3.Session | None = None) -> Estimate:
@@ -313,6 +323,18 @@ def _monitoring(settings: Settings) -> list[Usage]:
         is_optional=True,
     )
     return [endpoint, scoring]
+
+
+def _rollout(settings: Settings) -> Usage:
+    """A canary is at most half of its fleet, which is there twice while it is watched: two and two."""
+    return Usage(
+        notebook=ROLLOUT_NOTEBOOK,
+        kind=ENDPOINT,
+        instance_type=settings.pipeline_instance_type,
+        count=4,
+        minutes=_ROLLOUT_MINUTES,
+        is_optional=True,
+    )
 
 
 def _pipeline(settings: Settings) -> list[Usage]:

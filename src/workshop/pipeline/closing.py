@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from workshop.aws.resources import delete_if_there, is_there
 from workshop.cost import estimate
+from workshop.endpoint.components import instances_of
 from workshop.endpoint.deletion import delete_endpoint
 from workshop.prices import ENDPOINT
 
@@ -23,7 +24,7 @@ def delete_or_keep_endpoint(aws: Aws, name: str, *, keep: bool) -> list[str]:
     """Delete an endpoint with its configurations and models, or leave them; running it again is no error.
 
     Args:
-        name: Of the endpoint; the names of what is below it begin with it.
+        name: Of the endpoint; the names of what is below it begin with it, and those of endpoints beside it.
         keep: Leave all of it; what it costs an hour is shown, and how to delete it.
 
     Returns:
@@ -35,12 +36,15 @@ def delete_or_keep_endpoint(aws: Aws, name: str, *, keep: bool) -> list[str]:
     sagemaker = aws.client("sagemaker")
     if keep and is_there(sagemaker.describe_endpoint, EndpointName=name):
         machine = aws.settings.pipeline_instance_type
-        cost = estimate(aws.settings, machine, hours=1, kind=ENDPOINT, session=aws.boto_session)
+        count = max(instances_of(sagemaker.describe_endpoint(EndpointName=name)), 1)
+        price = {"hours": 1, "kind": ENDPOINT, "session": aws.boto_session}
+        cost = estimate(aws.settings, machine, count=count, **price)
         print(f"KEPT: {name}\nevery hour: {cost}")
         print(f"to delete it: keep=False in this cell, or WORKSHOP_MODE={aws.mode} make cleanup CONFIRM=mine")
         return left_of(aws, name)
-    delete_endpoint(aws, name, timeout_s=aws.settings.endpoint_timeout_s)
-    print(f"deleted endpoint {name}")
+    for endpoint in dict.fromkeys([name, *_names(aws, "list_endpoints", name)]):
+        delete_endpoint(aws, endpoint, timeout_s=aws.settings.endpoint_timeout_s)
+        print(f"deleted endpoint {endpoint}")
     for config in _names(aws, "list_endpoint_configs", name):
         delete_if_there(sagemaker.delete_endpoint_config, EndpointConfigName=config)
         print(f"deleted configuration {config}")

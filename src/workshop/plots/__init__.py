@@ -1,4 +1,4 @@
-"""Figures drawn from what a run left: data, training, scores, ladder, search, load, monitors, story and more.
+"""Figures drawn from what a run left: data, training, scores, ladder, search, load, roll-outs and more.
 
 Every function returns a figure that a notebook shows when it is the last value of a cell.
 """
@@ -16,6 +16,7 @@ from workshop.plots.monitoring import (
 )
 from workshop.plots.prompts import run_spread
 from workshop.plots.retrieval import recall_by_wording, score_distributions
+from workshop.plots.rollouts import breaker_timeline, rollout_timeline
 from workshop.plots.scores import gain_intervals, score_intervals
 from workshop.plots.story import (
     batch_rows,
@@ -30,6 +31,7 @@ from workshop.plots.training import loss_curve, speed_and_memory
 
 __all__ = [
     "batch_rows",
+    "breaker_timeline",
     "cache_bars",
     "category_bars",
     "copies_over_time",
@@ -49,6 +51,7 @@ __all__ = [
     "percent_bars",
     "quality_beside_work",
     "recall_by_wording",
+    "rollout_timeline",
     "run_spread",
     "score_distributions",
     "score_intervals",

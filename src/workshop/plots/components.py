@@ -35,10 +35,10 @@ def update_timeline(
     Raises:
         WorkshopError: When there was no request or no snapshot.
     """
-    _check(requests=requests, snapshots=snapshots)
+    check_drawable(requests=requests, snapshots=snapshots)
     start_s = min(requests[0].sent_at_s, snapshots[0].at_s)
     end_s = max(max(one.sent_at_s + one.seconds for one in requests), snapshots[-1].at_s)
-    scale, unit = _time_unit(end_s - start_s)
+    scale, unit = time_unit(end_s - start_s)
     figure = new_figure(12, 6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     labels = list(dict.fromkeys(one.label for one in requests if not one.error))
@@ -80,9 +80,9 @@ def copies_over_time(
     Raises:
         WorkshopError: When there was no snapshot.
     """
-    _check(snapshots=snapshots)
+    check_drawable(snapshots=snapshots)
     start_s = snapshots[0].at_s
-    scale, unit = _time_unit(snapshots[-1].at_s - start_s)
+    scale, unit = time_unit(snapshots[-1].at_s - start_s)
     figure = new_figure(12, 4.2)
     axes = figure.subplots()
     _copies(axes, snapshots, start_s, scale, with_instances=True)
@@ -112,10 +112,10 @@ def metrics_over_time(
         WorkshopError: When no metric has a value.
     """
     points = [times for by_component in series.values() for times, _ in by_component.values()]
-    _check(points=[time for times in points for time in times])
+    check_drawable(points=[time for times in points for time in times])
     start = min(min(times) for times in points if times)
     end = max(max(times) for times in points if times)
-    scale, unit = _time_unit((end - start).total_seconds())
+    scale, unit = time_unit((end - start).total_seconds())
     names = list(dict.fromkeys(name for by_component in series.values() for name in by_component))
     figure = new_figure(12, 1 + 2.2 * len(series))
     fields = figure.subplots(len(series), 1, sharex=True, squeeze=False)[:, 0]
@@ -158,11 +158,17 @@ def _copies(
     axes.legend(loc="upper right", ncols=len(names) + with_instances, fontsize=11)
 
 
-def _time_unit(seconds: float) -> tuple[float, str]:
+def time_unit(seconds: float) -> tuple[float, str]:
+    """Return the seconds of a unit of a time axis, and its name."""
     return (60.0, "minutes") if seconds > _LONG_S else (1.0, "seconds")
 
 
-def _check(**what: Sequence[object]) -> None:
+def check_drawable(**what: Sequence[object]) -> None:
+    """Make sure that there is something of each to draw.
+
+    Raises:
+        WorkshopError: There is none.
+    """
     for name, values in what.items():
         if not values:
             raise WorkshopError(

@@ -103,10 +103,13 @@ def test_a_processing_job_counts_as_long_as_it_may_run_and_the_endpoint_of_a_pip
     run = RunState(
         made_at=now_utc(), notebook="06-Pipeline-Registry", name="news-pipeline", request_sha256=""
     )
+    create(debug, "Endpoint", "news-rollout", minutes_ago=30)
     State.load(debug).keep("pipeline_run", run)
+    State.load(debug).keep("rollout_run", replace(run, name="news-rollout"))
     assert texts(debug) == [
         "ProcessingJob prepares for 30 min: about 0.12 USD, 0.23 USD an hour (ml.m5.xlarge)",
         "Endpoint news-pipeline for 60 min: about 2.03 USD, 2.03 USD an hour (ml.g5.4xlarge)",
+        "Endpoint news-rollout for 30 min: about 1.02 USD, 2.03 USD an hour (ml.g5.4xlarge)",
     ]
 
 

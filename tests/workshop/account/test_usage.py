@@ -52,7 +52,7 @@ def test_mode_debug_takes_its_own_machines_and_a_small_endpoint() -> None:
     # One at a time but for updates, which start the new machine beside the old one.
     assert needed["ml.g6.12xlarge for endpoint usage"] == 2
     updating = {one.notebook for one in usages(settings_of("debug")) if one.count > 1}
-    assert updating == {"06-Pipeline-Registry", "07-Own-Image"}
+    assert updating == {"05-Rollout-AB-Fallback", "06-Pipeline-Registry", "07-Own-Image"}
     assert needed["ml.g5.4xlarge for notebook instance usage"] == 1
 
 
@@ -102,7 +102,9 @@ def test_a_pipeline_takes_machines_of_three_kinds_and_two_of_an_endpoint_while_i
         assert needed["ml.m5.xlarge for processing job usage"] == 1
         assert needed["ml.g5.2xlarge for training job usage"] == 1
         assert needed["ml.g5.2xlarge for processing job usage"] == 1
-        assert needed["ml.g5.2xlarge for endpoint usage"] == 2
+        assert needed["ml.g5.2xlarge for endpoint usage"] == 4  # of the roll-outs, too
+        own = [one for one in usages(settings_of(mode)) if one.notebook == "06-Pipeline-Registry"]
+        assert [one.count for one in own] == [1, 1, 1, 2]
 
 
 def test_the_trainings_of_a_pipeline_take_longer_with_more_rows_and_its_evaluations_do_not() -> None:

@@ -1,0 +1,170 @@
+"""What protects callers: a guarded update with its alarms, and circuit breakers, each above every request."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
+
+from workshop.plots.components import check_drawable, time_unit
+from workshop.plots.style import (
+    BLUE,
+    COLOURS,
+    GREEN,
+    GREY,
+    LINES,
+    MARKERS,
+    ORANGE,
+    RED,
+    SKY,
+    NotebookFigure,
+    new_figure,
+    styled,
+)
+
+if TYPE_CHECKING:
+    from workshop.endpoint.guarded_update import RollOut
+    from workshop.serving.steady_load import SteadyRequest
+
+_STATES = {"ALARM": RED, "OK": GREEN, "INSUFFICIENT_DATA": "#d9dce1"}
+_STAGES = {
+    "Creating": SKY, "ActivatingTraffic": ORANGE, "Baking": BLUE, "Deleting": GREY, "RollingBack": RED,
+    "Updating": SKY, "InService": "#d9dce1",
+}  # fmt: skip
+_BREAKERS = {"closed": GREEN, "open": RED, "half-open": ORANGE}
+_NONE, _QUIET = "#f3f4f6", ("InService", "")
+_MOST_TIMES = 3.0
+"""A metric that is higher above its threshold is drawn at the upper edge."""
+
+
+@styled
+def rollout_timeline(
+    rolled: "RollOut", thresholds: Mapping[str, float], *, title: str = ""
+) -> NotebookFigure:
+    """Draw every request by who answered, each watched metric against its threshold, stages and alarms.
+
+    Args:
+        rolled: The update; failed requests are red crosses.
+        thresholds: Watched metric -> threshold of its alarm, above 0.
+        title: Of the figure; version and outcome when "".
+
+    Raises:
+        WorkshopError: When there was no request or no snapshot.
+    """
+    requests, snapshots, series = rolled.result.requests, rolled.snapshots, rolled.series
+    title = title or f"{rolled.version} {rolled.outcome.partition(':')[0]}"
+    check_drawable(requests=requests, snapshots=snapshots)
+    start_s = min(requests[0].sent_at_s, snapshots[0].at_s)
+    end_s = max(max(one.sent_at_s + one.seconds for one in requests), snapshots[-1].at_s)
+    scale, unit = time_unit(end_s - start_s)
+    figure = new_figure(12, 8)
+    upper, middle, lower = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 2))
+    _requests(upper, requests, start_s, scale)
+    upper.set(title=title, ylabel="ms to the answer")
+    for index, (metric, (times, values)) in enumerate(series.items()):
+        pairs = sorted(zip(times, values, strict=True))
+        shown = [(time.timestamp() - start_s, value / thresholds[metric]) for time, value in pairs]
+        shown = [(at_s, value) for at_s, value in shown if -1 <= at_s <= end_s - start_s]
+        middle.plot(
+            [at_s / scale for at_s, _ in shown], [min(value, _MOST_TIMES) for _, value in shown],
+            color=COLOURS[index], linestyle=LINES[index % len(LINES)], marker=MARKERS[index], markersize=5,
+            label=metric,
+        )  # fmt: skip
+    middle.axhline(1, color=RED, linewidth=1.4)
+    middle.set(ylabel="times its threshold", ylim=(0, _MOST_TIMES * 1.05))
+    middle.legend(loc="upper left", ncols=len(series), fontsize=11)
+    names = list(dict.fromkeys(name for one in snapshots for name in one.alarms))
+    rows = {"update": ([one.stage for one in snapshots], _STAGES)}
+    rows |= {
+        name.rpartition("-")[2]: ([one.alarms.get(name, "") for one in snapshots], _STATES) for name in names
+    }
+    _strips(lower, [one.at_s for one in snapshots], rows, start_s, end_s, scale)
+    lower.set(xlabel=f"{unit} since the beginning", xlim=(0, (end_s - start_s) / scale))
+    return figure
+
+
+def _requests(axes: Axes, requests: "Sequence[SteadyRequest]", start_s: float, scale: float) -> None:
+    labels = list(dict.fromkeys(one.label for one in requests if not one.error))
+    for index, label in enumerate(labels):
+        shown = [one for one in requests if one.label == label and not one.error]
+        axes.plot(
+            [(one.sent_at_s - start_s) / scale for one in shown], [1000 * one.seconds for one in shown],
+            linestyle="", marker=MARKERS[index % len(MARKERS)], markersize=5, alpha=0.7,
+            color=COLOURS[index % len(COLOURS)], label=f"{label} · {len(shown):,}",
+        )  # fmt: skip
+    failed = [one for one in requests if one.error]
+    axes.plot(
+        [(one.sent_at_s - start_s) / scale for one in failed], [1000 * one.seconds for one in failed],
+        linestyle="", marker="x", markersize=9, markeredgewidth=2.5, color=RED,
+        label=f"failed · {len(failed):,}",
+    )  # fmt: skip
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.3)
+    axes.legend(loc="upper right", ncols=len(labels) + 1)
+
+
+def _strips(
+    axes: Axes,
+    times_s: Sequence[float],
+    rows: Mapping[str, tuple[Sequence[str], Mapping[str, str]]],
+    start_s: float,
+    end_s: float,
+    scale: float,
+) -> None:
+    """Draw what held from one moment to the next, a strip for each row: its values and their colours."""
+    ends = [*times_s[1:], end_s]
+    for height, (values, colours) in enumerate(reversed(rows.values())):
+        begin = 0
+        for index, value in enumerate(values):
+            if index + 1 < len(values) and values[index + 1] == value:
+                continue
+            left, right = times_s[begin] - start_s, ends[index] - start_s
+            axes.broken_barh(
+                [(left / scale, (right - left) / scale)],
+                (height - 0.38, 0.76),
+                color=colours.get(value, _NONE),
+            )
+            if (right - left) / (end_s - start_s) > 0.012 * len(value) and value not in _QUIET:
+                axes.text(
+                    (left + right) / 2 / scale, height, value, ha="center", va="center", fontsize=10,
+                    color="#222222" if value == "INSUFFICIENT_DATA" else "white",
+                )  # fmt: skip
+            begin = index + 1
+    axes.set_yticks(range(len(rows)), list(reversed(rows)))
+    axes.grid(visible=False)
+
+
+@styled
+def breaker_timeline(
+    requests: "Sequence[SteadyRequest]",
+    states: "Sequence[tuple[float, Mapping[str, str]]]",
+    events: Mapping[str, float],
+    *,
+    title: str = "Who answered, and the breakers",
+) -> NotebookFigure:
+    """Draw every request by the rung that answered it, above the state of each rung's circuit breaker.
+
+    Args:
+        states: time.time() and rung -> state, in order.
+        events: What happened -> when (time.time()), drawn as lines.
+
+    Raises:
+        WorkshopError: When there was no request or no state.
+    """
+    check_drawable(requests=requests, states=states)
+    start_s = min(requests[0].sent_at_s, states[0][0])
+    end_s = max(max(one.sent_at_s + one.seconds for one in requests), states[-1][0])
+    scale, unit = time_unit(end_s - start_s)
+    figure = new_figure(12, 6)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    _requests(upper, requests, start_s, scale)
+    upper.set(title=title, ylabel="ms to the answer")
+    rows = {name: ([one.get(name, "") for _, one in states], _BREAKERS) for name in states[0][1]}
+    _strips(lower, [at_s for at_s, _ in states], rows, start_s, end_s, scale)
+    for text, at_s in events.items():
+        for axes in (upper, lower):
+            axes.axvline((at_s - start_s) / scale, color=GREY, linestyle=":", linewidth=1.6)
+        upper.annotate(
+            text, ((at_s - start_s) / scale, 0.88), xycoords=("data", "axes fraction"), xytext=(4, -4),
+            textcoords="offset points", ha="left", va="top", fontsize=10, color="#444444",
+        )  # fmt: skip
+    lower.set(xlabel=f"{unit} since the beginning", xlim=(0, (end_s - start_s) / scale))
+    return figure
