@@ -6,6 +6,7 @@
 
 Two runs of the very same prompt differ by some points, so that without a verdict luck looks like progress.
 `calibrate` measures how often a verdict is a false alarm, and how often it finds what is there.
+Of live traffic, where nobody was in both groups, it is `ab_test.verdict_between`.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def asked_at(url: str, budget_s: float = BUDGET_S, **where: Any) -> FallbackAnsw
 @contextmanager
 def server(answering: Any = None) -> Iterator[str]:
     """Listen, and do with each connection what is given; with nothing given accept none."""
-    with closing(socket.create_server(("127.0.0.1", 0), backlog=0)) as listening:
+    with closing(socket.create_server(("127.0.0.1", 0), backlog=1)) as listening:
         address = listening.getsockname()
 
         def serve() -> None:
@@ -79,7 +79,7 @@ def test_nobody_listens() -> None:
 def test_a_connection_that_is_never_made_times_out_and_costs_nothing() -> None:
     with server() as url:
         host, port = url.removeprefix("http://").split(":")
-        waiting = [socket.socket() for _ in range(4)]  # fill the queue of connections
+        waiting = [socket.socket() for _ in range(16)]  # fill the queue of connections
         for one in waiting:
             one.setblocking(False)
             one.connect_ex((host, int(port)))
