@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from pathlib import Path
 
@@ -16,6 +18,8 @@ NOTEBOOK_DIR = REPO_DIR / "notebook"
 # As many as the documents have: lists, sections and links, read line by line.
 NUM_TOPICS = {"000": 48, "001": 30, "002": 14, "003": 74, "004": 52}
 # What has a date in 2023 and is known to have changed: the map says what became of it.
+# `[04](04-Monitoring.ipynb) 5~6절` in the story: sections 5 to 6 of that notebook.
+SECTIONS = re.compile(r"\]\(([^)]+\.ipynb)\)(?:의)? ?(\d+)(?:~(\d+))?절")
 CHANGED = ("Debugger", "Model Monitor", "Experiments", "Autopilot", "Projects", "Domain", "Studio", "Bedrock")
 
 
@@ -58,6 +62,21 @@ def test_what_aws_has_changed_says_what_became_of_it_and_where_that_was_read() -
     assert all(bool(one.en) == bool(one.today or one.absent) for one in topics)
     table = today_table(topics, "1부 MLOps")
     assert len(table) == sum(bool(one.today) for one in topics if one.part == "1부 MLOps")
+
+
+def test_the_sections_that_the_story_names_by_number_are_there() -> None:
+    story = NOTEBOOK_DIR / "03-llmops" / "00-LLMOps-Story.ipynb"
+    named = SECTIONS.findall(_markdown(story))
+    assert len(named) > 15
+    for link, first, last in named:
+        numbers = set(re.findall(r"^## (\d+)\.", _markdown(story.parent / link), re.MULTILINE))
+        wanted = {str(number) for number in range(int(first), int(last or first) + 1)}
+        assert wanted <= numbers, (link, first, last)
+
+
+def _markdown(path: Path) -> str:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return "\n\n".join("".join(one["source"]) for one in cells if one["cell_type"] == "markdown")
 
 
 def test_the_table_links_every_place_and_gives_every_reason() -> None:
