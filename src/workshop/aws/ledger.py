@@ -25,8 +25,8 @@ class LedgerEntry:
     """Say what is known of one resource.
 
     Attributes:
-        kind: Operation without Create, for example "TrainingJob" or "Endpoint"; "Alarm" and "ScalableTarget"
-            for what is put or registered.
+        kind: Operation without Create, for example "TrainingJob" or "Endpoint"; "Alarm", "Dashboard",
+            "Rule" and "ScalableTarget" for what is put or registered.
         name: As given in the request.
         status: "pending" (sent, answer unknown), "created", "failed" (not created) or "ended".
         arn: "" until it is known.

@@ -56,6 +56,16 @@ aws.client("cloudwatch").put_metric_alarm(
     AlarmName="of-any-name", Namespace="AWS/SageMaker", MetricName="Invocations", Statistic="Sum", Period=60,
     EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold")
 """
+RULE = """
+events = aws.client("events")
+events.put_rule(Name="NAME", EventPattern='{"source": ["aws.cloudwatch"]}')
+events.put_targets(Rule="NAME", Targets=[{
+    "Id": "start", "Arn": f"arn:aws:sagemaker:{aws.region}:{aws.account_id}:pipeline/NAME",
+    "RoleArn": aws.role_arn}])
+"""
+DASHBOARD = """
+aws.client("cloudwatch").put_dashboard(DashboardName="NAME", DashboardBody='{"widgets": []}')
+"""
 CONFIG = f"""
 sagemaker.create_endpoint_config(
     EndpointConfigName="NAME", ProductionVariants=[{endpoint_variant()!r}], ExecutionRoleArn=aws.role_arn)
@@ -94,6 +104,8 @@ ALONE = {
                                 "SageMaker.StartPipelineExecution"),
     "repository": ("aws.client('ecr').create_repository(repositoryName='NAME')", "CreateRepository"),
     "alarm": (ALARM, "PutMetricAlarm"),
+    "target of a rule": (RULE, "AWSEvents.PutTargets"),
+    "dashboard": (DASHBOARD, "PutDashboard"),
     "object": ("s3.put_object(Bucket=aws.bucket, Key=f'{aws.prefix}/beside-the-folders', Body=b'1')",
                "PUT .*/beside-the-folders"),
     "start of an upload in parts": (LARGE, r"POST .*\?uploads"),
@@ -128,7 +140,7 @@ def assert_a_cleanup_leaves_nothing(aws: Aws, foreign: Foreign, before: dict[str
 
 
 # What another machine finds of pipelines, and what this one does, test_pipelines.py has.
-ELSEWHERE = [("pipeline", "second"), ("execution of a pipeline", "first")]
+ELSEWHERE = [("pipeline", "second"), ("execution of a pipeline", "first"), ("target of a rule", "first")]
 CASES = [(what, where) for what in ALONE for where in ("first", "second") if (what, where) not in ELSEWHERE]
 
 
