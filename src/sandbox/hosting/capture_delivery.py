@@ -158,7 +158,7 @@ class CapturedVariant:
             self._say("captured data is delivered again")
         return True
 
-    def _append(self, frame: bytes, destination: str, now_s: float) -> None:
+    def _append(self, frame: list[bytes], destination: str, now_s: float) -> None:
         """Keep a frame; count it as lost where that fails: the invocation is answered all the same."""
         try:
             self.journal.append(frame, destination, now_s)

@@ -29,8 +29,8 @@ Part = tuple[str, str, str, int]
 """Mode, content type, encoding and number of bytes of a body."""
 
 
-def frame(metadata: dict[str, Any], parts: Sequence[Part], blocks: Iterable[bytes]) -> bytes:
-    """Return what the journal keeps of an invocation.
+def frame(metadata: dict[str, Any], parts: Sequence[Part], blocks: Iterable[bytes]) -> list[bytes]:
+    """Return what the journal keeps of an invocation, in pieces: bodies are not copied.
 
     Args:
         metadata: eventMetadata of its line.
@@ -38,7 +38,7 @@ def frame(metadata: dict[str, Any], parts: Sequence[Part], blocks: Iterable[byte
         blocks: Their bytes, one body after the other.
     """
     head = json.dumps({"eventMetadata": metadata, "parts": parts}, separators=(",", ":"))
-    return b"".join((head.encode(), b"\n", *blocks, b"\n"))
+    return [head.encode(), b"\n", *blocks, b"\n"]
 
 
 def lines_of(frames: bytes) -> Iterator[bytes]:

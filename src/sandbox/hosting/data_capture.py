@@ -99,7 +99,7 @@ class Capture:
         settings: CaptureSettings,
         headers: dict[str, str],
         body: bytes,
-        append: Callable[[bytes, str, float], None],
+        append: Callable[[list[bytes], str, float], None],
     ) -> None:
         self._settings, self._headers, self._body, self._append = settings, headers, body, append
         self._pieces: list[bytes] = []

@@ -13,13 +13,12 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 from sandbox import __main__ as program
 from sandbox.hosting import capture_journal
 
 POINT = Path(f"{sys.argv[2]}.kill_at")
-pwrite, content, unlink = os.pwrite, capture_journal.Segment.content, Path.unlink
+content, unlink = capture_journal.Segment.content, Path.unlink
 
 
 def die_at(point: str) -> None:
@@ -27,11 +26,12 @@ def die_at(point: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def pwrite_or_die(file: int, data: Any, position: int) -> int:
+def writev_or_die(file: int, blocks: list[bytes]) -> int:
+    data = b"".join(blocks)
     half = len(data) // 2
-    pwrite(file, data[:half], position)
+    os.write(file, data[:half])
     die_at("frame")
-    return half + pwrite(file, data[half:], position + half)
+    return half + os.write(file, data[half:])
 
 
 def content_or_die(segment: capture_journal.Segment) -> bytes:
@@ -46,7 +46,7 @@ def unlink_or_die(path: Path, missing_ok: bool = False) -> None:
 
 
 capture_journal.os = type(sys)("os")
-capture_journal.os.__dict__.update(os.__dict__, pwrite=pwrite_or_die)
+capture_journal.os.__dict__.update(os.__dict__, writev=writev_or_die)
 capture_journal.Segment.content = content_or_die
 Path.unlink = unlink_or_die
 sys.exit(program.main())

@@ -17,6 +17,10 @@ from tests.sandbox.hosting.test_data_capture import BUCKET, captured, records
 NUM_CLIENTS = 16
 NUM_MORE = 100  # requests before and after the update
 PERCENT = "CAPACITY_PERCENT"
+RETAINED = {
+    "RetainAllVariantProperties": True,
+    "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DataCaptureConfig"}],
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -88,7 +92,7 @@ def test_each_answer_has_one_line_in_the_folder_of_its_variant(
     new = hosting.configure(variants=variants, config={"DataCaptureConfig": captured("new")})
     with Asked(hosting, name) as asked:
         asked.wait_for_more()
-        described = update(hosting, name, new, DeploymentConfig=deployment)
+        described = update(hosting, name, new, DeploymentConfig=deployment, **RETAINED)
         asked.wait_for_more()
     assert (described["EndpointConfigName"], described.get("FailureReason")) == (new, None)
     assert described["DataCaptureConfig"]["DestinationS3Uri"] == f"s3://{BUCKET}/new"

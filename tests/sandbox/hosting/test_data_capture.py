@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.sandbox.hosting.components import INSTANCE_TYPE
 from tests.sandbox.hosting.conftest import ROLE
+from tests.sandbox.hosting.endpoint_updates import eventually
 
 BUCKET = "captured"
 KEY = (
@@ -125,6 +126,29 @@ def test_a_stream_is_one_line_with_all_that_came(hosting: Any, name: str) -> Non
     assert b"".join(event["PayloadPart"]["Bytes"] for event in answer["Body"]).decode() == "첫째\n둘째"
     *_, line = records(hosting.sandbox, f"all/{name}/")
     assert line["captureData"]["endpointOutput"]["data"] == "첫째\n둘째"
+
+
+def test_a_stream_of_many_pieces_is_whole(hosting: Any, name: str) -> None:
+    asked = {"chunks": [["ab", 0.0005]] * 1500, "stream_type": "application/jsonlines"}
+    answer = hosting.runtime.invoke_endpoint_with_response_stream(EndpointName=name, Body=json.dumps(asked))
+    assert len([*answer["Body"]]) > 0
+    *_, line = records(hosting.sandbox, f"all/{name}/")
+    assert line["captureData"]["endpointOutput"]["data"] == "ab" * 1500
+
+
+def test_a_stream_that_its_reader_left_is_not_captured(hosting: Any, name: str) -> None:
+    before = len(records(hosting.sandbox, f"all/{name}/"))
+    asked = {"chunks": [["first", 0], ["then", 0.3], ["at last", 0.3]]}
+    answer = hosting.runtime.invoke_endpoint_with_response_stream(EndpointName=name, Body=json.dumps(asked))
+    assert next(iter(answer["Body"]))
+    answer["Body"].close()
+    eventually(lambda: hosting.ask(name)["num_open_streams"] == 0)
+    found = records(hosting.sandbox, f"all/{name}/")[before:]
+    assert all("chunks" not in b64decode(input_of(each)).decode() for each in found)
+
+
+def input_of(line: dict[str, Any]) -> str:
+    return line["captureData"]["endpointInput"]["data"]
 
 
 def test_what_the_container_refuses_is_not_captured(hosting: Any, name: str) -> None:
