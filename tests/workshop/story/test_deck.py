@@ -31,7 +31,7 @@ OPTIONS = (
     f"--window-size={WIDTH},{HEIGHT}",
     "--virtual-time-budget=20000",
 )
-NUM_SLIDES = 30
+NUM_SLIDES = 31
 TALK_MINUTES, SHORT_MINUTES = 120, 30
 # What a page loads: tags, styles and imports. reveal.js names its own address in a comment.
 LOADED = re.compile(
