@@ -162,8 +162,10 @@ def drift_p_values(report: Mapping[str, Any], *, began: str | None = None) -> No
         if day in names:
             axes.axvline(names.index(day), color=colour, linewidth=8, alpha=0.25, label=f"{label} {day[5:]}")
     axes.set_yscale("log")
+    # As plain numbers: in 10 to the power of -5 the font with Hangul has no minus.
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xticks(range(len(days)), [name[5:] for name in names])
-    axes.set(title="표류 검정 drift tests by day", ylabel="p")
+    axes.set(title="드리프트 검정 drift tests by day", ylabel="p")
     figure.legend(loc="outside lower center", ncols=3, fontsize=10)
     return figure
 
