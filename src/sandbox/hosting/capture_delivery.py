@@ -34,7 +34,6 @@ class Captures:
     """All that is captured by one sandbox."""
 
     def __init__(self) -> None:
-        self._context: Context | None = None
         self._variants: dict[tuple[str, str, str], CapturedVariant] = {}
         self._lock = threading.Lock()
         self._delivering = threading.Lock()
@@ -49,7 +48,6 @@ class Captures:
             if key not in self._variants:
                 self._variants[key] = CapturedVariant(context, self._is_waiting.set, *key)
             if self._thread is None:
-                self._context = context
                 self._thread = threading.Thread(target=self._run, name="captures", daemon=True)
                 self._thread.start()
             return self._variants[key]
@@ -62,19 +60,15 @@ class Captures:
 
     def recover(self, context: Context) -> None:
         """Take over what the sandbox that ran before on this home had not delivered."""
-        for path in sorted((context.home / FOLDER).glob(f"*{SUFFIX}")):
-            try:
+        try:
+            for path in sorted((context.home / FOLDER).glob(f"*{SUFFIX}")):
                 segment = read_segment(path)
-            except (ValueError, TypeError):  # killed before its first line was whole: it has no other
-                path.unlink(missing_ok=True)
-                continue
-            except OSError:
-                logging.getLogger("sandbox").exception("captured data of %s cannot be read", path)
-                continue
-            captured = self.of(context, segment.region, segment.endpoint, segment.variant)
-            captured.journal.give_back([segment])
-            self._is_waiting.set()
-        self.is_recovered.set()
+                if segment:
+                    captured = self.of(context, segment.region, segment.endpoint, segment.variant)
+                    captured.journal.give_back([segment])
+                    self._is_waiting.set()
+        finally:
+            self.is_recovered.set()
 
     def deliver(self, bucket: str | None = None) -> bool:
         """Bring what was captured before to S3; False when some of it could not be.

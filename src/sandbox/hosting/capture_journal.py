@@ -20,6 +20,7 @@ from pathlib import Path
 
 from sandbox.hosting.captured_lines import lines_of
 from sandbox.s3_files import bucket_and_key
+from sandbox.storage.quarantine import quarantine
 
 FOLDER, SUFFIX = "captured", ".frames"
 _MAX_PIECES = 1000  # POSIX lets a system take no more than 1,024 at once
@@ -48,14 +49,18 @@ class Segment:
         return json.dumps(members).encode() + b"\n"
 
 
-def read_segment(path: Path) -> Segment:
-    """Return the segment that a file of an earlier process is.
-
-    Raises:
-        ValueError, TypeError: Its first line was cut off; then it has no other.
-    """
-    with path.open("rb") as file:
-        return Segment(path, **json.loads(file.readline()))
+def read_segment(path: Path) -> Segment | None:
+    """Return the segment that a file of an earlier process is, None of one that is empty or damaged."""
+    try:
+        with path.open("rb") as file:
+            head = file.readline()
+        if not head.endswith(b"\n"):  # killed before its first line was whole: it has no other
+            path.unlink()
+            return None
+        return Segment(path, **json.loads(head))
+    except (OSError, ValueError, TypeError) as problem:
+        quarantine(path, problem)
+        return None
 
 
 class Journal:

@@ -97,13 +97,20 @@ def test_a_kill_among_many_clients_loses_nothing_that_was_answered(hosting: Host
 def test_a_file_that_cannot_be_read_does_not_keep_the_rest(hosting: Hosting) -> None:
     sandbox, name = hosting.sandbox, hosting.deploy(config={"DataCaptureConfig": captured("all")})
     ask(hosting, name, "damaged")
-    (path,) = (sandbox.home / "captured").iterdir()
-    path.write_bytes(path.read_bytes().replace(b'"parts"', b"?"))
+    folder = sandbox.home / "captured"
+    (path,) = folder.iterdir()
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b'"parts"', b"?"))
+    (folder / "head.frames").write_bytes(content.replace(b'"bucket"', b"?"))
+    (folder / "cut.frames").write_bytes(content[:20])  # killed while it began: nothing was answered
     sandbox.restart(kill=True)
     name = hosting.deploy(config={"DataCaptureConfig": captured("all")})
     ask(hosting, name, "whole")
     assert ids(sandbox, name) == ["whole"]
-    assert [each.suffix for each in (sandbox.home / "captured").iterdir()] == [".damaged"]
+    damaged = {f"{path.name}.damaged", "head.frames.damaged"}
+    assert {each.name for each in folder.iterdir()} == damaged
+    for each in damaged:
+        (folder / each).unlink()
 
 
 @pytest.fixture
