@@ -154,7 +154,7 @@ def test_nothing_is_cut_at_1280_by_720(seen: dict[str, Any]) -> None:
 def test_the_font_is_loaded_and_the_speaker_sees_the_notes_offline(seen: dict[str, Any]) -> None:
     assert sorted(seen["fonts"]) == ["Deck 400 loaded", "Deck 700 loaded"]
     assert all(one["notes"] > 50 for one in seen["slides"])
-    assert "오늘은 노트북에서 실제로 돌린 것만" in seen["speaker"]
+    assert "오늘은 노트북에서 실제로 돌린 것을" in seen["speaker"]
     assert "Deck 400 loaded" in seen["speaker_fonts"]
 
 
