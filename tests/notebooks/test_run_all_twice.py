@@ -122,6 +122,17 @@ def test_a_pipeline_executes_once_for_each_version_and_what_it_registers_is_depl
     assert asked["CreateEndpoint"] == [name]
 
 
+def test_roll_outs_find_their_versions_again_and_free_what_only_one_part_needs(home: Path) -> None:
+    asked = json.loads((home / "asked.json").read_text())["05-Rollout-AB-Fallback"]
+    (name,) = (made for made in set(asked["CreateEndpoint"]) if not made.endswith("-ab"))
+    # The A/B's endpoint is found again after the lost answer; each of the two goes before the other is made.
+    assert Counter(asked["CreateEndpoint"]) == {name: 2, f"{name}-ab": 2}
+    canary = ("tuned", "v2", "v3-template", "v4-limit")
+    assert sorted(asked["CreateEndpointConfig"]) == sorted(f"{name}-{one}" for one in ("ab", *canary))
+    models = ("base", "tuned-again", *canary)
+    assert sorted(asked["CreateModel"]) == sorted(f"{name}-{one}" for one in models)
+
+
 def test_an_own_image_is_deployed_once_and_its_successor_once(home: Path) -> None:
     asked = json.loads((home / "asked.json").read_text())["07-Own-Image"]
     (endpoint,) = asked["CreateEndpoint"]

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 NUM_LAST = 40
-"""Of a model with 3 % bad answers eight and more of forty are bad once in 50,000 such windows."""
+"""Of a model with 3 % bad answers eight and more of forty are bad in one of some 47,000 such windows."""
 
 
 class AnswerScorer:
