@@ -27,6 +27,8 @@ GROUP = "/aws/sagemaker/Endpoints/news-x"
 RUN = f"arn:aws:sagemaker:us-east-1:000000000000:pipeline/{NAME}/execution/a1b2c3"
 CALLABLE = [action for action in actions(PERSON) if action not in unseen(PERSON)]
 REPOSITORY = f"arn:aws:ecr:us-east-1:000000000000:repository/{NAME}"
+RULE = f"arn:aws:events:us-east-1:000000000000:rule/{NAME}"
+DASHBOARD = f"arn:aws:cloudwatch::000000000000:dashboard/{NAME}"
 # Action -> service of boto3, operation and what is more than its required members, where they differ.
 CALLS: dict[str, tuple[str, str, dict[str, Any]]] = {
     **{
@@ -39,6 +41,16 @@ CALLS: dict[str, tuple[str, str, dict[str, Any]]] = {
     },
     "ecr:TagResource": ("ecr", "CreateRepository", {"repositoryName": NAME}),  # as sagemaker:AddTags
     "ecr:ListTagsForResource": ("ecr", "ListTagsForResource", {"resourceArn": REPOSITORY}),
+    # The session adds the tags of rules and dashboards, too.
+    "events:TagResource": ("events", "PutRule", {"EventPattern": '{"source": ["news"]}'}),
+    "events:ListTagsForResource": ("events", "ListTagsForResource", {"ResourceARN": RULE}),
+    "cloudwatch:TagResource": ("cloudwatch", "PutDashboard", {"DashboardBody": '{"widgets": []}'}),
+    "cloudwatch:ListTagsForResource": ("cloudwatch", "ListTagsForResource", {"ResourceARN": DASHBOARD}),
+    "cloudwatch:PutMetricData": (
+        "cloudwatch",
+        "PutMetricData",
+        {"Namespace": "KoreanNews", "MetricData": []},
+    ),
     "iam:PassRole": ("sagemaker", "CreateModel", {"ExecutionRoleArn": ROLE_ARN}),
     **{
         f"logs:{name}": ("logs", name, {"logGroupName": GROUP})
