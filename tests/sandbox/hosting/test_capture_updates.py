@@ -16,6 +16,7 @@ from tests.sandbox.hosting.test_data_capture import BUCKET, captured, records
 
 NUM_CLIENTS = 16
 NUM_MORE = 100  # requests before and after the update
+PAUSE_S = 0.05  # between two requests of a client: hundreds in all are enough
 PERCENT = "CAPACITY_PERCENT"
 RETAINED = {
     "RetainAllVariantProperties": True,
@@ -72,6 +73,7 @@ class Asked:
                 answer = runtime.invoke_endpoint_with_response_stream(**request, Body=chunks)
                 assert len([*answer["Body"]]) > 0
             self.variants[id] = answer["InvokedProductionVariant"]
+            self._ended.wait(PAUSE_S)
 
 
 @pytest.mark.parametrize(
