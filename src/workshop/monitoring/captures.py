@@ -3,7 +3,7 @@
     records, unread = read_captures(folder)     # every .jsonl below it
 
 A line's body is whatever the client sent: messages or a prompt, in JSON or BASE64, and an answer in any form
-that `workshop.inference` reads. Source: SageMaker Developer Guide, "Data capture"; the form of a line is the
+of the serving engines. Source: SageMaker Developer Guide, "Data capture"; the form of a line is the
 one that Model Monitor's containers read.
 """
 
@@ -18,8 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workshop.inference.answers import InferenceError
-from workshop.inference.dialects import TGI
 from workshop.prompt import END_TOKEN, REQUEST
 
 _HUMAN = re.compile(
@@ -137,9 +135,15 @@ def split_request(content: str) -> tuple[str, str]:
 
 
 def _answer(part: dict[str, Any] | None) -> str:
+    """Return the text of an answer in any engine's form; an error has none."""
     if part is None:
         return ""
     try:
-        return TGI.answer(_body(part)).text
-    except InferenceError:
+        content = json.loads(_body(part))
+        first = content[0] if isinstance(content, list) else content
+        if "generated_text" in first:
+            return str(first["generated_text"]).strip()
+        choice = first["choices"][0]
+        return str(choice["message"]["content"] if "message" in choice else choice["text"]).strip()
+    except (ValueError, LookupError, TypeError):
         return ""

@@ -80,5 +80,7 @@ def test_what_is_sent_holds_the_tuning_texts_and_never_those_held_out(sources: M
     assert {"score.py", "requirements.txt", "sample/monitoring/tuning.jsonl"} <= names
     assert "workshop/monitoring/thresholds.yaml" in names
     assert not [
-        name for name in names if "heldout" in name or name.startswith(("workshop/aws", "sample/news"))
+        name
+        for name in names
+        if "heldout" in name or name.startswith(("workshop/aws/", "workshop/inference/", "sample/news/"))
     ]
