@@ -4,12 +4,14 @@
 
 A stream has REFERENCE_DAYS days of ordinary traffic (attacks, insults and personal data among it), then
 WATCHED_DAYS days in which a share of the requests asks for something new; at 0 % whatever is seen is a false
-alarm. Answers are the true summaries: what is measured is what people ask, and no model.
+alarm. Only what people ask is looked at: how a model answers a new topic is its own affair, and counts as not
+judged.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workshop.monitoring.captures import Record
-from workshop.monitoring.monitors import flags, score_record
+from workshop.monitoring.monitors import OF_ANSWERS, flags, score_request
 from workshop.monitoring.report import DELAY_PATH
 from workshop.monitoring.scored import Scored, drift_of_day
 
@@ -86,16 +88,15 @@ def delay(num_requests: int, share: float, num_streams: int = NUM_STREAMS) -> di
 
 def _scored(request: Request) -> Scored:
     record = Record(
-        event_id=request.request_id, day=request.day, request=request.text, article=request.article,
-        answer=request.reference or "",
+        event_id=request.request_id, day=request.day, request=request.text, article=request.article, answer=""
     )  # fmt: skip
-    scores, found = _scores(record.request, record.article, record.answer)
+    scores, found = _scores(record.request, record.article)
     return Scored(record=record, scores=scores, flags=found)
 
 
 @lru_cache(maxsize=100_000)
-def _scores(request: str, article: str, answer: str) -> tuple[dict[str, float], list[str]]:
-    scores = score_record(request, article, answer)
+def _scores(request: str, article: str) -> tuple[dict[str, float], list[str]]:
+    scores = score_request(request, article) | dict.fromkeys(OF_ANSWERS, math.nan)
     return scores, flags(scores)
 
 

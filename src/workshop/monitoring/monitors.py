@@ -26,6 +26,8 @@ from workshop.news.sentences import sentences
 MONITORS = ("attack", "toxicity", "sentiment", "topic_fit", "relevance", "groundedness")
 """Names of the scores. High is bad in the first two, low is bad in the others."""
 
+OF_ANSWERS = ("relevance", "groundedness")
+
 HIGH_IS_BAD = frozenset({"attack", "toxicity"})
 _KNOWN_PATH = Path(__file__).with_name("known.yaml")
 _NUM_ANSWER_GRAM_CHARS = 2
@@ -117,6 +119,11 @@ def score_record(request: str, article: str = "", answer: str = "") -> dict[str,
     Returns:
         A value for each of MONITORS; nan where there is nothing to judge.
     """
+    return {**score_request(request, article), **answer_quality(request, article, answer)}
+
+
+def score_request(request: str, article: str = "") -> dict[str, float]:
+    """Score what was asked, as in `score_record`, before there is an answer."""
     model = models()
     return {
         "attack": model.attack(request, article),
@@ -124,7 +131,6 @@ def score_record(request: str, article: str = "", answer: str = "") -> dict[str,
         "sentiment": model.sentiment(request),
         # An article makes its request one that the service is for, however that is put.
         "topic_fit": max((model.topic_fit(one) for one in (request, article) if one), default=math.nan),
-        **answer_quality(request, article, answer),
     }
 
 
