@@ -38,3 +38,12 @@ def test_masking_counts_what_is_left_and_what_was_taken() -> None:
     assert (counts["texts"], counts["exact"]) == (4, 2)
     assert (counts["leaks"]["texts"], counts["leaks"]["of"]) == (["비밀 7 번"], 2)
     assert (counts["false_alarms"]["texts"], counts["false_alarms"]["of"]) == (["메일 a@example.com"], 2)
+
+
+def test_the_delay_that_was_measured_is_a_row_for_each_traffic_and_share() -> None:
+    table = report.delay_table()
+    of_a_day = {num for num, _ in table.index}
+    assert {50, 100} <= of_a_day
+    assert all((num, share) in table.index for num in of_a_day for share in ("0%", "10%", "25%"))
+    assert table.loc[(50, "25%"), "median days"] <= table.loc[(50, "10%"), "median days"]
+    assert table.loc[(50, "0%"), "false alarms a month"] < 1
