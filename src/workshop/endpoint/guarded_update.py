@@ -11,6 +11,7 @@ print(RollOut.of(aws, version, described, config, load.result, watch.snapshots, 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 WENT_THROUGH, WENT_BACK = "went through", "went back"
 Watched = tuple[str, str, Sequence[Mapping[str, str]], str]
 """Namespace, metric, dimensions and statistic."""
+_CALM_S = 120
+"""Of AWS: two periods of an alarm."""
 _MOVING = ("Updating", "RollingBack")
 
 
@@ -49,7 +52,10 @@ def guarded_timeout_s(settings: Settings, config: Mapping[str, Any]) -> float:
 
 
 def wait_until_calm(aws: Aws, alarms: Iterable[str], *, timeout_s: float) -> dict[str, str]:
-    """Wait until no alarm is in ALARM: one that still is would turn the next update back at once.
+    """Wait until no alarm has been in ALARM for two minutes: what was seen before is not the next update's.
+
+    An alarm that still is would turn that one back at once, and so would one that comes to the last period of
+    the traffic before it only then.
 
     Returns:
         Alarm -> its state.
@@ -57,11 +63,16 @@ def wait_until_calm(aws: Aws, alarms: Iterable[str], *, timeout_s: float) -> dic
     Raises:
         WorkshopError: One is in ALARM for longer.
     """
-    names = list(alarms)
+    names, calm_s = list(alarms), _CALM_S / aws.settings.sandbox_clock_speed
+    rang_s = time.monotonic()
 
     def states() -> dict[str, str]:
+        nonlocal rang_s
         found = aws.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
-        return {alarm["AlarmName"]: alarm["StateValue"] for alarm in found}
+        by_name = {alarm["AlarmName"]: alarm["StateValue"] for alarm in found}
+        if "ALARM" in by_name.values():
+            rang_s = time.monotonic()
+        return by_name
 
     return Wait(
         title="alarms",
@@ -72,7 +83,7 @@ def wait_until_calm(aws: Aws, alarms: Iterable[str], *, timeout_s: float) -> dic
         next_step="look at the metric of the alarm that is: something is wrong with what serves now",
     ).until(
         states,
-        is_done=lambda found: "ALARM" not in found.values(),
+        is_done=lambda found: time.monotonic() - rang_s >= calm_s,
         text=lambda found: ", ".join(f"{name.rpartition('-')[2]} {state}" for name, state in found.items()),
     )
 
