@@ -26,7 +26,8 @@ S3_USD_PER_GB_MONTH = 0.023
 METRIC_USD_PER_MONTH, ALARM_USD_PER_MONTH, DASHBOARD_USD_PER_MONTH = 0.30, 0.10, 3.00
 """CloudWatch in PRICES_REGION: a custom metric, an alarm on one metric whose period is a minute or more, a
 dashboard. The first 10, 10 and 3 of an account are free. Source: copies of AWS's page of prices by others, of
-April 2022 and May 2026, which agree; the page itself was not looked up."""
+April 2022 and May 2026; the price of an alarm and what is free stand in the newer one alone. The page itself
+was not looked up."""
 
 HOURS_PER_MONTH = 730
 
