@@ -65,9 +65,26 @@ ON_AWS = {
 Requests = list[dict[str, Any]]
 
 
-def make_dataset(home: Path, mode: str) -> None:
+def make_base(folder: Path) -> dict[str, str]:
+    """Copy the base model so that its answers end at a question mark; return the variable that names it.
+
+    Untuned it goes on to ask itself questions, up to the 160 tokens that each of hundreds of answers may
+    have.
+    """
+    base = folder / "base"
+    shutil.copytree(REPO / SHORT["WORKSHOP_BASE_MODEL"], base)
+    path = base / "generation_config.json"
+    generation = json.loads(path.read_text(encoding="utf-8"))
+    vocabulary = json.loads((base / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
+    generation["eos_token_id"] = [generation["eos_token_id"], vocabulary["?"]]
+    path.write_text(json.dumps(generation), encoding="utf-8")
+    return {"WORKSHOP_BASE_MODEL": str(base)}
+
+
+def make_dataset(home: Path, mode: str, **extra: str) -> None:
     """Write what notebook 01 leaves, three rows a split."""
-    settings = load_settings(environ={"WORKSHOP_MODE": mode, "WORKSHOP_HOME": str(home), **SHORT})
+    variables = {"WORKSHOP_MODE": mode, "WORKSHOP_HOME": str(home), **SHORT, **extra}
+    settings = load_settings(environ=variables)
     row = {"id": "1", "category": "경제", "messages": chat_messages("기사입니다. " * 20, "요약입니다.")}
     for name in SIZES:
         for split in SIZES[name]:
@@ -81,7 +98,8 @@ def make_dataset(home: Path, mode: str) -> None:
 
 def record(mode: str, home: Path, url: str, **extra: str) -> dict[str, Requests]:
     """Run the notebooks in a mode and return what each asked AWS for."""
-    make_dataset(home, mode)
+    base = {name: value for name, value in extra.items() if name in SHORT}
+    make_dataset(home, mode, **base)
     tied = ("AWS_", "SAGEMAKER_", "WORKSHOP_")
     environ = {name: value for name, value in os.environ.items() if not name.startswith(tied)}
     # Not this workshop's, but the SDK's own message to its makers; nothing leaves this machine in a test.
@@ -119,10 +137,11 @@ def recorded(folder: Path) -> dict[str, dict[str, Requests]]:
 def record_both(folder: Path) -> dict[str, dict[str, Requests]]:
     (folder / "full").mkdir()
     (folder / "sample" / "sample").mkdir(parents=True)
+    base = make_base(folder)
     running = RunningSandbox(folder / "full" / "sandbox")
     try:
         permissions_record.enforce(running)
-        full = record("full", folder / "full", running.url, **ON_AWS)
+        full = record("full", folder / "full", running.url, **ON_AWS, **base)
     finally:
         running.close()
     # The same texts have the same vectors: to compute them again would take a quarter of a minute.
@@ -131,7 +150,7 @@ def record_both(folder: Path) -> dict[str, dict[str, Requests]]:
     running = RunningSandbox(folder / "sample" / "sample" / "sandbox")
     try:
         permissions_record.enforce(running)
-        sample = record("sample", folder / "sample", running.url)
+        sample = record("sample", folder / "sample", running.url, **base)
     finally:
         running.close()
     return {"full": full, "sample": sample}

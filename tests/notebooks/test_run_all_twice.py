@@ -11,7 +11,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.notebooks.test_requests_in_both_modes import CREATING, FOLDERS, REPO, SHORT, make_dataset
+from tests.notebooks.test_requests_in_both_modes import (
+    CREATING,
+    FOLDERS,
+    REPO,
+    SHORT,
+    make_base,
+    make_dataset,
+)
 from tests.sandbox.conftest import RunningSandbox
 
 from workshop.settings import load_settings
@@ -26,7 +33,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home in which the notebooks were run over and over, with the names that were asked for."""
     home = tmp_path_factory.mktemp("twice")
     (home / "sample").mkdir()
-    make_dataset(home, "sample")
+    base = make_base(home)
+    make_dataset(home, "sample", **base)
     # The same texts have the same vectors, and conftest.py lets the process that has recorded them run this.
     for vectors in tmp_path_factory.getbasetemp().glob("modes[0-9]*/full/full/embeddings"):
         shutil.copytree(vectors, home / "sample" / "embeddings")
@@ -35,7 +43,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         running = RunningSandbox(home / "sample" / "sandbox")
     tied = ("AWS_", "SAGEMAKER_", "WORKSHOP_")
     environ = {name: value for name, value in os.environ.items() if not name.startswith(tied)}
-    environ |= {"MPLBACKEND": "agg", "WORKSHOP_MODE": "sample", "WORKSHOP_HOME": str(home), **SHORT}
+    environ |= {"MPLBACKEND": "agg", "WORKSHOP_MODE": "sample", "WORKSHOP_HOME": str(home), **SHORT, **base}
     paths = [str(REPO / "notebook" / FOLDERS[name] / f"{name}.ipynb") for name in CREATING]
     try:
         done = subprocess.run(
