@@ -67,28 +67,6 @@ def thresholds_table() -> DataFrame:
     return DataFrame(rows).set_index("monitor")
 
 
-def missed_table(num_each: int = 3) -> DataFrame:
-    """Return held-out texts that were missed or falsely flagged, a few families of each monitor."""
-    from pandas import DataFrame
-
-    from workshop.monitoring.evaluate import falsely_flagged, missed
-
-    rows = []
-    for name in MONITORS:
-        for what, found in (("missed", missed(name)), ("falsely flagged", falsely_flagged(name))):
-            of_family = {one.row["kind"]: one for one in found}
-            rows += [
-                {
-                    "monitor": name,
-                    "what": what,
-                    "family": kind,
-                    "text": one.row.get("answer") or one.row["text"],
-                }
-                for kind, one in list(of_family.items())[:num_each]
-            ]
-    return DataFrame(rows).set_index(["monitor", "what"])
-
-
 def delay_table() -> DataFrame:
     """Return how late drift is seen, as tests/benchmarks/bench_drift.py measured it: a row for each case."""
     import yaml
