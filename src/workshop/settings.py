@@ -12,6 +12,7 @@ from typing import Any
 
 from processes.cores import threads_per_process
 from workshop.account.confirmation import WORDS
+from workshop.containers.images import KINDS
 from workshop.errors import WorkshopError
 from workshop.instance_types import CPU_USD_PER_HOUR, INSTANCE_TYPES
 from workshop.serving.engines import ENGINES, PLACES, quantizations
@@ -72,6 +73,7 @@ class Settings:
         container_instance_type: The machine on which notebook 02-01 tries the serving container: a
             notebook instance, a Studio space or your own, named by its like.
         container_num_gpus: GPUs of that machine that a model is spread over, 1 or more.
+        container_images: Whose images run on this machine: "aws", for GPUs, or "own", for CPUs (make images).
         num_endpoint_articles: Unseen articles that an endpoint summarises, 1 or more.
         endpoint_timeout_s: Longest wait for an instance that starts and loads a model, in seconds.
         endpoint_max_instances: That the endpoint for inference components may grow to, 1 or more.
@@ -142,6 +144,7 @@ class Settings:
     endpoint_num_gpus: int
     container_instance_type: str
     container_num_gpus: int
+    container_images: str
     num_endpoint_articles: int
     endpoint_timeout_s: int
     endpoint_max_instances: int
@@ -187,6 +190,7 @@ class Settings:
         for name in ("serving_engine", "next_serving_engine"):
             _check_choice(name, getattr(self, name), tuple(ENGINES), "serving engine")
         _check_choice("serve_with", self.serve_with, PLACES, "place")
+        _check_choice("container_images", self.container_images, KINDS, "kind of images")
         possible = quantizations(self.serving_engine, self.serve_with)
         what = f"quantization of {self.serving_engine} in a container"
         if self.serve_with == "process":

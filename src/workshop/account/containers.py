@@ -10,7 +10,7 @@ from pathlib import Path
 from workshop.account.checks import Check, Line, failed, ok, warn
 from workshop.account.machine import GIB, needs_gpu
 from workshop.aws import roles
-from workshop.docker import (
+from workshop.containers.engine import (
     SERVING,
     check_docker,
     check_gpu_containers,

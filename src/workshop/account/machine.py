@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from workshop.account.checks import Check, Line, fail, ok, warn
-from workshop.docker import output_of
+from workshop.containers.engine import output_of
 from workshop.settings import Settings
 
 GIB = 1024**3

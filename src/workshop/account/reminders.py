@@ -11,7 +11,7 @@ from workshop.account.ownership import Ownership
 from workshop.aws.ledger import Ledger
 from workshop.aws.session import Aws
 from workshop.aws.transfer import size_text
-from workshop.docker import output_of
+from workshop.containers.engine import output_of
 
 _KINDS_OF_CLEANUP = (*KINDS, "Bucket", "Alarm", "Dashboard", "Rule", "ScalableTarget")
 # They make nothing that stays.

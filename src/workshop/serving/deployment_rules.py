@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from processes.secret_values import hider
-from workshop.docker import gpu_driver
+from workshop.containers.engine import gpu_driver
 from workshop.instance_types import GIB, INSTANCE_TYPES, num_gpus_of, usable_bytes
 from workshop.serving.engines import ENGINES, NO_QUANTIZATION, ServingEngine, ami_version, cuda_of
 from workshop.serving.model_facts import ModelFacts

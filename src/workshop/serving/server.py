@@ -20,7 +20,7 @@ from pathlib import Path
 
 from processes.group import ProcessGroup
 from processes.secret_values import hider, without_secrets
-from workshop.docker import check_serving_container, remove_container
+from workshop.containers.engine import check_serving_container, remove_container
 from workshop.errors import WorkshopError
 from workshop.serving.engines import ENGINES
 from workshop.serving.plan import HOST, ServingPlan

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workshop.docker import output_of
+from workshop.containers.engine import output_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame

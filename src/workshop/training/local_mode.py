@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from processes.secret_values import hider
 from workshop.aws.transfer import Transfers, file_sha256, stored, upload_changed
-from workshop.docker import DockerUse, check_docker, has_gpu, has_image, output_of
+from workshop.containers.engine import DockerUse, check_docker, has_gpu, has_image, output_of
 from workshop.errors import WorkshopError
 from workshop.settings import Settings
 from workshop.training.job import FollowedJob, new_log_path

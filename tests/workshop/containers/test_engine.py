@@ -15,7 +15,7 @@ from tests.serve.server_process import BASE, REPO
 from tests.workshop.programs import program
 from tests.workshop.serving.conftest import READY_TIMEOUT_S
 
-from workshop.docker import check_serving_container
+from workshop.containers.engine import check_serving_container
 from workshop.errors import WorkshopError
 from workshop.inference import TGI, Client
 from workshop.serving.plan import ServingPlan, serving_plan

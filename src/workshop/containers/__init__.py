@@ -1,0 +1,1 @@
+"""Docker on this machine, for Local Mode and for serving containers: what it lacks, and its images."""
