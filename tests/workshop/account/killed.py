@@ -43,8 +43,8 @@ def run_until_request(code: str, pattern: str, *, url: str, folder: Path, enviro
             asked = f"{self.command} {self.path} {target} {body[:2000].decode('latin-1')}"
             if re.search(pattern, asked):
                 assert answer.status < 300, content
+                stop.set()  # first: the other thread goes on as soon as the child has ended
                 child.send_signal(signal.SIGKILL)
-                stop.set()
                 return
             self.send_response(answer.status)
             for name, value in answer.getheaders():
