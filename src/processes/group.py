@@ -54,26 +54,15 @@ class ProcessGroup:
         view: "ContainerView | None" = None,
     ) -> None:
         self.launch_id = uuid.uuid4().hex
-        # Without the id of a launch that this process may itself be part of: it outlives that one's end.
-        watchdog_env = {name: value for name, value in os.environ.items() if name != LAUNCH_ID_VARIABLE}
         # First: what is started before it would be nobody's, if this process were killed in between.
-        # Its standard input ends when this process does, by whatever signal.
-        self._watchdog = subprocess.Popen(
-            [sys.executable, "-I", __file__, self.launch_id, str(watchdog_grace_s)],
-            env=watchdog_env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            bufsize=0,
-            start_new_session=True,
-        )
+        self._watchdog = Watchdog(__file__, self.launch_id, str(watchdog_grace_s))
         try:
             env = {**env, LAUNCH_ID_VARIABLE: self.launch_id}
             self.process = self._start(command, env, cwd, is_warm=is_warm, view=view)
         except BaseException:
-            self._end_watchdog()
+            self._watchdog.close()
             raise
-        with contextlib.suppress(BrokenPipeError):  # killed by somebody: then there is none
-            self._watchdog.stdin.write(str(self.process.pid).encode())
+        self._watchdog.tell(str(self.process.pid))
 
     @staticmethod
     def _start(
@@ -110,12 +99,53 @@ class ProcessGroup:
         self.process.kill()
         self.process.wait()
         kill_members(self.process.pid, self.launch_id)
-        self._end_watchdog()
+        self._watchdog.close()
 
-    def _end_watchdog(self) -> None:
-        self._watchdog.kill()
-        self._watchdog.wait()
-        self._watchdog.stdin.close()
+
+class Watchdog:
+    """A running script that reads its standard input to the end, which is this process's end, and then acts.
+
+    It is started before what it watches over: that would be nobody's, if this process were killed in between.
+
+    Args:
+        script: Run by this Python, isolated: it finds the standard library and installed packages alone.
+        arguments: Of the script.
+
+    Raises:
+        OSError: It cannot be started.
+    """
+
+    def __init__(self, script: Path | str, *arguments: str) -> None:
+        # Without the id of a launch that this process may itself be part of: it outlives that one's end.
+        env = {name: value for name, value in os.environ.items() if name != LAUNCH_ID_VARIABLE}
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", str(script), *arguments],
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            bufsize=0,
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether nobody has ended it; it never ends before this process does."""
+        return self._process.poll() is None
+
+    def tell(self, text: str) -> None:
+        """Add to what it has read when it begins."""
+        with contextlib.suppress(BrokenPipeError):  # killed by somebody: then there is none
+            self._process.stdin.write(text.encode())
+
+    def close(self) -> None:
+        """End it without its work; harmless when it has ended."""
+        self._process.kill()
+        self._process.wait()
+        self._process.stdin.close()
 
 
 def kill_members(group_id: int | None, launch_id: str) -> None:
