@@ -40,6 +40,7 @@ class ContainerGuard:
             start, too.
         image: Has the program chmod and will be on this machine: it makes what root owns everybody's, so that
             it can be removed.
+        run_id: Of `new_run_id`, where the label is shown before there is a guard; a new one when "".
 
     Attributes:
         label: "workshop.run=NAME.ID", for containers, networks and volumes alike.
@@ -49,11 +50,11 @@ class ContainerGuard:
         WorkshopError: What an earlier run left cannot be removed.
     """
 
-    def __init__(self, name: str, paths: Iterable[Path | str] = (), image: str = "") -> None:
-        if not _NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is not of letters, digits, _ and -")
-        self._run = f"{name}.{uuid.uuid4().hex[:8]}"
-        self.label = f"{removal.LABEL}={self._run}"
+    def __init__(
+        self, name: str, paths: Iterable[Path | str] = (), image: str = "", *, run_id: str = ""
+    ) -> None:
+        self.label = label_of(name, run_id or new_run_id())
+        self._run = self.label.partition("=")[2]
         self.options = ("--label", self.label)
         self._paths, self._image = [Path(path).absolute() for path in paths], image
         self._is_open = True
@@ -103,6 +104,22 @@ class ContainerGuard:
     def _tell(self) -> None:
         told = {"paths": [str(path) for path in self._paths], "image": self._image}
         self._watchdog.tell(json.dumps(told) + "\n")
+
+
+def new_run_id() -> str:
+    """Return what tells a run from others of its name: the end of one removes nothing of the next."""
+    return uuid.uuid4().hex[:8]
+
+
+def label_of(name: str, run_id: str) -> str:
+    """Return the label that a guard has.
+
+    Raises:
+        ValueError: The name could be another's.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is not of letters, digits, _ and -")
+    return f"{removal.LABEL}={name}.{run_id}"
 
 
 def _end_earlier(name: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.workshop.programs import program
 
-from workshop.containers.guard import ContainerGuard
+from workshop.containers.guard import ContainerGuard, label_of, new_run_id
 from workshop.errors import WorkshopError
 
 
@@ -70,3 +70,9 @@ def test_a_second_guard_takes_over_and_the_first_removes_no_file_of_it(docker: P
 def test_a_name_that_could_be_anothers_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="letters, digits"):
         ContainerGuard(name)
+
+
+def test_a_label_is_known_before_there_is_a_guard(docker: Path) -> None:
+    run_id = new_run_id()
+    with ContainerGuard("guard-test", run_id=run_id) as guard:
+        assert guard.options == ("--label", label_of("guard-test", run_id))
