@@ -125,8 +125,9 @@ class Foreign:
             Period=60, EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
         )  # fmt: skip
         self.client("cloudwatch").put_dashboard(DashboardName="news-theirs", DashboardBody='{"widgets": []}')
-        rule = {"Name": "news-theirs", "EventPattern": '{"source": ["aws.cloudwatch"]}'}
-        self.client("events").put_rule(**rule)
+        # Of an alarm that is not there: those of the tests change, and would start this pipeline.
+        pattern = '{"source": ["aws.cloudwatch"], "detail": {"alarmName": ["theirs-of-another-day"]}}'
+        self.client("events").put_rule(Name="news-theirs", EventPattern=pattern)
         put_target(self.client("events"), "news-theirs", "news-theirs")
         logs.create_log_group(logGroupName="/aws/sagemaker/Endpoints/news-theirs")
         logs.create_log_group(logGroupName="/aws/sagemaker/Endpoints/news-tgi-of-another-day")
