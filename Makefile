@@ -19,7 +19,7 @@ export OMP_NUM_THREADS ?= $(shell echo $$((($(CORES) + 1) / 2)))
 # the SageMaker SDK), 1.1 of 5.0 s of a training process's imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help sample doctor test lab slides check format figures tables base bench cost cleanup stop clean
+.PHONY: help sample doctor test lab slides check format figures tables pictures base bench cost cleanup stop clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ figures: $(NOTEBOOKS) ## measure every notebook on this machine for notebook/mea
 
 tables: $(NOTEBOOKS) ## write the figures of notebook/measured.yaml, and what the modes take, into the texts
 	$(PY) -m workshop.figures --write
+
+pictures: $(NOTEBOOKS) ## draw the concept pictures of img/ again, byte for byte the same
+	$(PY) -m workshop.pictures
 
 base: $(NOTEBOOKS) ## rebuild the small base model in src/sample/base/model (30 to 60 minutes)
 	$(PY) -m sample.base

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workshop.pictures.embed import inlined
+
 if TYPE_CHECKING:
     from workshop.notebooks.run import NotebookRun
 
@@ -29,8 +31,8 @@ nav td:nth-child(2) { text-align: right; }
 def write_report(path: Path, runs: list[NotebookRun], mode: str) -> None:
     """Write the page: a table of contents with times, then every notebook with its outputs.
 
-    Images are embedded. nbconvert's full page templates load require.js and MathJax from a public host;
-    its bare template gives the cells alone, and the page around them is made here.
+    Images are embedded, and the pictures of img/. nbconvert's full page templates load require.js and MathJax
+    from a public host; its bare template gives the cells alone, and the page around them is made here.
 
     Args:
         runs: Executed notebooks, in order.
@@ -46,7 +48,8 @@ def write_report(path: Path, runs: list[NotebookRun], mode: str) -> None:
         body, _ = exporter.from_notebook_node(
             one.notebook, resources={"metadata": {"path": str(one.path.parent)}}
         )
-        sections.append(f'<section id="notebook-{number}">{_without_scripts(body)}</section>')
+        shown = inlined(_without_scripts(body))
+        sections.append(f'<section id="notebook-{number}">{shown}</section>')
     title = f"Korean news to Llama-3, mode {html.escape(mode)}"
     style = PAGE_STYLE + HtmlFormatter().get_style_defs(".highlight")
     page = (

@@ -1,0 +1,1 @@
+"""The concept pictures of img/: drawn by `make pictures`, shown by notebooks, report and slides."""
