@@ -191,10 +191,11 @@ class Settings:
             _check_choice(name, getattr(self, name), tuple(ENGINES), "serving engine")
         _check_choice("serve_with", self.serve_with, PLACES, "place")
         _check_choice("container_images", self.container_images, KINDS, "kind of images")
-        possible = quantizations(self.serving_engine, self.serve_with)
+        possible = quantizations(self.serving_engine, on_cpu=self.serves_on_cpu)
         what = f"quantization of {self.serving_engine} in a container"
-        if self.serve_with == "process":
-            what = "quantization of serve_with: process, which runs on a CPU"
+        if self.serves_on_cpu:
+            way = "serve_with: process" if self.serve_with == "process" else "container_images: own"
+            what = f"quantization of {way}, which runs on a CPU"
         _check_choice("serving_quantization", self.serving_quantization, possible, what)
         if self.bucket:
             _check_form("bucket", self.bucket, PATTERNS["bucket"], ("a-bucket-of-yours",))
@@ -253,6 +254,11 @@ class Settings:
     @property
     def recipe_path(self) -> Path:
         return self.repo_dir / "src" / "train" / "recipes" / self.recipe
+
+    @property
+    def serves_on_cpu(self) -> bool:
+        """Whether what serves a model on this machine needs no GPU: a process, or the repository's image."""
+        return self.serve_with == "process" or self.container_images == "own"
 
     @property
     def num_threads(self) -> int:

@@ -237,24 +237,33 @@ def test_sample_serves_in_a_process_and_aws_modes_in_a_container() -> None:
 
 
 @pytest.mark.parametrize(
-    ("engine", "place", "quantization"),
+    ("engine", "place", "images", "quantization"),
     [
-        ("tgi", "container", "bitsandbytes-nf4"),
-        ("vllm", "container", "fp8"),
-        ("lmi", "container", "bitsandbytes"),
-        ("vllm", "process", "none"),
+        ("tgi", "container", "aws", "bitsandbytes-nf4"),
+        ("vllm", "container", "aws", "fp8"),
+        ("lmi", "container", "aws", "bitsandbytes"),
+        ("vllm", "container", "own", "none"),
+        ("vllm", "process", "aws", "none"),
     ],
 )
 def test_each_engine_has_quantizations_of_its_own(
-    repo_dir: Path, engine: str, place: str, quantization: str
+    repo_dir: Path, engine: str, place: str, images: str, quantization: str
 ) -> None:
     environ = {
         "WORKSHOP_SERVING_ENGINE": engine,
         "WORKSHOP_SERVE_WITH": place,
+        "WORKSHOP_CONTAINER_IMAGES": images,
         "WORKSHOP_SERVING_QUANTIZATION": quantization,
     }
     settings = load_settings(repo_dir, environ=environ)
     assert (settings.serving_engine, settings.serving_quantization) == (engine, quantization)
+
+
+def test_the_own_image_computes_on_a_cpu_whose_quantizations_are_named(repo_dir: Path) -> None:
+    environ = {"WORKSHOP_SERVE_WITH": "container", "WORKSHOP_SERVING_QUANTIZATION": "fp8"}
+    with pytest.raises(WorkshopError, match=r"quantization of container_images: own, .* a CPU: none"):
+        load_settings(repo_dir, environ=environ)
+    assert load_settings(repo_dir, environ=environ | {"WORKSHOP_CONTAINER_IMAGES": "aws"})
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
+from workshop.containers.images import is_own
 from workshop.errors import WorkshopError
 
 _ASK_TIMEOUT_S = 60
@@ -72,12 +73,20 @@ def check_docker(use: DockerUse) -> None:
 
 
 def check_serving_container(image: str) -> None:
-    """Look for everything that `docker run --gpus N IMAGE` needs.
+    """Look for everything that `docker run IMAGE` needs: a GPU too, where the image is not the repository's.
 
     Raises:
         WorkshopError: Naming what is missing.
     """
     check_docker(SERVING)
+    if is_own(image):
+        if not has_image(image):
+            raise SERVING.error(
+                found=f"no image {image} on this machine",
+                expected="the serving image that is built from this repository",
+                way_out="build it: make images",
+            )
+        return
     check_gpu_containers(SERVING)
     if not has_image(image):
         raise SERVING.error(

@@ -9,8 +9,14 @@ KINDS = ("aws", "own")
 """Whose images run on this machine: AWS's deep learning containers, or the repository's own."""
 
 TRAINING_IMAGE = "korean-news-training:cpu"
+_SERVING_NAME = "korean-news-serving:"
+
+
+def is_own(image: str) -> bool:
+    """Tell whether an image is the repository's own, which needs no GPU."""
+    return image == TRAINING_IMAGE or image.startswith(_SERVING_NAME)
 
 
 def own_serving_image(engine: str) -> str:
     """Return the name of the image that speaks as an engine does, a name of ENGINES."""
-    return f"korean-news-serving:{engine}-cpu"
+    return f"{_SERVING_NAME}{engine}-cpu"

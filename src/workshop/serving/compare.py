@@ -115,18 +115,21 @@ class Comparison:
 def comparison_plans(settings: Settings, model_dir: Path) -> dict[str, ServingPlan]:
     """Return what can be compared on this machine: name -> plan.
 
-    With containers the three engines; without, the CPU engines behind `python -m serve`. The 8-bit one is
-    measured where an endpoint would refuse it too: on a processor without VNNI it differs more from the
-    original, and the table says how much.
+    With AWS's images the three engines. On a CPU the engines behind `python -m serve`, as a process or in the
+    repository's own image, which is that server whatever dialect it speaks. The 8-bit one is measured where
+    an endpoint would refuse it too: on a processor without VNNI it differs more from the original, and the
+    table says how much.
 
     Args:
-        settings: serve_with decides; of containers the chosen engine and quantization come first.
+        settings: serve_with and container_images decide; of AWS's images the chosen engine and quantization
+            come first.
         model_dir: A model that training has left.
     """
     plain = replace(settings, serving_quantization=NO_QUANTIZATION)
-    if settings.serve_with == "process":
-        converted_dir = settings.home / "serving" / "converted"
-        fast = {"SERVE_ENGINE": "ctranslate2", "SERVE_CACHE_DIR": str(converted_dir)}
+    if settings.serves_on_cpu:
+        fast = {"SERVE_ENGINE": "ctranslate2"}
+        if settings.serve_with == "process":  # a container converts into its own memory, anew each time
+            fast["SERVE_CACHE_DIR"] = str(settings.home / "serving" / "converted")
         small = fast | {
             ENGINES[settings.serving_engine].quantize: "int8",
             "SERVE_MIN_INT8_AGREEMENT_PERCENT": str(LOWEST_INT8_PERCENT),

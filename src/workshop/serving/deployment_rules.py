@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from processes.secret_values import hider
 from workshop.containers.engine import gpu_driver
+from workshop.containers.images import is_own
 from workshop.instance_types import GIB, INSTANCE_TYPES, num_gpus_of, usable_bytes
 from workshop.serving.engines import ENGINES, NO_QUANTIZATION, ServingEngine, ami_version, cuda_of
 from workshop.serving.model_facts import ModelFacts
@@ -64,6 +65,11 @@ class Deployment:
         return int(value) if value.isdigit() else None
 
     @property
+    def is_on_cpu(self) -> bool:
+        """The container starts on this machine, in an image that needs no GPU: none is looked at."""
+        return self.is_local and is_own(self.image)
+
+    @property
     def num_gpus(self) -> int:
         """GPUs that the model is spread over; where that is left to the engine, all of the machine."""
         return self.number(self.names.tensor_parallel) or num_gpus_of(self.instance_type) or 1
@@ -103,6 +109,8 @@ def _lengths(given: Deployment) -> list[Problem]:
 
 
 def _memory(given: Deployment) -> list[Problem]:
+    if given.is_on_cpu:
+        return []
     usable = usable_bytes(given.instance_type, given.num_gpus)
     if usable is None:
         return [
@@ -140,6 +148,8 @@ def _memory(given: Deployment) -> list[Problem]:
 
 
 def _tensor_parallel(given: Deployment) -> list[Problem]:
+    if given.is_on_cpu:
+        return []
     name, num_gpus, facts = given.names.tensor_parallel, given.num_gpus, given.facts
     problems = []
     available = num_gpus_of(given.instance_type)

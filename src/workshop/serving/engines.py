@@ -12,7 +12,7 @@ from workshop.instance_types import CUDA_12_AMI, CUDA_13_AMI, INSTANCE_TYPES
 CONTAINER_MODEL_DIR = "/opt/ml/model"
 CONTAINER_PORT = 8080
 PLACES = ("process", "container")
-"""Where a model is served on this machine: `python -m serve` on the CPU, or the engine's image in Docker."""
+"""Where a model is served on this machine: `python -m serve` on the CPU, or an image in Docker."""
 
 NO_QUANTIZATION = "none"
 CPU_QUANTIZATIONS = (NO_QUANTIZATION,)
@@ -171,9 +171,9 @@ ENGINES = {
 }
 
 
-def quantizations(engine: str, place: str) -> tuple[str, ...]:
+def quantizations(engine: str, *, on_cpu: bool) -> tuple[str, ...]:
     """Return what may be chosen as serving_quantization."""
-    if place == "process":
+    if on_cpu:
         return CPU_QUANTIZATIONS
     return (NO_QUANTIZATION, *ENGINES[engine].quantizations)
 

@@ -11,28 +11,19 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from processes.ports import free_port
+from processes.ports import HOST, free_port
 from processes.secret_values import hider
+from workshop.containers.guard import label_of, new_run_id
+from workshop.containers.images import is_own, own_serving_image
 from workshop.errors import WorkshopError
-from workshop.serving.engines import (
-    CONTAINER_MODEL_DIR,
-    CONTAINER_PORT,
-    ENGINES,
-    ami_version,
-    common_cuda,
-    serving_image,
-)
+from workshop.serving.container import network_command, run_command
+from workshop.serving.engines import CONTAINER_MODEL_DIR, ENGINES, ami_version, common_cuda, serving_image
 from workshop.serving.environment import MAX_INPUT_TOKENS, MAX_TOTAL_TOKENS, serving_environment
 from workshop.settings import Settings
 from workshop.view.command_text import command_text
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-HOST = "127.0.0.1"
-
-SHM_SIZE = "1g"
-"""Shared memory of the container: NCCL exchanges tensors through it, and Docker's 64 MB are too few."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +33,17 @@ class ServingPlan:
     Args:
         engine: A name of ENGINES.
         place: "process" or "container".
-        image: Address of the engine's image; a process stands in for it where there is no GPU.
+        image: Address of the engine's image, or the repository's own that speaks as it does; a process stands
+            in for it where there is no GPU.
         environment: As an endpoint's container gets it: the model is in /opt/ml/model.
         model_dir: The model's folder on this machine.
         mounts: Folder on this machine -> folder in the container.
         port: On loopback.
         command: Program and arguments.
         command_environment: Variables that the command itself needs beside this process's own.
-        container_name: "" for a process.
+        container_name: Of the container and its network; "" for a process.
+        run_id: Of the label of both.
+        network_command: Makes that network; empty for a process.
         ami_version: InferenceAmiVersion that an endpoint with this image needs; None for the usual one.
     """
 
@@ -63,6 +57,8 @@ class ServingPlan:
     command: tuple[str, ...]
     command_environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     container_name: str = ""
+    run_id: str = ""
+    network_command: tuple[str, ...] = ()
     ami_version: str | None = None
 
     @property
@@ -76,13 +72,21 @@ class ServingPlan:
 
     @property
     def command_text(self) -> str:
-        """The command as one can paste it into a shell, secret values as ***."""
-        return self._hide(command_text(self.command, self.command_environment))
+        """What is run, as one can paste it into a shell, secret values as ***."""
+        run = command_text(self.command, self.command_environment)
+        return self._hide(f"{command_text(self.network_command)}\n{run}" if self.network_command else run)
+
+    @property
+    def memory_limit(self) -> str:
+        """Of the container; "" where it has none."""
+        return next((part.partition("=")[2] for part in self.command if part.startswith("--memory=")), "")
 
     def rows(self) -> list[tuple[str, str]]:
         """Return what a person wants to see, in order; secret values as ***."""
         mounts = [f"{source} -> {target} (read only)" for source, target in self.mounts.items()]
         where = {"process": "python -m serve, on the CPU", "container": "Docker"}[self.place]
+        if is_own(self.image):
+            where = "Docker: python -m serve, on the CPU"
         return [
             ("engine", f"{ENGINES[self.engine].title}, by {where}"),
             ("image", self.image),
@@ -141,15 +145,18 @@ def serving_plan(
         max_input_tokens=max_input_tokens,
         max_total_tokens=max_total_tokens,
     ) | dict(extra_environment or {})
-    machine = settings.endpoint_instance_type
-    cuda = common_cuda((engine,), machine)
-    image = serving_image(engine, region=settings.region, instance_type=machine, cuda=cuda)
+    image = local_image(settings)
     port = port or free_port()
-    name = _container_name(settings) if place == "container" else ""
+    name, run_id, network = "", "", ()
     if place == "container":
+        name = _container_name(settings)
+        run_id = new_run_id()
+        label = label_of(name, run_id)
         mounts = {model_dir: CONTAINER_MODEL_DIR}
-        command = _docker_command(
-            image, name, environment, mounts, port, num_gpus=settings.container_num_gpus
+        network = network_command(name, label)
+        command = run_command(
+            *(image, name, label, environment, mounts, f"{HOST}:{port}"),
+            num_gpus=settings.container_num_gpus,
         )
         command_environment: dict[str, str] = {}
     else:
@@ -171,26 +178,19 @@ def serving_plan(
         command=command,
         command_environment=MappingProxyType(command_environment),
         container_name=name,
-        ami_version=ami_version(image, machine),
+        run_id=run_id,
+        network_command=network,
+        ami_version=ami_version(image, settings.endpoint_instance_type),
     )
 
 
-def _docker_command(
-    image: str,
-    name: str,
-    environment: Mapping[str, str],
-    mounts: Mapping[Path, str],
-    port: int,
-    *,
-    num_gpus: int,
-) -> tuple[str, ...]:
-    # As many GPUs as the model is spread over and no more: LMI starts further copies of it on what is left.
-    volumes = [part for source, target in mounts.items() for part in ("-v", f"{source}:{target}:ro")]
-    variables = [part for key, value in environment.items() for part in ("-e", f"{key}={value}")]
-    return (
-        *("docker", "run", "--rm", "--name", name, "--gpus", str(num_gpus), "--shm-size", SHM_SIZE),
-        *("-p", f"{HOST}:{port}:{CONTAINER_PORT}", *volumes, *variables, image, "serve"),
-    )
+def local_image(settings: Settings) -> str:
+    """Return the image that serves on this machine; of a process, the one that it stands in for."""
+    engine, machine = settings.serving_engine, settings.endpoint_instance_type
+    if settings.serve_with == "container" and settings.container_images == "own":
+        return own_serving_image(engine)
+    cuda = common_cuda((engine,), machine)
+    return serving_image(engine, region=settings.region, instance_type=machine, cuda=cuda)
 
 
 def _container_name(settings: Settings) -> str:

@@ -16,14 +16,18 @@ import signal
 import subprocess
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from processes.group import ProcessGroup
+from processes.ports import HOST
 from processes.secret_values import hider, without_secrets
-from workshop.containers.engine import check_serving_container, remove_container
+from workshop.containers.engine import check_serving_container
+from workshop.containers.guard import ContainerGuard
 from workshop.errors import WorkshopError
+from workshop.serving.container import check_port, make_network, was_out_of_memory
 from workshop.serving.engines import ENGINES
-from workshop.serving.plan import HOST, ServingPlan
+from workshop.serving.plan import ServingPlan
 from workshop.view.live import NotebookView, PlainView, make_view
 from workshop.view.process_output import NUM_ERROR_LINES, Reader, last_lines
 
@@ -56,18 +60,25 @@ class Server:
     def __init__(self, plan: ServingPlan, log_path: Path, grace_s: float) -> None:
         self.plan, self.url, self.log_path = plan, plan.url, log_path
         self.ready_s = 0.0
-        self._grace_s, self._has_stopped = grace_s, False
+        self._grace_s, self._has_stopped, self._started_at_s = grace_s, False, time.time()
         environment = {**without_secrets(os.environ), "PYTHONUNBUFFERED": "1", **plan.command_environment}
-        try:
-            self._group = ProcessGroup(plan.command, env=environment, watchdog_grace_s=grace_s)
-        except OSError as error:
-            raise ServingError(
-                found=f"{plan.command[0]!r} cannot be started: {error.strerror}",
-                expected="a program that is there",
-                next_step="run `make sample` once, or choose its environment as the notebook's kernel",
-            ) from None
-        hide = hider({**os.environ, **plan.environment, **plan.command_environment})
-        self._output = _Output(self._group, log_path, hide)
+        with ExitStack() as undo:
+            if plan.container_name:
+                # First: it ends a container that an earlier kernel left, which may have the port.
+                undo.enter_context(ContainerGuard(plan.container_name, run_id=plan.run_id))
+                check_port(plan.port)
+                make_network(plan.network_command)
+            try:
+                self._group = ProcessGroup(plan.command, env=environment, watchdog_grace_s=grace_s)
+            except OSError as error:
+                raise ServingError(
+                    found=f"{plan.command[0]!r} cannot be started: {error.strerror}",
+                    expected="a program that is there",
+                    next_step="run `make sample` once, or choose its environment as the notebook's kernel",
+                ) from None
+            hide = hider({**os.environ, **plan.environment, **plan.command_environment})
+            self._output = _Output(self._group, log_path, hide)
+            self._made = undo.pop_all()
 
     @property
     def pid(self) -> int:
@@ -93,17 +104,18 @@ class Server:
         self._has_stopped = True
         if _running.get(self.log_path) is self:
             del _running[self.log_path]
+        if self.ready_s and not self.is_running:
+            print(f"{_title(self.plan)} {self._ending()}", flush=True)
         try:
             self._group.terminate()
             self._group.process.wait(self._grace_s)
         except subprocess.TimeoutExpired:
             pass  # what is left is killed now
         finally:
-            if self.plan.container_name:
-                # Killing Docker's client would leave the container.
-                remove_container(self.plan.container_name)
-            self._group.close()
-            self._output.close()
+            # Killing Docker's client would leave the container: what has been made with Docker goes, too.
+            with self._made:
+                self._group.close()
+                self._output.close()
         return time.monotonic() - started_s
 
     def __enter__(self) -> Server:
@@ -125,7 +137,7 @@ class Server:
             if not is_running:
                 self._output.close()  # its last lines
                 self._output.show(view)
-                raise self._failure(_ending(self._group.process.returncode), "a server that stays")
+                raise self._failure(self._ending(), "a server that stays")
             if lasted_s > timeout_s:
                 raise self._failure(
                     f"was not ready after {lasted_s:.0f} s", f"200 on /ping within {timeout_s:g} s"
@@ -142,6 +154,17 @@ class Server:
             return None
         finally:
             connection.close()
+
+    def _ending(self) -> str:
+        """Say how it ended by itself."""
+        code = self._group.process.returncode
+        if code < 0:
+            return f"was ended by {signal.Signals(-code).name}"
+        if was_out_of_memory(self.plan.container_name, self._started_at_s):
+            return (
+                f"was killed by the kernel: it needed more than its memory limit ({self.plan.memory_limit})"
+            )
+        return f"ended with exit status {code}"
 
     def _failure(self, ending: str, expected: str) -> ServingError:
         return ServingError(
@@ -172,7 +195,6 @@ def start_server(
         _running[log_path].stop()
     if plan.container_name:
         check_serving_container(plan.image)
-        remove_container(plan.container_name)  # of a kernel that was killed
     print(plan.command_text, flush=True)
     title = _title(plan)
     server = Server(plan, log_path, grace_s)
@@ -238,9 +260,3 @@ class _Output:
 def _title(plan: ServingPlan) -> str:
     place = "" if plan.place == "container" else " (python -m serve)"
     return f"{ENGINES[plan.engine].title}{place}"
-
-
-def _ending(returncode: int) -> str:
-    if returncode < 0:
-        return f"was ended by {signal.Signals(-returncode).name}"
-    return f"ended with exit status {returncode}"

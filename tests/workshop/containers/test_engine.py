@@ -41,7 +41,8 @@ os.execve(sys.executable, [sys.executable, "-m", "serve", arguments[-1]], enviro
 
 @pytest.fixture
 def plan(settings: Settings) -> ServingPlan:
-    return serving_plan(dataclasses.replace(settings, serve_with="container"), BASE)
+    in_images_of_aws = dataclasses.replace(settings, serve_with="container", container_images="aws")
+    return serving_plan(in_images_of_aws, BASE)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,8 @@ def test_a_container_is_started_asked_and_removed(plan: ServingPlan, programs: P
         assert answer.num_generated_tokens <= 3
         assert calls.read_text().splitlines()[-1] == " ".join(plan.command[1:])
     lines = calls.read_text().splitlines()
-    remove = f"rm --force {plan.container_name}"
-    assert lines.index(remove) < lines.index(" ".join(plan.command[1:]))
-    assert lines[-1] == remove
+    run = lines.index(" ".join(plan.command[1:]))
+    assert lines[run - 1] == " ".join(plan.network_command[1:])
+    for before_or_after in (lines[:run], lines[run:]):  # what is left of a run is looked for
+        assert any(line.startswith("ps --all") for line in before_or_after)
     assert "Finished server process" in server.log_path.read_text(), "it was not asked to end"

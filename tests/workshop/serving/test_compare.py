@@ -128,7 +128,8 @@ def says_how_much(row) -> float:
 
 
 def test_with_containers_the_three_engines_are_compared_the_chosen_one_first(settings: Settings) -> None:
-    chosen = replace(settings, serve_with="container", serving_engine="vllm", serving_quantization="fp8")
+    in_images = replace(settings, serve_with="container", container_images="aws")
+    chosen = replace(in_images, serving_engine="vllm", serving_quantization="fp8")
     plans = comparison_plans(chosen, BASE)
     assert list(plans) == ["vLLM, fp8", "TGI", "LMI (DJL Serving)"]
     assert {plan.engine for plan in plans.values()} == {"tgi", "vllm", "lmi"}

@@ -10,10 +10,18 @@ import pytest
 from tests.serve.server_process import BASE
 
 from serve.settings import read_settings
+from workshop.containers.images import own_serving_image
 from workshop.errors import WorkshopError
 from workshop.instance_types import CUDA_12_AMI, num_gpus_of
 from workshop.serving.compare import comparison_plans
-from workshop.serving.engines import ENGINES, REGISTRY_REGIONS, quantizations, serving_image
+from workshop.serving.container import memory_gib
+from workshop.serving.engines import (
+    CONTAINER_MODEL_DIR,
+    ENGINES,
+    REGISTRY_REGIONS,
+    quantizations,
+    serving_image,
+)
 from workshop.serving.plan import ServingPlan, serving_plan
 from workshop.settings import Settings, load_settings
 
@@ -55,12 +63,11 @@ def planned(settings: Settings, engine: str, **changes) -> ServingPlan:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_container_gets_what_the_engine_calls_its_settings(settings: Settings, engine: str) -> None:
     quantization = {"tgi": "bitsandbytes-nf4"}.get(engine, "fp8")
-    plan = planned(
-        settings, engine, serve_with="container", container_num_gpus=4, serving_quantization=quantization
-    )
+    settings = dataclasses.replace(settings, serve_with="container", container_images="aws")
+    plan = planned(settings, engine, container_num_gpus=4, serving_quantization=quantization)
     assert plan.environment == ENVIRONMENTS[engine]
     command = list(plan.command)
-    assert command[:4] == ["docker", "run", "--rm", "--name"]
+    assert command[:4] == ["docker", "run", "--rm", "--pull=never"]
     assert command[command.index("--gpus") + 1] == "4"  # LMI would start further copies on others
     assert command[command.index("-p") + 1] == "127.0.0.1:8123:8080"
     assert command[command.index("-v") + 1] == f"{BASE}:/opt/ml/model:ro"
@@ -70,6 +77,33 @@ def test_a_container_gets_what_the_engine_calls_its_settings(settings: Settings,
     assert command[-2:] == [plan.image, "serve"]
     assert plan.command_environment == {}
     assert plan.url == "http://127.0.0.1:8123"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_own_image_gets_the_same_without_a_gpu_and_with_few_rights(
+    settings: Settings, engine: str
+) -> None:
+    own = planned(settings, engine, serve_with="container")
+    aws = planned(settings, engine, serve_with="container", container_images="aws")
+    assert own.image == own_serving_image(engine)
+    assert (own.environment, own.mounts) == (aws.environment, aws.mounts)
+    assert "--gpus" in aws.command
+    assert "--gpus" not in own.command
+    limits = ("--memory=2g", "--memory-swap=2g", "--pids-limit=512", "--read-only", "--cap-drop=ALL")
+    assert set(limits) <= set(own.command)
+    assert not set(limits) & set(aws.command)
+    for plan in (own, aws):
+        assert "--security-opt=no-new-privileges" in plan.command
+        assert plan.command[plan.command.index("--network") + 1] == plan.network_command[-1]
+        label = plan.command[plan.command.index("--label") + 1]
+        assert label in plan.network_command
+
+
+def test_the_memory_of_a_cpu_grows_with_the_weights(tmp_path: Path) -> None:
+    with (tmp_path / "model.safetensors").open("wb") as file:
+        file.truncate(16 * 2**30)  # of Llama-3-8B; a hole, which takes no disk
+    assert memory_gib({tmp_path: CONTAINER_MODEL_DIR}) == 34
+    assert memory_gib({BASE: CONTAINER_MODEL_DIR}) == 2
 
 
 def test_one_gpu_is_enough_to_try_what_an_endpoint_spreads_over_more() -> None:
@@ -124,14 +158,14 @@ def test_images_are_the_known_ones_in_the_regions_that_the_sdk_knows(engine: str
 
 
 def test_a_cpu_has_quantizations_of_its_own() -> None:
-    assert quantizations("tgi", "process") == ("none",)
-    assert "int8" not in quantizations("tgi", "container")
-    assert "none" in quantizations("vllm", "container")
+    assert quantizations("tgi", on_cpu=True) == ("none",)
+    assert "int8" not in quantizations("tgi", on_cpu=False)
+    assert "none" in quantizations("vllm", on_cpu=False)
 
 
 def test_everything_is_shown_and_no_secret(settings: Settings) -> None:
     secret = "hf_" + "x" * 12
-    settings = dataclasses.replace(settings, serve_with="container")
+    settings = dataclasses.replace(settings, serve_with="container", container_images="aws")
     plan = serving_plan(settings, BASE, extra_environment={"HF_TOKEN": secret})
     shown = plan.command_text + str(plan.rows()) + plan.table().to_string()
     assert secret not in shown
@@ -139,7 +173,9 @@ def test_everything_is_shown_and_no_secret(settings: Settings) -> None:
     assert secret in " ".join(plan.command)
     for part in (plan.image, "MAX_TOTAL_TOKENS", f"{BASE} -> /opt/ml/model (read only)", plan.url, "TGI"):
         assert part in str(plan.rows())
-    assert "docker run" in plan.command_text
+    network, run = plan.command_text.split("\ndocker run")
+    assert network.startswith("docker network create")
+    assert plan.container_name in run
 
 
 def test_a_process_is_named_as_what_it_is(plan: ServingPlan) -> None:
