@@ -8,6 +8,9 @@ from __future__ import annotations
 KINDS = ("aws", "own")
 """Whose images run on this machine: AWS's deep learning containers, or the repository's own."""
 
+PACKAGES_IMAGE = "korean-news-packages:cpu"
+"""The layer below the others; nothing runs in it."""
+
 TRAINING_IMAGE = "korean-news-training:cpu"
 _SERVING_NAME = "korean-news-serving:"
 
