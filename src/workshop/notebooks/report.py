@@ -1,86 +1,157 @@
-"""All executed notebooks on one HTML page that works without a network."""
+"""All executed notebooks on one HTML page that works without a network and can be mailed."""
 
 from __future__ import annotations
 
 import html
 import re
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
+from workshop.notebooks.order import heading_above
+from workshop.notebooks.outputs import readable
+from workshop.notebooks.page_style import page_style
 from workshop.pictures.embed import inlined
+from workshop.settings import find_repo_dir
 
 if TYPE_CHECKING:
     from workshop.notebooks.run import NotebookRun
 
-PAGE_STYLE = """
-body { font: 16px/1.6 system-ui, "Apple SD Gothic Neo", "Malgun Gothic", "Noto Sans KR", sans-serif;
-  max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1b1f24; background: #fff; }
-table { border-collapse: collapse; margin: 1rem 0; }
-th, td { border: 1px solid #d0d7de; padding: .3rem .6rem; }
-pre { overflow-x: auto; padding: .6rem .8rem; border-radius: 6px; font: 13px/1.45 ui-monospace, monospace; }
-.jp-InputArea-editor pre { background: #f6f8fa; } .jp-OutputArea-output pre { background: none; }
-.jp-InputPrompt, .jp-OutputPrompt, .prompt { display: none; } img { max-width: 100%; }
-blockquote { margin: 0 0 1rem; padding-left: 1rem; border-left: 4px solid #d0d7de; color: #57606a; }
-section { border-top: 3px solid #0969da; margin-top: 3rem; } .failed { color: #b00020; font-weight: 600; }
-.ansi-red-fg, .ansi-red-intense-fg { color: #b00020; } .ansi-green-fg { color: #116329; }
-.ansi-bold { font-weight: 700; }
-nav td:nth-child(2) { text-align: right; }
-"""
+SLOW_S = 2.0
+"""A cell that took longer stands in the table of times."""
+
+_LINK = re.compile(r'<a\b[^>]*?\bhref="([^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
+_THIS_MACHINE = re.compile(r"https?://(?:127(?:\.\d+){3}|localhost|\[::1\])(?::\d+)?[^\s\"'<>&)]*")
 
 
 def write_report(path: Path, runs: list[NotebookRun], mode: str) -> None:
-    """Write the page: a table of contents with times, then every notebook with its outputs.
+    """Write the page: a table of contents, the times of slow cells, every notebook with its outputs.
 
     Images are embedded, and the pictures of img/. nbconvert's full page templates load require.js and MathJax
     from a public host; its bare template gives the cells alone, and the page around them is made here.
 
     Args:
+        path: Where to; what lies in the folder above it or in the repository is named from there.
         runs: Executed notebooks, in order.
     """
+    hide = hidden_places(path.parent.parent)
+    for number, one in enumerate(runs, start=1):
+        # The page is written after each notebook, a notebook is turned into HTML once.
+        one.html = one.html or _section(one, number, hide)
+    title = f"한국어 뉴스 요약과 Llama-3 · Korean news to Llama-3, mode {html.escape(mode)}"
+    body = _with_own_links("".join(one.html for one in runs), runs)
+    before = (
+        f'<!doctype html><html lang="ko"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width"><title>{title}</title>'
+        f"<style>{page_style()}</style></head><body><h1>{title}</h1>"
+    )
+    after = f"{_contents(runs)}{_slow_cells(runs)}{body}</body></html>"
+    size_mb = len((before + after).encode()) / 1e6
+    size = (
+        f"<p>이 파일 하나({size_mb:.1f} MB)에 그림까지 모두 들어 있습니다. 메일로 보내도 그대로 열립니다.</p>"
+        f"<blockquote>One file of {size_mb:.1f} MB, pictures included: it can be mailed.</blockquote>"
+    )
+    path.write_text(before + size + after, encoding="utf-8")
+
+
+def hidden_places(home: Path) -> Callable[[str], str]:
+    """Return what takes this machine's folders, and addresses that only it answers, out of a text.
+
+    Args:
+        home: The folder of the mode's results.
+    """
+    names = {str(find_repo_dir()): ".", str(home.parent): "$WORKSHOP_HOME", str(Path.home()): "~"}
+    if sys.prefix != sys.base_prefix:  # an environment of its own, and not /usr
+        names[sys.prefix] = "$VIRTUAL_ENV"
+    names.pop("/", None)
+    # The longest first: the home may lie in the repository, both in that of the user.
+    places = [
+        (re.compile(rf"(?<![\w.-]){re.escape(place)}(?=/|[^\w.-]|\.?$|\.\s)"), name)
+        for place, name in sorted(names.items(), key=lambda one: -len(one[0]))
+    ]
+
+    def hide(text: str) -> str:
+        for place, name in places:
+            text = place.sub(name, text)
+        # A query may carry a token, and nobody else can open it.
+        return _THIS_MACHINE.sub(lambda match: re.split(r"[?#]", match[0])[0], text)
+
+    return hide
+
+
+def cell_seconds(cell: Any) -> float:
+    """Return how long a cell ran, as the kernel's messages were stamped; 0 where they were not."""
+    times = cell.get("metadata", {}).get("execution", {})
+    start, end = times.get("iopub.execute_input"), times.get("shell.execute_reply")
+    return (_time(end) - _time(start)).total_seconds() if start and end else 0.0
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def _section(one: NotebookRun, number: int, hide: Callable[[str], str]) -> str:
     from nbconvert import HTMLExporter
-    from pygments.formatters import HtmlFormatter
 
     exporter = HTMLExporter(template_name="basic", embed_images=True, exclude_anchor_links=True)
-    # Live widgets would need scripts from a public host; their text form says the same.
-    exporter.register_preprocessor(_without_widgets, enabled=True)
-    sections = []
-    for number, one in enumerate(runs, start=1):
-        body, _ = exporter.from_notebook_node(
-            one.notebook, resources={"metadata": {"path": str(one.path.parent)}}
-        )
-        shown = inlined(_without_scripts(body))
-        sections.append(f'<section id="notebook-{number}">{shown}</section>')
-    title = f"Korean news to Llama-3, mode {html.escape(mode)}"
-    style = PAGE_STYLE + HtmlFormatter().get_style_defs(".highlight")
-    page = (
-        f'<!doctype html><html lang="ko"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{style}</style></head><body><h1>{title}</h1>{_contents(runs)}{''.join(sections)}</body></html>"
-    )
-    path.write_text(page, encoding="utf-8")
+    notebook = readable(one.notebook, hide)
+    for index, cell in enumerate(notebook.cells):
+        cell["id"] = f"{number}-{index}"  # a cell that was copied has the same in two notebooks
+    resources = {"metadata": {"path": str(one.path.parent)}}
+    body, _ = exporter.from_notebook_node(notebook, resources=resources)
+    body = re.sub(r"<script\b.*?</script>", "", body, flags=re.DOTALL | re.IGNORECASE)
+    return f'<section id="notebook-{number}">{inlined(body)}</section>'
+
+
+def _with_own_links(body: str, runs: list[NotebookRun]) -> str:
+    """Let links to notebooks lead to them on this page; those to files that are not on it become text."""
+    places = {one.path.name: f"#notebook-{number}" for number, one in enumerate(runs, start=1)}
+
+    def mended(match: re.Match[str]) -> str:
+        address = html.unescape(match[1])
+        if place := places.get(unquote(address).split("#")[0].rsplit("/", 1)[-1]):
+            return f'<a href="{place}">{match[2]}</a>'
+        is_public = re.match(r"https?:", address) and not _THIS_MACHINE.match(address)
+        return match[0] if is_public or address.startswith(("#", "mailto:")) else f"<span>{match[2]}</span>"
+
+    return _LINK.sub(mended, body)
 
 
 def _contents(runs: list[NotebookRun]) -> str:
     words = {True: '<span class="failed">failed</span>', False: "ok"}
     rows = "".join(
         f'<tr><td><a href="#notebook-{number}">{html.escape(one.path.stem)}</a></td>'
-        f"<td>{one.seconds:.1f} s</td><td>{words[one.failure is not None]}</td></tr>"
+        f'<td class="figure">{one.seconds:.1f} s</td><td>{words[one.failure is not None]}</td></tr>'
         for number, one in enumerate(runs, start=1)
     )
     total_s = sum(one.seconds for one in runs)
-    return f"<nav><table>{rows}<tr><td>all</td><td>{total_s:.1f} s</td><td></td></tr></table></nav>"
+    return (
+        "<nav><table><tr><th>노트북 · notebook</th><th>시간 · time</th><th>결과 · result</th></tr>"
+        f'{rows}<tr><td>모두 · all</td><td class="figure">{total_s:.1f} s</td><td></td></tr></table></nav>'
+    )
 
 
-def _without_widgets(notebook: object, resources: dict) -> tuple[object, dict]:
-    import copy
+def _slow_cells(runs: list[NotebookRun]) -> str:
+    """Return the stopwatch: which cells of each notebook took longer than SLOW_S."""
+    rows = "".join(
+        f'<tr><td>{html.escape(one.path.stem)}</td><td><a href="#cell-id={number}-{index}">'
+        f'{html.escape(heading)}</a></td><td class="figure">{seconds:.1f} s</td></tr>'
+        for number, one in enumerate(runs, start=1)
+        for index, heading, seconds in _slow(one)
+    )
+    if not rows:
+        return ""
+    return (
+        f"<details><summary>{SLOW_S:.0f}초가 넘은 셀 · cells above {SLOW_S:.0f} s</summary><table><tr>"
+        "<th>노트북 · notebook</th><th>셀 · cell</th><th>시간 · time</th></tr>"
+        f"{rows}</table></details>"
+    )
 
-    notebook = copy.deepcopy(notebook)
-    notebook.metadata.pop("widgets", None)
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            for kind in [kind for kind in output.get("data", {}) if "widget" in kind or "javascript" in kind]:
-                del output["data"][kind]
-    return notebook, resources
 
-
-def _without_scripts(body: str) -> str:
-    return re.sub(r"<script\b.*?</script>", "", body, flags=re.DOTALL | re.IGNORECASE)
+def _slow(one: NotebookRun) -> Iterator[tuple[int, str, float]]:
+    for index, cell in enumerate(one.notebook.cells):
+        if (seconds := cell_seconds(cell)) > SLOW_S:
+            yield index, heading_above(one.notebook.cells, index), seconds

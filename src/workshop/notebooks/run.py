@@ -39,12 +39,14 @@ class NotebookRun:
         notebook: Its executed form (nbformat), with whatever output there was.
         seconds: Wall time, the kernel's start included.
         failure: What to print when a cell failed, or None.
+        html: Its part of the report, once that was made.
     """
 
     path: Path
     notebook: Any
     seconds: float
     failure: str | None = None
+    html: str = ""
 
 
 class LiveLine:

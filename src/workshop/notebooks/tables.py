@@ -1,0 +1,88 @@
+"""Tables of a notebook on the page: text left, figures right, long cells folded, nothing wider than it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup, Tag
+
+MAX_CELL_CHARS = 280
+CELL_START_CHARS = 160
+
+CHECK_COLUMNS = ("found", "expected", "do next")
+NO_PROBLEM = "문제 없음 · no problem"
+NO_ROW = "해당하는 행 없음 · no row"
+
+# Pandas' own and those of its Styler; tables of the workshop have a look of their own.
+_IS_FRAME = re.compile(r'<table[^>]*(?:class="dataframe"|id="T_)')
+_FIGURE = re.compile(
+    r"^[-+−<>≈]?\s?[$]?[\d,]*\.?\d+(?:e[-+]?\d+)?\s?(?:%|[a-zA-Zµ/]{1,8}|USD)?(?:\s?\[[^\]]*\])?$"
+)
+_NOTHING = ("", "-", "—", "NaN", "None", "nan", "<NA>", "n/a")
+
+
+def readable_tables(html: str) -> str:
+    """Return HTML with the tables of pandas in it aligned, narrowed and, where they are empty, in words."""
+    if not _IS_FRAME.search(html):
+        return html
+    from bs4 import BeautifulSoup
+
+    page = BeautifulSoup(html, "html.parser")
+    for style in page.find_all("style", attrs={"scoped": True}):
+        style.decompose()  # pandas' own: heads to the right
+    for table in page.find_all("table"):
+        _mend(page, table)
+    return str(page)
+
+
+def _mend(page: BeautifulSoup, table: Tag) -> None:
+    for row in table.find_all("tr"):
+        del row["style"]
+    del table["border"]
+    rows = [row.find_all(["th", "td"]) for row in table.find_all("tr")]
+    body = [row.find_all("td") for row in table.find_all("tr") if row.find("td")]
+    if not body:
+        heads = [head.get_text() for head in table.find_all("th")]
+        nothing = page.new_tag("p", attrs={"class": "none"})
+        is_check = all(name in heads for name in CHECK_COLUMNS)
+        nothing.string = NO_PROBLEM if is_check else f"{NO_ROW} ({', '.join(filter(None, heads))})"
+        table.replace_with(nothing)
+        return
+    num_columns = max(map(len, body))
+    right = [_is_of_figures([cells[-back].get_text() for cells in body if len(cells) >= back])
+             for back in range(num_columns, 0, -1)]  # fmt: skip
+    last_head = max(
+        (index for index, row in enumerate(rows) if row and row[0].find_parent("thead")), default=-1
+    )
+    for index, row in enumerate(rows):
+        # Cells are counted from the right: heads of rows stand before them, and some of those span rows.
+        for back, cell in enumerate(reversed(row), start=1):
+            is_head_of_column = cell.name == "th" and index <= last_head and not cell.get("colspan")
+            if back <= num_columns and right[-back] and (cell.name == "td" or is_head_of_column):
+                cell["class"] = [*cell.get("class", []), "figure"]
+            elif cell.name == "td":
+                _fold(page, cell)
+    box = page.new_tag("div", attrs={"class": "table"})
+    table.wrap(box)
+
+
+def _is_of_figures(texts: list[str]) -> bool:
+    said = [text.strip() for text in texts if text.strip() not in _NOTHING]
+    return bool(said) and all(_FIGURE.match(text) for text in said)
+
+
+def _fold(page: BeautifulSoup, cell: Tag) -> None:
+    text = cell.get_text()
+    if len(text) <= MAX_CELL_CHARS or cell.find(True):
+        return
+    cell.clear()
+    details, summary, more = page.new_tag("details"), page.new_tag("summary"), page.new_tag("span")
+    more["class"] = "more"
+    more.string = f" … {len(text) - CELL_START_CHARS:,}자 더 · more characters"
+    summary.append(text[:CELL_START_CHARS])
+    summary.append(more)
+    details["class"] = "cell"
+    details.extend([summary, text[CELL_START_CHARS:]])
+    cell.append(details)
