@@ -15,8 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workshop.containers.images import TRAINING_IMAGE
 from workshop.settings import Settings
-from workshop.training.local_mode import LocalModeBackend, check_local_mode, container_root, gpu_or_cpu
+from workshop.training.local_mode import (
+    LocalModeBackend,
+    check_local_mode,
+    container_root,
+    container_rules,
+    gpu_or_cpu,
+)
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -38,6 +45,10 @@ class SageMakerBackend:
     training_mode: str = "SAGEMAKER_TRAINING_JOB"
     is_blocking: bool = False
 
+    def image(self, aws_image: str) -> str:
+        """Return the image that AWS runs: its own."""
+        return aws_image
+
     def start_run(self, trainer: Any) -> AbstractContextManager[None]:
         """Do nothing: SageMaker runs the job, and CloudWatch keeps its log for `follow`."""
         return nullcontext()
@@ -54,5 +65,9 @@ def training_backend(settings: Settings, *, use_local_mode: bool) -> SageMakerBa
         return SageMakerBackend(instance_type=settings.training_instance_type, container_root=root)
     check_local_mode()
     return LocalModeBackend(
-        instance_type=gpu_or_cpu(), container_root=root, may_fetch_image=settings.mode != "sample"
+        instance_type=gpu_or_cpu(),
+        container_root=root,
+        rules=container_rules(settings),
+        own_image=TRAINING_IMAGE if settings.container_images == "own" else "",
+        may_fetch_image=settings.mode != "sample",
     )

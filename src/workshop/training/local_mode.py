@@ -6,6 +6,7 @@ name, a log, a display of its progress, and its model in S3. The folder keeps th
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -14,7 +15,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CalledProcessError
@@ -24,8 +25,11 @@ from typing import TYPE_CHECKING, Any
 from processes.secret_values import hider
 from workshop.aws.transfer import Transfers, file_sha256, stored, upload_changed
 from workshop.containers.engine import DockerUse, check_docker, has_gpu, has_image, output_of
+from workshop.containers.guard import ContainerGuard
+from workshop.containers.removal import remove_path
 from workshop.errors import WorkshopError
 from workshop.settings import Settings
+from workshop.training.compose_file import COMPOSE_NAME, ContainerRules, amended_compose_file, caller_user
 from workshop.training.job import FollowedJob, new_log_path
 from workshop.view.live import make_view
 from workshop.view.process_output import Reader, last_lines
@@ -33,14 +37,17 @@ from workshop.view.process_output import Reader, last_lines
 if TYPE_CHECKING:
     from workshop.aws.session import Aws
 
-COMPOSE_NAME = "docker-compose.yaml"
-"""The file that the SDK writes; the account's keys are in it."""
+ARTIFACTS = "artifacts"
+"""Folder in which the SDK gathers what the containers left."""
 
 DOCKER_USE = DockerUse(
     setting="use_local_mode: true",
     without="use_local_mode: false",
     purpose="SageMaker Local Mode runs its training container in",
 )
+MEMORY_SHARE = 0.8
+"""Of the engine's memory, for all containers of a run: notebook and the AWS of sample mode need the rest."""
+
 _WORK_TIMEOUT_S = 600
 _RUN_NAME = re.compile(r".+-local-\d{8}-\d{6}")
 # "algo-1-1  | progress {...}"
@@ -77,6 +84,23 @@ def check_local_mode() -> None:
         )
 
 
+def container_rules(settings: Settings) -> ContainerRules:
+    """Return what holds for Local Mode's containers on this machine.
+
+    AWS's images install train.py's requirements as root, from where pip finds them; the repository's own have
+    them, so that theirs reach nothing and run as who calls.
+    """
+    told = output_of("docker", "info", "--format", "{{.MemTotal}} {{.SecurityOptions}}") or "0"
+    memory_bytes, _, security = told.partition(" ")
+    root, is_own = container_root(settings), settings.container_images == "own"
+    return ContainerRules(
+        project=f"korean-news-training-{hashlib.sha256(str(root).encode()).hexdigest()[:8]}",
+        memory_bytes=int(MEMORY_SHARE * int(memory_bytes) / settings.training_instance_count),
+        user=caller_user(security) if is_own else None,
+        is_offline=is_own,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class LocalModeBackend:
     """Training in containers on this machine.
@@ -84,6 +108,8 @@ class LocalModeBackend:
     Args:
         instance_type: local_gpu or local_cpu.
         container_root: Folder in which Local Mode keeps its files; each run empties it.
+        rules: What holds for its containers.
+        own_image: Runs in the place of AWS's; "" for AWS's.
         may_fetch_image: False where there are no keys to fetch one with.
         training_mode: Name in `sagemaker.train.model_trainer.Mode`.
         is_blocking: True: the SDK removes a run's files when `ModelTrainer.train` returns, whether it has
@@ -92,13 +118,19 @@ class LocalModeBackend:
 
     instance_type: str
     container_root: Path
+    rules: ContainerRules
+    own_image: str = ""
     may_fetch_image: bool = True
     training_mode: str = "LOCAL_CONTAINER"
     is_blocking: bool = True
 
+    def image(self, aws_image: str) -> str:
+        """Return the image that runs here: the repository's own for processors, or AWS's for GPUs."""
+        return self.own_image or aws_image
+
     @contextmanager
     def start_run(self, trainer: Any) -> Iterator[None]:
-        """Show what a run prints, keep what it leaves, and remove what nobody needs.
+        """Show what a run prints, keep what it leaves, and remove what nobody needs, however it ends.
 
         Afterwards `trainer._latest_training_job.training_job_name` is the run's name, as after a job.
 
@@ -108,26 +140,25 @@ class LocalModeBackend:
         """
         root, image = self.container_root, trainer.training_image
         trainer._latest_training_job = None  # of an earlier run
-        if not self.may_fetch_image:
-            _check_image(image)
-        _remove_containers(root)  # they run on when a kernel is killed
-        remove_folder(root, image)
-        root.mkdir(mode=0o700, parents=True)  # the SDK writes the account's keys into a file there
-        # The source folder is mounted into the container, whose root would leave compiled files in it.
-        trainer.environment = {**(trainer.environment or {}), "PYTHONDONTWRITEBYTECODE": "1"}
+        if self.own_image or not self.may_fetch_image:
+            _check_image(image, is_own=bool(self.own_image))
         name = f"{trainer.base_job_name}-local-{time.strftime('%Y%m%d-%H%M%S')}"
         start_s = time.monotonic()
-        with _shown(name, _log_path(root)):
-            try:
-                yield
-                _check_ended(root)
-            finally:
-                _keep_log(root)
-                _remove_containers(root)
-        for copy in ("model", "compressed_artifacts"):  # of what is in artifacts/model
-            remove_folder(root / copy, image)
-        run = {"job_name": name, "seconds": round(time.monotonic() - start_s, 1)}
-        _run_path(root).write_text(json.dumps(run), encoding="utf-8")
+        log_path = new_log_path(root.parent, name)
+        with ContainerGuard(self.rules.project, [root], image) as guard:
+            root.mkdir(mode=0o700, parents=True)
+            with _shown(name, log_path), amended_compose_file(self.rules, guard.label):
+                try:
+                    yield
+                    _check_ended(root)
+                finally:
+                    _keep_log(root, log_path)
+            for path in root.iterdir():
+                if path.name != ARTIFACTS:  # the SDK leaves copies of what is there, and Compose's file
+                    remove_path(path, image)
+            run = {"job_name": name, "seconds": round(time.monotonic() - start_s, 1)}
+            _run_path(root).write_text(json.dumps(run), encoding="utf-8")
+            guard.keep(root)
         trainer._latest_training_job = SimpleNamespace(training_job_name=name)
 
 
@@ -146,7 +177,7 @@ def local_result(aws: Aws, job_name: str) -> FollowedJob:
             next_step="run the cells that start the training and record its name",
         )
     log_path = new_log_path(aws.settings.home, job_name)
-    text = _log_path(root).read_text(encoding="utf-8", errors="replace")
+    text = log_path.read_text(encoding="utf-8", errors="replace") if log_path.is_file() else ""
     with log_path.open("w", encoding="utf-8") as shown:
         reader = Reader(shown, hider(os.environ), make_view(job_name))
         reader.feed(text.encode())
@@ -163,40 +194,9 @@ def local_result(aws: Aws, job_name: str) -> FollowedJob:
         records=reader.records,
         phases=reader.phases,
         lines=list(reader.lines),
-        model_uri=_upload_result(aws, root / "artifacts" / "model", job_name),
+        model_uri=_upload_result(aws, root / ARTIFACTS / "model", job_name),
         log_path=log_path,
     )
-
-
-def remove_folder(folder: Path, image: str) -> None:
-    """Remove a folder that containers wrote to: on Linux root owns their files, and only a container may.
-
-    Args:
-        folder: May be missing.
-        image: With the program chmod, and on this machine already.
-
-    Raises:
-        WorkshopError: Files of root remain.
-    """
-    try:
-        _remove(folder)
-        return
-    except PermissionError:
-        options = ("--rm", "--pull=never", "--network=none", "--entrypoint=chmod", f"--volume={folder}:/left")
-        output_of("docker", "run", *options, image, "-R", "a+rwX", "/left", timeout_s=_WORK_TIMEOUT_S)
-    try:
-        _remove(folder)
-    except PermissionError as error:
-        raise WorkshopError(
-            found=f"files of another user in {folder}: {error.filename}",
-            expected="a folder that can be emptied; the containers of Local Mode write as root",
-            next_step=f"sudo rm -rf {folder}, then run the cell again",
-        ) from None
-
-
-def _log_path(root: Path) -> Path:
-    """Return where what the containers printed is kept."""
-    return root / "training.log"
 
 
 def _run_path(root: Path) -> Path:
@@ -269,15 +269,22 @@ def _failure(name: str, log_path: Path, error: Exception) -> WorkshopError:
     )
 
 
-def _check_image(image: str) -> None:
+def _check_image(image: str, *, is_own: bool) -> None:
     """Make sure that a container image need not be fetched: the keys of sample mode open no registry."""
-    if not has_image(image):
-        raise WorkshopError(
-            found=f"use_local_mode: true in sample mode, and no image {image} on this machine",
-            expected="the training image; sample mode has no keys of yours to fetch it from AWS with",
-            next_step=f"set {DOCKER_USE.without} in workshop.yaml, or fetch it with your own keys "
-            "(docker pull, after docker login)",
+    if has_image(image):
+        return
+    if is_own:
+        raise DOCKER_USE.error(
+            found=f"no image {image} on this machine",
+            expected="the repository's own training image, which runs on processors",
+            way_out="build it: make images",
         )
+    raise WorkshopError(
+        found=f"use_local_mode: true in sample mode, and no image {image} on this machine",
+        expected="the training image; sample mode has no keys of yours to fetch it from AWS with",
+        next_step=f"set {DOCKER_USE.without} in workshop.yaml, or fetch it with your own keys "
+        "(docker pull, after docker login)",
+    )
 
 
 def _check_ended(root: Path) -> None:
@@ -299,7 +306,7 @@ def _check_ended(root: Path) -> None:
         raise RuntimeError(f"stopped before its end ({', '.join(states) or 'no container is left'})")
 
 
-def _keep_log(root: Path) -> None:
+def _keep_log(root: Path, log_path: Path) -> None:
     """Replace the log by Docker's own: the SDK stops reading when Compose ends, and drops what was left.
 
     The log stays as it is when Docker returns none.
@@ -309,19 +316,7 @@ def _keep_log(root: Path) -> None:
     logs = (*_compose(), "-f", str(root / COMPOSE_NAME), "logs", "--no-color", "--no-log-prefix")
     if whole := output_of(*logs, timeout_s=_WORK_TIMEOUT_S):
         whole = whole.replace("\x1b[2K", "")  # Compose 2 clears each line before it
-        _log_path(root).write_text(whole, encoding="utf-8")
-
-
-def _remove_containers(root: Path) -> None:
-    """Remove a run's containers and network, which the SDK leaves, and the file with the account's keys.
-
-    A stopped container holds its checkpoints: as much disk as the model, or several times that.
-    """
-    compose_file = root / COMPOSE_NAME
-    if compose_file.is_file():
-        down = (*_compose(), "-f", str(compose_file), "down", "--volumes", "--timeout", "2")
-        output_of(*down, timeout_s=_WORK_TIMEOUT_S)
-        compose_file.unlink()
+        log_path.write_text(whole, encoding="utf-8")
 
 
 def _compose() -> list[str]:
@@ -332,11 +327,6 @@ def _compose() -> list[str]:
     if output_of("docker", "compose", "version") is not None:
         return ["docker", "compose"]
     return ["docker-compose"] if shutil.which("docker-compose") else []
-
-
-def _remove(folder: Path) -> None:
-    with suppress(FileNotFoundError):
-        shutil.rmtree(folder)
 
 
 def _upload_result(aws: Aws, folder: Path, job_name: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,16 +12,18 @@ from tests.workshop.programs import program
 
 from workshop.aws.download import download_model
 from workshop.aws.session import Aws, connect
+from workshop.containers.images import TRAINING_IMAGE
 from workshop.errors import WorkshopError
 from workshop.settings import Settings
 from workshop.training.backend import training_backend
+from workshop.training.compose_file import ContainerRules
 from workshop.training.follow import follow
 from workshop.training.local_mode import (
     LocalModeBackend,
     container_root,
+    container_rules,
     finished_runs,
     is_local_run,
-    remove_folder,
 )
 
 MODEL_FILES = ("config.json", "model.safetensors", "adapter/adapter_model.safetensors")
@@ -40,7 +41,10 @@ class Run:
     def __init__(self, root: Path, tmp_path: Path, programs: Path) -> None:
         self.root, self._log, self._states = root, tmp_path / "log", tmp_path / "states"
         self._calls = tmp_path / "calls"
-        self.backend = LocalModeBackend(instance_type="local_cpu", container_root=self.root)
+        rules = ContainerRules(project="news", memory_bytes=2**31, user=None, is_offline=False)
+        self.backend = LocalModeBackend(
+            instance_type="local_cpu", container_root=self.root, rules=rules, own_image="own:1"
+        )
         self.trainer = SimpleNamespace(base_job_name="news", training_image="image:1", environment=None)
         self.docker_returns("progress {}\n", "exited 0")
         program(
@@ -137,26 +141,16 @@ def test_a_result_is_in_s3_as_a_jobs_is(run: Run, aws: Aws, capsys: pytest.Captu
     assert capsys.readouterr().out.count("already there") == len(MODEL_FILES)
 
 
-def test_containers_keys_and_copies_are_gone_afterwards(run: Run) -> None:
+def test_the_compose_file_and_copies_are_gone_afterwards(run: Run) -> None:
     run.whole()
-    assert f"compose -f {run.root}/docker-compose.yaml down --volumes" in run.calls
-    assert {path.name for path in run.root.iterdir()} == {"artifacts", "run.json", "training.log"}
-    assert run.trainer.environment == {"PYTHONDONTWRITEBYTECODE": "1"}
+    assert {path.name for path in run.root.iterdir()} == {"artifacts", "run.json"}
 
 
 def test_a_run_starts_with_an_empty_folder(run: Run) -> None:
     run.whole()
     with run.backend.start_run(run.trainer):
-        assert [path.name for path in run.root.iterdir()] == ["training.log"]
+        assert list(run.root.iterdir()) == []
         assert run.root.stat().st_mode & 0o077 == 0, "the account's keys will be in it"
-        run.train()
-
-
-def test_containers_of_a_killed_kernel_are_removed_first(run: Run) -> None:
-    run.root.mkdir(parents=True)
-    (run.root / "docker-compose.yaml").touch()
-    with run.backend.start_run(run.trainer):
-        assert " down " in run.calls
         run.train()
 
 
@@ -167,7 +161,9 @@ def test_a_failed_run_shows_its_last_lines_and_leaves_no_job(run: Run, aws: Aws)
     last = r"code: 3\nits last lines:\n  \| ValueError: no data"
     with pytest.raises(WorkshopError, match=last), run.backend.start_run(run.trainer):
         run.train(error=error)
-    assert not (run.root / "docker-compose.yaml").exists()
+    assert not run.root.exists()
+    (log,) = (run.root.parent / "jobs").glob("news-local-*.log")
+    assert log.read_text() == "ValueError: no data\n"
     with pytest.raises(WorkshopError, match="no finished"):
         follow(aws, name, timeout_s=1)
     assert run.trainer._latest_training_job is None
@@ -186,10 +182,10 @@ def test_a_host_that_compose_stopped_after_the_first_is_no_failure(run: Run) -> 
     assert run.whole().startswith("news-local-")
 
 
-def test_an_interrupt_removes_the_containers(run: Run) -> None:
+def test_an_interrupt_leaves_nothing(run: Run) -> None:
     with pytest.raises(KeyboardInterrupt), run.backend.start_run(run.trainer):
         run.train(error=KeyboardInterrupt())
-    assert " down " in run.calls
+    assert not run.root.exists()
 
 
 def test_only_the_last_run_can_be_followed(run: Run, aws: Aws) -> None:
@@ -214,6 +210,7 @@ def test_following_without_a_run_names_the_cell(run: Run, aws: Aws) -> None:
 
 
 def test_sample_mode_never_fetches_an_image(settings: Settings, run: Run, programs: Path) -> None:
+    settings = dataclasses.replace(settings, container_images="aws")
     backend = training_backend(settings, use_local_mode=True)
     program(programs, "docker", '[ "$1" != image ]')
     with (
@@ -225,18 +222,28 @@ def test_sample_mode_never_fetches_an_image(settings: Settings, run: Run, progra
     assert training_backend(debug, use_local_mode=True).may_fetch_image
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may remove everything")
-def test_what_root_left_is_removed_through_a_container(tmp_path: Path, programs: Path) -> None:
-    folder = tmp_path / "left" / "deep"
-    folder.mkdir(parents=True)
-    (folder / "file").touch()
-    folder.chmod(0o500)
-    program(programs, "docker", "exit 1")
-    with pytest.raises(WorkshopError, match="sudo rm -rf"):
-        remove_folder(folder.parent, "image:1")
-    program(programs, "docker", f"/bin/chmod -R a+rwX {folder}")
-    remove_folder(folder.parent, "image:1")
-    assert not folder.parent.exists()
+def test_an_own_image_that_is_missing_names_what_builds_it(run: Run, programs: Path) -> None:
+    program(programs, "docker", '[ "$1" != image ]')
+    with pytest.raises(WorkshopError, match="no image image:1") as caught, run.backend.start_run(run.trainer):
+        pytest.fail("started")
+    assert "make images" in caught.value.next_step
+
+
+def test_the_mode_says_whose_image_runs_here(settings: Settings, run: Run) -> None:
+    assert training_backend(settings, use_local_mode=True).image("aws:1") == TRAINING_IMAGE
+    debug = dataclasses.replace(settings, container_images="aws")
+    assert training_backend(debug, use_local_mode=True).image("aws:1") == "aws:1"
+    assert training_backend(settings, use_local_mode=False).image("aws:1") == "aws:1"
+
+
+def test_rules_divide_the_engines_memory_and_name_this_home(settings: Settings, programs: Path) -> None:
+    program(programs, "docker", 'echo "10000 [name=seccomp,profile=default]"')
+    two = container_rules(dataclasses.replace(settings, training_instance_count=2))
+    assert two.memory_bytes == 4000
+    other = container_rules(dataclasses.replace(settings, workshop_home=settings.workshop_home / "other"))
+    assert other.project != two.project
+    aws_images = container_rules(dataclasses.replace(settings, container_images="aws"))
+    assert (aws_images.user, aws_images.is_offline) == (None, False), "they install as root, from PyPI"
 
 
 def test_a_job_of_sagemaker_is_no_local_run() -> None:
