@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -145,7 +146,7 @@ def _given(flags: argparse.Namespace, environ: Mapping[str, str]) -> tuple[Diale
         UserError: A variable is refused, or there is no model.
     """
     paths = ContainerPaths(environ.get(container_paths.VARIABLE, ""))
-    environ = {name: paths.shown(text) for name, text in environ.items()}
+    environ = {name: paths.shown(text) for name, text in environ.items() if not _is_own_name(name, text)}
     chosen = flags.dialect if flags.dialect is not None else environ.get("SERVE_DIALECT", "")
     origin = "SERVE_DIALECT" if flags.dialect is None else "--dialect"
     dialect = DIALECTS[choice(Value(origin, chosen), tuple(DIALECTS))]
@@ -155,6 +156,11 @@ def _given(flags: argparse.Namespace, environ: Mapping[str, str]) -> tuple[Diale
     known = {variable.name for variable in table} | {"XDG_CACHE_HOME"}
     read = {name: text for name, text in given.environ.items() if name in known}
     return dialect, replace(given, environ=read), paths
+
+
+def _is_own_name(variable: str, text: str) -> bool:
+    """Tell whether Docker has set a variable, which it does in every container, and nobody else."""
+    return variable == "HOSTNAME" and text == socket.gethostname()
 
 
 def _check_engine(

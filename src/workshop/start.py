@@ -47,6 +47,8 @@ def summary(settings: Settings) -> dict[str, str]:
     aws = "on this machine, on loopback only; `make stop` ends it"
     if settings.mode != "sample":
         aws = f"your account in {settings.region}"
+    is_container = settings.serve_with == "container"
+    where_it_computes = " on the CPU (make images)" if is_container and settings.serves_on_cpu else ""
     processes = "process" if settings.num_processes == 1 else "processes"
     return {
         "mode": f"{settings.mode} (on {where})",
@@ -56,7 +58,7 @@ def summary(settings: Settings) -> dict[str, str]:
         "training": f"{settings.training_instance_count} x {settings.training_instance_type}, "
         f"{settings.recipe}; locally {settings.num_processes} {processes}",
         "serving": f"{settings.serving_engine} on {settings.endpoint_instance_type};"
-        f" on this machine by a {settings.serve_with}",
+        f" on this machine by a {settings.serve_with}{where_it_computes}",
         "AWS": aws,
         "results in": str(settings.home),
         "cost so far": _cost_so_far(settings),

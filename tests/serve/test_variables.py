@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -205,3 +206,12 @@ def test_adapters_of_vllm_are_pairs_or_json(text: str) -> None:
 def test_adapters_in_wrong_json_are_refused(text: str) -> None:
     with pytest.raises(UserError, match="SM_VLLM_LORA_MODULES = "):
         settings_of("vllm", SM_VLLM_LORA_MODULES=text, SM_VLLM_ENABLE_LORA="true")
+
+
+def test_the_name_that_docker_gives_a_container_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    for dialect in ("tgi", "vllm", "lmi"):
+        settings_of(dialect, HOSTNAME=socket.gethostname())
+    assert "HOSTNAME" not in caplog.text
+    settings_of("tgi", HOSTNAME="0.0.0.0")
+    assert "HOSTNAME = '0.0.0.0' has no counterpart here" in caplog.text

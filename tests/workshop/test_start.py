@@ -126,3 +126,10 @@ def test_what_still_costs_is_named(repo_dir: Path) -> None:
     assert summary(settings)["AWS"] == "your account in us-east-1"
     other_region = dataclasses.replace(settings, region="ap-northeast-2")
     assert "news-2" not in summary(other_region)["cost so far"]
+
+
+def test_a_container_on_a_cpu_is_told_from_one_with_a_gpu(repo_dir: Path) -> None:
+    own = load_settings(repo_dir, environ={"WORKSHOP_SERVE_WITH": "container"})
+    aws = dataclasses.replace(own, container_images="aws")
+    assert summary(own)["serving"].endswith("on this machine by a container on the CPU (make images)")
+    assert summary(aws)["serving"].endswith("on this machine by a container")

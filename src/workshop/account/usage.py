@@ -123,7 +123,7 @@ def usages(settings: Settings) -> list[Usage]:
     found.append(_training(settings))
     found.append(_long_run(settings))
     found.append(_endpoint(settings))
-    if settings.serve_with == "container":
+    if not settings.serves_on_cpu:
         found.append(_local_serving(settings))
     alone = (notebook for notebook in ON_COMPONENTS if notebook not in _EMBEDDING_MINUTES)
     found += [_components(settings, notebook) for notebook in alone]

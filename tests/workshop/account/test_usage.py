@@ -137,6 +137,14 @@ def test_sample_mode_needs_no_gpu_where_jupyter_runs() -> None:
     assert ENDPOINT in kinds
 
 
+@pytest.mark.parametrize("mode", ["sample", "debug"])
+def test_a_serving_container_takes_a_paid_machine_where_its_image_needs_a_gpu(mode: str) -> None:
+    for images, is_paid in (("own", False), ("aws", True)):
+        settings = settings_of(mode, serve_with="container", container_images=images)
+        notebooks = {one.notebook for one in usages(settings)}
+        assert ("01-SageMaker-Inference-Local-Test" in notebooks) == is_paid
+
+
 def test_a_full_training_takes_longer_where_jupyter_runs_than_a_small_one() -> None:
     small, full = (usage_of(mode, "02-Train-Local-KR-News") for mode in ("debug", "full"))
     assert small.minutes[1] < 40
