@@ -41,6 +41,7 @@ GREEN = Tone(line="#00805d", fill="#def4ec", ink="#005a41")
 PINK = Tone(line="#a8558a", fill="#f8e8f2", ink="#7c3263")
 GREY = Tone(line="#6b7683", fill="#eef1f4", ink="#3a4653")
 PLAIN = Tone(line=INK, fill=GROUND, ink=INK)
+FAINT = Tone(line=EDGE, fill="#e4e8ed", ink=INK)
 TONES = (BLUE, RED, GREEN, PINK, GREY, PLAIN)
 
 
@@ -86,6 +87,10 @@ class Line:
 
 def korean(text: str) -> Line:
     return Line(text, size=KOREAN, is_bold=True)
+
+
+def bold(text: str, size: int = 18) -> Line:
+    return Line(text, size=size, is_bold=True)
 
 
 def english(text: str) -> Line:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from workshop.pictures.canvas import (
     BLUE,
+    EDGE,
     GREEN,
     GREY,
     PINK,
     PLAIN,
     RED,
     Canvas,
-    Line,
+    bold,
     english,
     korean,
     mono,
@@ -40,22 +41,22 @@ def qlora() -> Canvas:
         " QLoRA, QLoRA over 4 GPUs",
         heading=("QLoRA", "4-bit base, frozen + a small adapter, trained"),
     )  # fmt: skip
-    canvas.box(24, 168, 52, 52, Line("x", size=22, is_bold=True), tone=PLAIN, radius=26)
+    canvas.box(24, 168, 52, 52, bold("x", 22), tone=PLAIN, radius=26)
     canvas.box(
         130, 76, 210, 112, korean("W  고정"), english("frozen, 4-bit NF4"), quiet("out × in"), tone=GREY
     )
-    canvas.box(130, 236, 88, 84, Line("A", size=22, is_bold=True), quiet("r × in"), tone=RED)
-    canvas.box(252, 236, 88, 84, Line("B", size=22, is_bold=True), quiet("out × r"), tone=RED)
-    canvas.box(384, 172, 44, 44, Line("+", size=24, is_bold=True), tone=PLAIN, radius=22)
+    canvas.box(130, 236, 88, 84, bold("A", 22), quiet("r × in"), tone=RED)
+    canvas.box(252, 236, 88, 84, bold("B", 22), quiet("out × r"), tone=RED)
+    canvas.box(384, 172, 44, 44, bold("+", 24), tone=PLAIN, radius=22)
     canvas.arrow((76, 186), (100, 186), (100, 132), (128, 132))
     canvas.arrow((76, 202), (100, 202), (100, 278), (128, 278), tone=RED)
     canvas.arrow((218, 278), (250, 278), tone=RED)
     canvas.arrow((340, 132), (406, 132), (406, 170))
     canvas.arrow((340, 278), (406, 278), (406, 218), tone=RED)
     canvas.arrow((428, 194), (470, 194))
-    canvas.text(482, 201, Line("y", size=22, is_bold=True), anchor="start", within=(476, 500))
-    canvas.text(236, 356, Line("y = W x + (α / r) · B A x", size=19, is_bold=True), within=(24, 480))
-    canvas.text(236, 386, Line("A, B만 학습", size=18, is_bold=True), within=(24, 480), tone=on_ground(RED))
+    canvas.text(482, 201, bold("y", 22), anchor="start", within=(476, 500))
+    canvas.text(236, 356, bold("y = W x + (α / r) · B A x", 19), within=(24, 480))
+    canvas.text(236, 386, bold("A, B만 학습"), within=(24, 480), tone=on_ground(RED))
     share = 100 * ADAPTER_MILLION / (1000 * MODEL_BILLION)
     canvas.text(
         236, 410, quiet(f"trained: {ADAPTER_MILLION} M of {MODEL_BILLION:.2f} B, {share:.1f} % (r = 16)"),
@@ -75,16 +76,14 @@ def _memory_bars(canvas: Canvas) -> None:
     for index, (key, name) in enumerate(rows):
         y = 78 + index * 66
         total = sum(MEMORY_GIB[key])
-        canvas.text(left, y + 14, Line(name, size=17, is_bold=True), anchor="start")
-        canvas.text(
-            978, y + 14, Line(f"{total:.0f} GiB", size=19, is_bold=True), anchor="end", within=(880, 994)
-        )
+        canvas.text(left, y + 14, bold(name, 17), anchor="start")
+        canvas.text(978, y + 14, bold(f"{total:.0f} GiB", 19), anchor="end", within=(880, 994))
         x = float(left)
         for gib, tone in zip(MEMORY_GIB[key], (GREY, RED, BLUE), strict=True):
             canvas.fill(x, y + 23, gib * per_gib, 24, tone.line)
             x += gib * per_gib
         canvas.line((limit, y + 20), (limit, y + 50), tone=PLAIN, width=3)
-    canvas.text(limit, 349, Line("A10G 24 GB", is_bold=True))
+    canvas.text(limit, 349, bold("A10G 24 GB", 16))
     words_of = ((0, GREY, "고정 frozen"), (142, RED, "학습 trained"), (290, BLUE, "활성값 등 the rest"))
     for x, tone, words in ((left + offset, tone, words) for offset, tone, words in words_of):
         canvas.fill(x, 381, 16, 16, tone.line)
@@ -113,7 +112,7 @@ def fsdp() -> Canvas:
                 is_here = column in (1, 2) or part == gpu
                 canvas.fill(
                     left + part * 42, y, 40, 44, tone.line if is_here else "#ffffff",
-                    line=tone.line if is_here else "#c3ccd6",
+                    line=tone.line if is_here else EDGE,
                 )  # fmt: skip
             if column == 2:
                 canvas.text(
@@ -126,9 +125,9 @@ def fsdp() -> Canvas:
         if column < 3:
             canvas.arrow((left + 176, 231), (left + 226, 231))
     for gpu in range(4):
-        canvas.text(16, 144 + gpu * 62, Line(f"GPU {gpu + 1}", is_bold=True, size=17), anchor="start")
+        canvas.text(16, 144 + gpu * 62, bold(f"GPU {gpu + 1}", 17), anchor="start")
     whole = "한 번에 한 레이어만 온전합니다. 역전파도 같고, 그래디언트는 나누어 더합니다"
-    canvas.text(500, 402, Line(whole, size=17, is_bold=True))
+    canvas.text(500, 402, bold(whole, 17))
     canvas.text(
         500, 426,
         quiet("one layer is whole at a time; backward the same, and gradients are reduce-scattered"),
@@ -143,14 +142,14 @@ def merge() -> Canvas:
         " W of the bf16 base plus (alpha/r) BA is one W′ of the same shape",
         heading=("병합", "merge: W′ = W + (α / r) · B A"),
     )  # fmt: skip
-    big = Line("W", size=26, is_bold=True)
+    big = bold("W", 26)
     canvas.box(40, 78, 190, 170, big, english("bf16"), quiet("4096 × 4096"), tone=GREY)
-    canvas.text(256, 172, Line("+", size=30, is_bold=True))
-    canvas.text(330, 172, Line("α / r  ·", size=22, is_bold=True))
-    canvas.box(386, 78, 104, 170, Line("B", size=24, is_bold=True), quiet("4096 × 16"), tone=RED)
-    canvas.box(498, 132, 190, 62, Line("A", size=24, is_bold=True), quiet("16 × 4096"), tone=RED)
-    canvas.text(724, 172, Line("=", size=30, is_bold=True))
-    merged = Line("W′", size=26, is_bold=True)
+    canvas.text(256, 172, bold("+", 30))
+    canvas.text(330, 172, bold("α / r  ·", 22))
+    canvas.box(386, 78, 104, 170, bold("B", 24), quiet("4096 × 16"), tone=RED)
+    canvas.box(498, 132, 190, 62, bold("A", 24), quiet("16 × 4096"), tone=RED)
+    canvas.text(724, 172, bold("=", 30))
+    merged = bold("W′", 26)
     canvas.box(760, 78, 190, 170, merged, english("bf16"), quiet("4096 × 4096"), tone=GREEN)
     canvas.text(135, 278, korean("베이스 모델"))
     canvas.text(135, 302, quiet("not the 4-bit copy"))

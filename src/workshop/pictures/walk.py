@@ -8,8 +8,8 @@ from workshop.pictures.canvas import (
     PINK,
     RED,
     Canvas,
-    Line,
     Tone,
+    bold,
     english,
     korean,
     quiet,
@@ -54,7 +54,7 @@ def walk() -> Canvas:
     width, gap, left = 143, 18, 28
     for index, (name, notebooks, boxes) in enumerate(_ROWS):
         top = 66 + index * 136
-        canvas.text(left, top + 12, Line(name, size=18, is_bold=True), anchor="start")
+        canvas.text(left, top + 12, bold(name), anchor="start")
         canvas.text(left + 250, top + 12, quiet(notebooks), anchor="start")
         lines = [((korean(words), english(below)), tone) for words, below, tone in boxes]
         row(canvas, lines, x=left, y=top + 26, width=width, height=74, gap=gap)
