@@ -19,7 +19,7 @@ export OMP_NUM_THREADS ?= $(shell echo $$((($(CORES) + 1) / 2)))
 # the SageMaker SDK), 1.1 of 5.0 s of a training process's imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help sample doctor test images lab slides check format figures tables pictures base bench cost cleanup stop clean
+.PHONY: help sample doctor test images test-containers lab slides check format figures tables pictures base bench cost cleanup stop clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,11 +31,14 @@ doctor: $(NOTEBOOKS) ## look at what a mode needs before it costs, changing noth
 	$(if $(MODE),WORKSHOP_MODE=$(MODE)) $(PY) -m workshop.account.doctor
 
 test: $(NOTEBOOKS) $(TGI_LIBRARIES) $(SLIDES) ## run the tests and every notebook, on two cores, in temporary homes
-	$(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder \
+	CONTAINER_TESTS=0 $(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder \
 		--nbmake --nbmake-timeout=5400 tests notebook
 
 images: $(NOTEBOOKS) ## build the images for a Docker engine without a GPU, if their files changed; BASE_IMAGE=NAME
 	$(PY) -m workshop.containers.build
+
+test-containers: $(NOTEBOOKS) ## run the tests in real containers, after `make images`; they say what is missing
+	$(PY) -m pytest tests/containers
 
 lab: $(NOTEBOOKS) $(LAB) ## open the notebooks in JupyterLab
 	.envs/lab/bin/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebook

@@ -19,6 +19,7 @@ import pytest
 
 REPO_DIR = Path(__file__).parent
 TRAININGS = REPO_DIR / "tests" / "train"
+CONTAINERS = "tests/containers/"
 RECORDED = ("tests/notebooks/test_requests_in_both_modes.py", "tests/notebooks/test_run_all_twice.py")
 # Ends what hangs, and nothing else: on one busy core without AVX512 the longest takes half an hour.
 NOTEBOOK_TIMEOUT_S = 7200  # single tests have the limit in pyproject.toml
@@ -80,7 +81,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say which files took longest: many short tests do, too, and a process takes a file as a whole."""
+    """Say which files took longest: many short tests do, too, and a process takes a file as a whole.
+
+    Of containers it says how many ran, and why the others did not.
+    """
     seconds: Counter[str] = Counter()
     for report in (report for reports in terminalreporter.stats.values() for report in reports):
         if isinstance(report, pytest.TestReport):
@@ -90,6 +94,22 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.section("slowest files")
         for file, duration_s in slowest:
             terminalreporter.write_line(f"{duration_s:.0f}s {file}")
+    _tell_of_containers(terminalreporter)
+
+
+def _tell_of_containers(terminalreporter: Any) -> None:
+    ended = {
+        report.nodeid: report
+        for outcome in ("passed", "failed", "error", "skipped")
+        for report in terminalreporter.stats.get(outcome, ())
+        if report.nodeid.startswith(CONTAINERS)
+    }
+    skipped = [report for report in ended.values() if report.skipped]
+    if ended:
+        reasons = {report.longrepr[2].removeprefix("Skipped: ") for report in skipped}
+        why = f" ({'; '.join(sorted(reasons))})" if reasons else ""
+        num_ran = len(ended) - len(skipped)
+        terminalreporter.write_line(f"containers: {num_ran} ran, {len(skipped)} skipped{why}")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
