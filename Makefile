@@ -1,4 +1,5 @@
-# `make` alone lists the targets. PYTHON chooses the interpreter (3.11 or 3.12), TORCH_INDEX_URL the torch build.
+# `make` alone lists the targets. PYTHON chooses the interpreter (3.11 or 3.12), TORCH_INDEX_URL the torch build,
+# KIT a folder of `make offline-kit`, which everything is then installed from.
 # Works with GNU make 3.81 and the bash 3.2 of macOS. A stamp per environment: a second run installs nothing.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -19,10 +20,10 @@ export OMP_NUM_THREADS ?= $(shell echo $$((($(CORES) + 1) / 2)))
 # the SageMaker SDK), 1.1 of 5.0 s of a training process's imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help sample doctor test images test-containers lab slides check format figures tables pictures base bench cost cleanup stop clean
+.PHONY: help sample doctor test images test-containers lab slides check format figures tables pictures base bench offline-kit cost cleanup stop clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 sample: $(NOTEBOOKS) ## run tracks 01 and 02 on this machine (no account, no GPU), one HTML report; TRACK=03, TRACK=all
 	WORKSHOP_MODE=sample $(PY) -m workshop.notebooks.run $(if $(TRACK),--tracks $(TRACK))
@@ -70,6 +71,10 @@ base: $(NOTEBOOKS) ## rebuild the small base model in src/sample/base/model (30 
 
 bench: $(NOTEBOOKS) ## print timings measured on this machine (they are never asserted)
 	$(PY) -m pytest -s -o python_files='bench_*.py' tests/benchmarks
+
+offline-kit: $(NOTEBOOKS) ## put all that an installation takes into a folder; TO=/path/to/stick, then KIT=... installs
+	@mkdir -p .workshop
+	$(PY) setup/make_kit.py "$(or $(TO),.workshop)"
 
 cost: $(NOTEBOOKS) ## what of the workshop is alive in your account, since when, and what it has cost; MODE=debug
 	$(if $(MODE),WORKSHOP_MODE=$(MODE)) $(PY) -m workshop.account.spending

@@ -4,7 +4,8 @@
 #   setup/environment.sh lab                 .envs/lab          JupyterLab, which starts its kernels in .venv
 #   setup/environment.sh tgi-libraries       .envs/...          what TGI reads models with, for the artifact's tests
 #   setup/environment.sh slides              .envs/slides       reveal.js, for `make slides`
-# PYTHON chooses the interpreter (3.11 or 3.12), TORCH_INDEX_URL where torch comes from.
+# PYTHON chooses the interpreter (3.11 or 3.12), TORCH_INDEX_URL where torch comes from, KIT an offline kit
+# (`make offline-kit`) that everything comes from.
 # Runs under the bash 3.2 of macOS.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -20,6 +21,7 @@ PYTHON_EXPECTED="Python 3.11 or 3.12 with its modules venv and ensurepip, 64-bit
  on a Mac built for Apple silicon"
 PYTHON_PACKAGES="Debian 12: sudo apt install python3.11-venv; Ubuntu 24.04: sudo apt install python3.12-venv;\
  Ubuntu 22.04: sudo apt install python3.11 python3.11-venv; macOS: brew install python@3.12"
+case "${KIT:-}" in "~/"*) KIT=$HOME/${KIT#"~/"} ;; esac # zsh leaves it as it is in KIT=~/kit
 LOGS=$(mktemp -d)
 trap 'rm -rf "$LOGS"' EXIT
 
@@ -73,7 +75,7 @@ check_disk() { # GiB
 # With an older driver torch finds no GPU, and nothing says so. Sample mode needs none: it is told, not refused.
 check_driver() {
     local driver
-    [ -z "${TORCH_INDEX_URL:-}" ] || return 0
+    [ -z "${TORCH_INDEX_URL:-}${KIT:-}" ] || return 0
     command -v nvidia-smi >/dev/null 2>&1 || return 0
     driver=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | head -n 1) || true
     case "${driver%%.*}" in
@@ -103,9 +105,15 @@ python_fault() {
 
 is_usable_python() { [ -z "$(python_fault "$1")" ]; }
 
+# What a kit says of itself; nothing where there is none, which check_kit.py tells.
+kit_fact() { # name
+    [ -z "${KIT:-}" ] || sed -n "s/^ *\"$1\": \"\([^\"]*\)\".*/\1/p" "$KIT/kit.json" 2>/dev/null
+}
+
 find_python() {
-    local candidate fault faults=
-    for candidate in ${PYTHON:+"$PYTHON"} python3.11 python3.12 python3 python; do
+    local candidate fault faults= of_kit
+    of_kit=$(kit_fact python) || true
+    for candidate in ${PYTHON:+"$PYTHON"} ${of_kit:+"python$of_kit"} python3.11 python3.12 python3 python; do
         fault=$(python_fault "$candidate")
         if [ -z "$fault" ]; then
             printf '%s' "$candidate"
@@ -125,6 +133,16 @@ make_venv() { # folder, interpreter
     "$2" -m venv "$1"
 }
 
+# With a kit it stands in place of every index, and of pip's and uv's own configuration, which may name some.
+use_kit() { # interpreter
+    local wheels
+    [ -n "${KIT:-}" ] || return 0
+    wheels=$("$1" setup/check_kit.py "$KIT") || exit 1
+    unset PIP_CONSTRAINT UV_CONSTRAINT
+    export PIP_CONFIG_FILE=/dev/null PIP_NO_INDEX=1 PIP_FIND_LINKS="$wheels"
+    export UV_NO_CONFIG=1 UV_NO_INDEX=1 UV_FIND_LINKS="$wheels" UV_OFFLINE=1
+}
+
 pip_install() { "$VENV/bin/python" -m pip install --disable-pip-version-check -c setup/constraints.txt "$@"; }
 
 # uv takes a fifth of pip's time but does not read pip's configuration (mirrors, certificates): where it
@@ -139,6 +157,7 @@ install_fast() { # interpreter, arguments of `pip install`
 
 # Which torch: the pin in requirements.txt, in the build that suits the machine.
 #   any 2.13.0 that is already there                   stays
+#   KIT set                                            the one that the kit has
 #   TORCH_INDEX_URL set                                the plain pin, with that index beside pip's own
 #                                                      (2.13.0+cu130 or +cpu there sorts above PyPI's 2.13.0)
 #   macOS, or a machine with an NVIDIA driver          the plain pin: PyPI's wheel is the right one
@@ -153,7 +172,10 @@ install_torch() {
     pin=$(sed -n 's/^torch==//p' requirements.txt)
     version=$("$VENV/bin/python" -c 'import importlib.metadata as m; print(m.version("torch"))' 2>/dev/null || true)
     [ "${version%%+*}" = "$pin" ] && return
-    if [ -n "${TORCH_INDEX_URL:-}" ]; then
+    if [ -n "${KIT:-}" ]; then
+        say "torch $(kit_fact torch), of the offline kit"
+        pip_install "torch==$pin"
+    elif [ -n "${TORCH_INDEX_URL:-}" ]; then
         say "torch $pin, with ${TORCH_INDEX_URL##*@} beside pip's own index"
         pip_install "torch==$pin" --extra-index-url "$TORCH_INDEX_URL"
     elif [ "$(uname -s)" != Linux ] || command -v nvidia-smi >/dev/null 2>&1; then
@@ -190,17 +212,26 @@ link_sources() {
     done
 }
 
+expects_cuda() {
+    case "$(kit_fact torch)" in
+        *+cpu) return 1 ;;
+    esac
+    [ -n "${TORCH_INDEX_URL:-}" ] || { [ "$(uname -s)" = Linux ] && command -v nvidia-smi >/dev/null 2>&1; }
+}
+
 make_notebooks() {
     local python
     check_system
     check_folder
-    if [ -n "${TORCH_INDEX_URL:-}" ] || { [ "$(uname -s)" = Linux ] && command -v nvidia-smi >/dev/null 2>&1; }; then
+    if expects_cuda; then
         check_disk "$NEEDED_CUDA_GIB"
     else
         check_disk "$NEEDED_GIB"
     fi
     check_driver
     python=$(find_python)
+    if is_usable_python "$VENV/bin/python"; then python=$VENV/bin/python; fi # it stays
+    use_kit "$python"
     make_venv "$VENV" "$python"
     pip_install --quiet "uv==$UV_PIN"
     install_torch
@@ -213,6 +244,7 @@ make_notebooks() {
 # JupyterLab lives beside the kernel's environment: inside it, it slows `import sagemaker` threefold.
 make_lab() {
     check_folder
+    use_kit "$VENV/bin/python"
     make_venv .envs/lab "$VENV/bin/python"
     install_requirements .envs/lab/bin/python setup/lab-requirements.txt setup/lab-requirements.txt
     "$VENV/bin/python" -m ipykernel install --prefix .envs/lab --name python3 --display-name "Python (workshop)"
@@ -220,12 +252,14 @@ make_lab() {
 
 # Put before .venv's site-packages by PYTHONPATH: only what differs from it.
 make_tgi_libraries() {
+    use_kit "$VENV/bin/python"
     rm -rf .envs/tgi-libraries
     say "the transformers that TGI has, for the tests that a trained model loads there"
     install_fast "$VENV/bin/python" --no-deps --target .envs/tgi-libraries -r setup/tgi-libraries.txt
 }
 
 make_slides() {
+    use_kit "$VENV/bin/python"
     rm -rf .envs/slides
     say "reveal.js, for the talk"
     install_fast "$VENV/bin/python" --no-deps --target .envs/slides -r setup/slides.txt

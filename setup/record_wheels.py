@@ -20,41 +20,19 @@ from packaging.tags import parse_tag
 from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
-    canonicalize_name,
     parse_sdist_filename,
     parse_wheel_filename,
 )
 from packaging.version import Version
+from pins import pins
 
-SETUP_DIR = Path(__file__).parent
-RECORD_PATH = SETUP_DIR / "wheels.txt"
-PIN_FILES = (
-    SETUP_DIR / "constraints.txt",
-    SETUP_DIR / "lab-requirements.txt",
-    SETUP_DIR / "tgi-libraries.txt",
-    SETUP_DIR / "slides.txt",
-    SETUP_DIR.parent / "requirements.txt",
-    SETUP_DIR.parent / "src" / "train" / "requirements.txt",
-)
+RECORD_PATH = Path(__file__).with_name("wheels.txt")
 NUM_CONNECTIONS = 8
-_PIN = re.compile(r"^([\w.-]+)(?:\[[\w,]+\])?==([\w.]+)", re.M)
-_UV_PIN = re.compile(r"^UV_PIN=(\S+)$", re.M)
 _PLATFORM = re.compile(r"any|(manylinux|linux|macosx)\w*_(x86_64|aarch64|arm64|universal2)")
 HEADER = """\
 # What the package index says of every pin: version, Requires-Python (- for none), and the tags of its wheels
 # for Linux and macOS on Python 3.11 and 3.12, or sdist where there is none. Written by record_wheels.py.
 """
-
-
-def pins() -> list[tuple[str, str]]:
-    """Return name and version of everything that setup/environment.sh installs, each once."""
-    found = {(canonicalize_name(name), version) for path in PIN_FILES for name, version in _pins_in(path)}
-    (uv,) = _UV_PIN.findall((SETUP_DIR / "environment.sh").read_text(encoding="utf-8"))
-    return sorted(found | {("uv", uv)})
-
-
-def _pins_in(path: Path) -> list[tuple[str, str]]:
-    return _PIN.findall(path.read_text(encoding="utf-8"))
 
 
 def line_of(name: str, version: str, links: list[Any]) -> str:
