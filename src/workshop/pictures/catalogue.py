@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from workshop.pictures import endpoints, jobs, training, walk
+from workshop.pictures import endpoints, engines, jobs, operations, releases, training, walk
 from workshop.pictures.canvas import Canvas
 
 PICTURES: tuple[Callable[[], Canvas], ...] = (
@@ -18,4 +18,14 @@ PICTURES: tuple[Callable[[], Canvas], ...] = (
     endpoints.component,
     endpoints.rolling_update,
     endpoints.scale_to_zero,
+    engines.serving_layers,
+    engines.kv_cache,
+    engines.batching,
+    engines.parallelism,
+    operations.evaluation,
+    operations.retrieval,
+    operations.monitoring,
+    releases.fallback,
+    releases.canary,
+    releases.pipeline,
 )

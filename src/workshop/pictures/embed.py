@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 IMG_DIR = Path(__file__).parents[3] / "img"
-_PICTURE = re.compile(r'<img\b[^>]*\bsrc="(?:\.\./)*img/([\w-]+)\.svg"[^>]*>')
+PICTURE = '<svg class="concept" '
+"""How an inlined picture begins."""
+_TAG = re.compile(r'<img\b[^>]*\bsrc="(?:\.\./)*img/([\w-]+)\.svg"[^>]*>')
 
 
 def inlined(page: str) -> str:
@@ -15,9 +17,9 @@ def inlined(page: str) -> str:
     As elements of the page, so that they have its font with Hangul, where it brings one. nbconvert embeds
     images too, but none from above a notebook's folder.
     """
-    return _PICTURE.sub(lambda found: _element(found[1]), page)
+    return _TAG.sub(lambda found: _element(found[1]), page)
 
 
 def _element(name: str) -> str:
     svg = (IMG_DIR / f"{name}.svg").read_text(encoding="utf-8").strip()
-    return svg.replace("<svg ", '<svg class="concept" style="max-width: 100%; height: auto" ', 1)
+    return svg.replace("<svg ", f'{PICTURE}style="max-width: 100%; height: auto" ', 1)

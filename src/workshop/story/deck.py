@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from processes.files import atomic_write
 from workshop.errors import WorkshopError
 from workshop.notebooks.run import interrupt_on_signals, run_notebook
+from workshop.pictures.embed import PICTURE
 from workshop.settings import load_settings
 from workshop.story.slides import Slide, cut, notes_html
 from workshop.story.talk import load_talk
@@ -134,7 +135,7 @@ def _stack(stack: Sequence[Slide]) -> str:
 
 def _section(slide: Slide) -> str:
     star = ' <span class="star">★</span>' if slide.note.short else ""
-    has_picture = any(one.startswith("<img") for one in slide.body)
+    has_picture = any(one.startswith(("<img", PICTURE)) for one in slide.body)
     kind = ("mixed" if len(slide.body) > 1 else "picture") if has_picture else "words"
     tag = "h2" if slide.body else "h1"
     body = "".join(slide.body) or f"<p>{_KEYS}</p>"

@@ -1,8 +1,9 @@
 """Cut the executed story into slides: what is looked at stays, what is read goes to the speaker.
 
-A heading begins a slide. Lists, tables and outputs are shown on it; paragraphs, Korean and English, become
-notes, after those of talk.yaml. `slide_type` in a cell's metadata, as JupyterLab writes it, decides the rest:
-`skip` leaves a cell out, `subslide` puts it on a slide of its own below.
+A heading begins a slide. Lists, tables, outputs and pictures are shown on it, a picture of img/ on a slide to
+itself; paragraphs, Korean and English, become notes, after those of talk.yaml. `slide_type` in a cell's
+metadata, as JupyterLab writes it, decides the rest: `skip` leaves a cell out, `subslide` puts it on a slide
+of its own below.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workshop.errors import WorkshopError
+from workshop.pictures.embed import PICTURE, inlined
 from workshop.story.talk import TALK_NAME, Note
 
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
@@ -59,13 +61,21 @@ def cut(notebook: Any, talk: Mapping[str, Note]) -> list[Slide]:
         if kind == "subslide":
             slides.append(_next_below(slides))
         if cell["cell_type"] == "code":
-            slides[-1].body += [_output_html(one) for one in cell["outputs"]]
+            for one in cell["outputs"]:
+                _show(_output_html(one), slides)
             continue
         for block in _blocks("".join(cell["source"])):
             _place(block, slides)
     slides[0].body.clear()  # the title stands alone: the table below it is for who runs the notebook
     _add_notes(slides, talk)
     return slides
+
+
+def _show(shown: str, slides: list[Slide]) -> None:
+    """Put something onto the last slide, or below it: a picture of img/ has a slide to itself."""
+    if any(one.startswith(PICTURE) for one in (shown, *slides[-1].body)) and slides[-1].body:
+        slides.append(_next_below(slides))
+    slides[-1].body.append(shown)
 
 
 def _next_below(slides: list[Slide]) -> Slide:
@@ -81,7 +91,9 @@ def _place(block: str, slides: list[Slide]) -> None:
         title = _NUMBER.sub("", block.lstrip("# "))
         slides.append(Slide(name=title.partition(" · ")[0], title=title))
     elif re.match(r"[-|]|\d+\. ", block):
-        slides[-1].body.append(markdown2html_mistune(_LINK.sub(r"\1", block)))
+        _show(markdown2html_mistune(_LINK.sub(r"\1", block)), slides)
+    elif block.startswith("!["):
+        _show(inlined(markdown2html_mistune(block)).strip().removeprefix("<p>").removesuffix("</p>"), slides)
     else:
         slides[-1].read.append(_LINK.sub(r"\1", block))
 

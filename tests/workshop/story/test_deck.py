@@ -31,7 +31,7 @@ OPTIONS = (
     f"--window-size={WIDTH},{HEIGHT}",
     "--virtual-time-budget=20000",
 )
-NUM_SLIDES = 31
+NUM_SLIDES = 35
 TALK_MINUTES, SHORT_MINUTES = 120, 30
 # What a page loads: tags, styles and imports. reveal.js names its own address in a comment.
 LOADED = re.compile(
@@ -56,7 +56,7 @@ PROBE = """<script>
   for (const slide of Reveal.getSlides()) {
     const place = Reveal.getIndices(slide);
     Reveal.slide(place.h, place.v);
-    const shown = [...slide.querySelectorAll("h1, h2, li, td, th, p, pre, img")]
+    const shown = [...slide.querySelectorAll("h1, h2, li, td, th, p, pre, img, svg.concept")]
       .filter((one) => !one.closest("aside")).map((one) => one.getBoundingClientRect());
     found.slides.push({
       title: slide.querySelector("h1, h2").textContent,
@@ -207,6 +207,22 @@ def test_what_is_looked_at_is_shown_and_what_is_read_is_the_speakers() -> None:
     notes = notes_html(slides[1])
     assert notes.index("읽을 글입니다.") < notes.index("To be read.")
     assert slides[3].body == ["<pre>a &lt; b</pre>"]
+
+
+def test_a_picture_of_img_is_inside_the_deck_and_has_a_slide_to_itself(deck: str) -> None:
+    picture = "글\n\n![그림 · picture](../../img/qlora.svg)"
+    cells = [
+        cell("markdown", f"## 하나 · One\n\n{picture}", "slide"),
+        cell("code", "secret", outputs=PRINTED),
+        cell("markdown", f"## 둘 · Two\n\n- 점\n\n{picture}", "slide"),
+    ]
+    slides = cut({"cells": [CELLS[0], *cells]}, dict.fromkeys(("제목", "하나", "하나/2", "둘", "둘/2"), NOTE))
+    assert [[part[:4] for part in one.body] for one in slides[1:]] == [
+        *(["<svg"], ["<pre"]), *(["<ul>"], ["<svg"])
+    ]  # fmt: skip
+    assert all("글" in one.read for one in (slides[1], slides[3]))
+    assert deck.count('<svg class="concept"') == 4
+    assert "img/" not in deck[deck.index('<div class="slides">') : deck.index("</div><script ")]
 
 
 @pytest.mark.parametrize("names", [("제목", "하나", "둘"), ("제목", "하나", "둘", "둘/2", "셋")])
