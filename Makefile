@@ -16,11 +16,15 @@ CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 # room for it: each takes 1.2 GB beside what it starts, and 8 GB have to do.
 TEST_PROCESSES := $(shell awk '/^MemTotal/ && $$2 > 11e6 {n = 1} END {print 2 + n}' /proc/meminfo 2>/dev/null || echo 2)
 export OMP_NUM_THREADS ?= $(shell echo $$((($(CORES) + 1) / 2)))
+# What is too long for every `make test`; CI runs it after that. In `make test` track 03 runs in both modes.
+WALKS := notebook/03-llmops tests/notebooks/test_run_all_twice.py
+TRAINED := $(wildcard notebook/01-*/01-*.ipynb notebook/01-*/03-SageMaker-Training.ipynb)
+PYTEST = $(PY) -m pytest --dist loadfile --no-loadscope-reorder --nbmake --nbmake-timeout=5400
 # Set on many machines with containers: every process would compile anew what uv installed (pandas, datasets,
 # the SageMaker SDK), 1.1 of 5.0 s of a training process's imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help sample doctor test images test-containers lab slides check format figures tables pictures base bench offline-kit cost cleanup stop clean
+.PHONY: help sample doctor test test-walks images test-containers lab slides check format figures tables pictures base bench offline-kit cost cleanup stop clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,9 +35,11 @@ sample: $(NOTEBOOKS) ## run tracks 01 and 02 on this machine (no account, no GPU
 doctor: $(NOTEBOOKS) ## look at what a mode needs before it costs, changing nothing; MODE=debug for another mode
 	$(if $(MODE),WORKSHOP_MODE=$(MODE)) $(PY) -m workshop.account.doctor
 
-test: $(NOTEBOOKS) $(TGI_LIBRARIES) $(SLIDES) ## run the tests and every notebook, on two cores, in temporary homes
-	CONTAINER_TESTS=0 $(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder \
-		--nbmake --nbmake-timeout=5400 tests notebook
+test: $(NOTEBOOKS) $(TGI_LIBRARIES) $(SLIDES) ## run the tests and the notebooks of tracks 01 and 02, in temporary homes
+	CONTAINER_TESTS=0 $(PYTEST) -n $(TEST_PROCESSES) $(WALKS:%=--ignore=%) tests notebook
+
+test-walks: $(NOTEBOOKS) ## run the notebooks of track 03, and all of them again wherever a kernel died
+	$(PYTEST) -n 2 $(TRAINED) $(WALKS)
 
 images: $(NOTEBOOKS) ## build the images for a Docker engine without a GPU, if their files changed; BASE_IMAGE=NAME
 	$(PY) -m workshop.containers.build
