@@ -40,6 +40,9 @@ PREFIX = "korean-news-llama3"
 
 SAMPLE_ROLE_NAME = "workshop-sample"
 _SDK_CLIENTS_MODULE = "sagemaker.core.utils.utils"
+_ADD_AWSCRT = '.venv/bin/python -m pip install "botocore[crt]" -c setup/constraints.txt'
+"""For `aws login` alone, so no pin: with it boto3 signs and loads in other ways on some machines."""
+
 _NO_BUCKET = ("404", "NoSuchBucket", "NotFound")
 
 
@@ -220,6 +223,7 @@ def _account_id(session: boto3.Session, settings: Settings) -> str:
         CredentialRetrievalError,
         HTTPClientError,
         LoginError,
+        MissingDependencyException,
         NoCredentialsError,
         PartialCredentialsError,
         SSOError,
@@ -232,6 +236,12 @@ def _account_id(session: boto3.Session, settings: Settings) -> str:
         return session.client("sts", config=briefly).get_caller_identity()["Account"]
     except (NoCredentialsError, PartialCredentialsError):
         found = "no AWS credentials on this machine"
+    except MissingDependencyException:
+        raise WorkshopError(
+            found="a login of `aws login`, and no package awscrt, with which boto3 reads it",
+            expected="the package, or credentials of another kind",
+            next_step=f"run `{_ADD_AWSCRT}`, restart the kernel and run the cell again",
+        ) from None
     except (LoginError, SSOError, TokenRetrievalError, CredentialRetrievalError) as error:
         found = f"AWS credentials that cannot be renewed ({type(error).__name__})"
     except ClientError as error:

@@ -181,6 +181,16 @@ def test_missing_credentials_say_what_to_run(account: Settings, moto_url: str) -
     assert "aws sso login" in caught.value.next_step
 
 
+def test_a_login_that_boto3_cannot_read_says_which_package_it_needs(
+    account: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("botocore.credentials.EC", None)  # as where awscrt is not installed
+    Path(os.environ["AWS_CONFIG_FILE"]).write_text("[default]\nlogin_session = arn:aws:iam::0:user/kim\n")
+    with pytest.raises(WorkshopError, match="aws login") as caught:
+        connect(account)
+    assert "botocore[crt]" in caught.value.next_step
+
+
 def test_an_unknown_profile_is_named(account: Settings) -> None:
     os.environ["AWS_PROFILE"] = "absent"
     with pytest.raises(WorkshopError, match="absent"):

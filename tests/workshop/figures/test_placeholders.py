@@ -160,7 +160,10 @@ def test_what_the_modes_take_stands_where_one_decides_and_follows_the_code(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A longest run, a price or minutes that change make all texts stale that give them."""
-    texts = {"README.md": "en", "README.ko.md": "ko", "setup/README.md": "en"}
+    texts = {
+        **{"README.md": "en", "README.ko.md": "ko"},
+        **{"setup/README.md": "en", "setup/README.ko.md": "ko"},
+    }
     for name, language in texts.items():
         assert f"usage {language}" in placeholders(REPO_DIR / name)
     monkeypatch.setitem(usage._MINUTES, "04-SageMaker-Inference", (13, 21))
