@@ -17,6 +17,10 @@ What is not measured but estimated from the settings is called so, with estimate
     time NOTEBOOK              a notebook's minutes on AWS for its opening table, Korean and English
     price NOTEBOOK             its dollars, likewise
 
+What is read off the notebooks themselves is called linked:
+
+    here NOTEBOOK              at its top, the notebooks of its track, this one marked
+
 LANGUAGE is ko or en. A placeholder whose comments stand on lines of their own is filled with paragraphs.
 """
 
@@ -30,13 +34,15 @@ from pathlib import Path
 from workshop.errors import WorkshopError
 from workshop.figures import text
 from workshop.figures.record import FILE_NAME, read_runs
+from workshop.notebooks.here import track_line
 from workshop.notebooks.order import DEFAULT_TRACKS, choose_tracks, list_notebooks
 
 PLACEHOLDER = re.compile(
-    r"(<!-- (?:measured|estimated) ([^>]*?) -->)(.*?)(<!-- /(?:measured|estimated) -->)", re.DOTALL
+    r"(<!-- (?:measured|estimated|linked) ([^>]*?) -->)(.*?)(<!-- /(?:measured|estimated|linked) -->)",
+    re.DOTALL,
 )
-_OF_A_NOTEBOOK = ("row", "time", "price")
-_COMMENT = re.compile(r"<!-- /?(?:measured|estimated)\b")
+_OF_A_NOTEBOOK = ("row", "time", "price", "here")
+_COMMENT = re.compile(r"<!-- /?(?:measured|estimated|linked)\b")
 
 
 class Figures:
@@ -98,7 +104,7 @@ class Figures:
         if 2 * len(PLACEHOLDER.findall(old)) != len(_COMMENT.findall(old)):
             raise WorkshopError(
                 found=f"a comment of a place without its other half in {path.relative_to(self.repo_dir)}",
-                expected="<!-- measured ... --> and <!-- /measured --> (or `estimated`) in pairs",
+                expected="<!-- measured ... --> and <!-- /measured --> (or `estimated`, `linked`) in pairs",
                 next_step="add the half that is missing",
             )
 
@@ -117,6 +123,8 @@ class Figures:
             known = [one.stem for one in list_notebooks(self.notebook_dir)]
             if name in (*_OF_A_NOTEBOOK, "cell") and words[-1] not in known:
                 raise LookupError(words[-1])
+            if name == "here":
+                return track_line(self.notebook_dir, *words)
             if name == "total":
                 chosen = choose_tracks(self.notebook_dir, DEFAULT_TRACKS)
                 words.append([one.stem for one in chosen])
