@@ -144,3 +144,26 @@ def test_every_command_names_a_target_a_module_a_setting_and_a_file_that_are_the
         wrong += [name for name in VARIABLE.findall(command) if name not in known]
         wrong += [name for name in re.findall(r"\bsetup/[\w./-]+", command) if not (REPO_DIR / name).exists()]
     assert wrong == []
+
+
+def symptoms(name: str) -> list[list[str]]:
+    """Return the quoted lines in the first column of each section's table."""
+    rows = [
+        re.findall(r"^\| (.*?) \|", one, re.MULTILINE) for one in sections((SETUP_DIR / name).read_text())[1:]
+    ]
+    return [[code for row in section for code in CODE.findall(row)] for section in rows]
+
+
+def test_both_languages_have_the_same_symptoms() -> None:
+    assert symptoms("troubleshooting.ko.md") == symptoms("troubleshooting.md")
+    assert sum(map(len, symptoms("troubleshooting.md"))) > 40
+
+
+def test_each_symptom_is_what_the_workshop_says_in_these_words() -> None:
+    """But for the last section, which has the words of other programs."""
+    paths = [*(REPO_DIR / "src").rglob("*.py"), *SETUP_DIR.glob("*.sh"), *SETUP_DIR.glob("*.py")]
+    said = "\n".join(re.sub(r'"\s*\n\s*f?"', "", path.read_text()) for path in paths)
+    said = re.sub(r"\{[\w(][^{}\n;]*\}|\$\{?\w+\}?|\" \+ [\w.()]+( \+ \")?|workshop\.yaml", "…", said)
+    parts = [part for row in symptoms("troubleshooting.md")[:-1] for code in row for part in code.split("…")]
+    parts = [re.sub(r"^[ ():0,]+|[ ():0,]+$", "", part) for part in parts]
+    assert {part for part in parts if part.replace("workshop.yaml", "…") not in said} == set()
