@@ -1,20 +1,33 @@
-"""Docker on this machine: what is missing for a container is named before anything starts."""
+"""Docker on this machine: who answers, and what is wrong with it, told before anything starts.
+
+Client and engine are asked in one process (`docker info`): what they say is enough for every check of
+`workshop.containers.checks` but those of an image.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import platform
 import re
 import shutil
 import subprocess
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
-from workshop.containers.images import is_own
 from workshop.errors import WorkshopError
 
 _ASK_TIMEOUT_S = 60
-_REMOVE_TIMEOUT_S = 300
-# Any of them makes `docker run --gpus` work, whether or not a runtime is registered.
-_GPU_HOOKS = ("nvidia-container-runtime-hook", "nvidia-container-runtime", "nvidia-ctk")
 _REGISTRY = re.compile(r"(\d+\.dkr\.ecr\.([\w-]+)\.amazonaws\.com)/")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_START = {
+    "linux": "sudo systemctl start docker",
+    "darwin": "open -a Docker, and wait for its whale to stop moving",
+}.get(sys.platform, "start Docker Desktop")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +65,39 @@ SERVING = DockerUse(
 )
 
 
-def check_docker(use: DockerUse) -> None:
-    """Look for the program and its daemon.
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """What an engine says of itself.
+
+    Args:
+        version: For example "28.2.2".
+        compose_version: Of the plugin; "" without one.
+        memory_bytes: Of the machine that it runs on, which on Windows and macOS is a virtual one; 0 when it
+            does not say.
+        root_dir: Where it keeps images and containers, on its machine.
+        os_type: Of its containers: linux or windows.
+        architecture: As `docker image inspect` has it, for example amd64.
+        runtimes: For example runc, nvidia.
+        security: For example "name=rootless".
+        is_here: Whether it runs on this very machine, as far as its name tells.
+    """
+
+    version: str
+    compose_version: str
+    memory_bytes: int
+    root_dir: Path
+    os_type: str
+    architecture: str
+    runtimes: tuple[str, ...]
+    security: tuple[str, ...]
+    is_here: bool
+
+
+def check_docker(use: DockerUse) -> Engine:
+    """Look for the program and its engine, and return what that says of itself.
 
     Raises:
-        WorkshopError: One of them is missing.
+        WorkshopError: One of them is missing, does not answer, or is on another machine.
     """
     if shutil.which("docker") is None:
         raise use.error(
@@ -64,57 +105,25 @@ def check_docker(use: DockerUse) -> None:
             expected=f"Docker, which {use.purpose}",
             way_out="install Docker (setup/README.md) and run the cell again",
         )
-    if output_of("docker", "info") is None:
+    _check_place(use)
+    done = _run("docker", "info", "--format", "{{json .}}")
+    try:
+        told = json.loads(done.stdout) if done else None
+    except ValueError:
+        told = None
+    told = told if isinstance(told, dict) else {}
+    engine = _engine(told)
+    if not engine.version:
+        # A client before version 23 ends with 0 and says it among the answers; a later one ends with 1.
+        reason = " ".join(told.get("ServerErrors") or []) or (done.stderr if done else "no answer in time")
+        raise _no_answer(use, " ".join(reason.split()))
+    if engine.os_type == "windows":
         raise use.error(
-            found="a Docker that does not answer (`docker info` fails)",
-            expected="a running Docker daemon that this user may use",
-            way_out="start it (Linux: sudo systemctl start docker) and run the cell again",
+            found="a Docker that runs Windows containers",
+            expected="one that runs Linux containers",
+            way_out="choose `Switch to Linux containers` in Docker Desktop's menu and run the cell again",
         )
-
-
-def check_serving_container(image: str) -> None:
-    """Look for everything that `docker run IMAGE` needs: a GPU too, where the image is not the repository's.
-
-    Raises:
-        WorkshopError: Naming what is missing.
-    """
-    check_docker(SERVING)
-    if is_own(image):
-        if not has_image(image):
-            raise SERVING.error(
-                found=f"no image {image} on this machine",
-                expected="the serving image that is built from this repository",
-                way_out="build it: make images",
-            )
-        return
-    check_gpu_containers(SERVING)
-    if not has_image(image):
-        raise SERVING.error(
-            found=f"no image {image} on this machine",
-            expected="the image; it is several GB, so it is fetched by itself",
-            way_out=f"fetch it: {fetch_command(image)}",
-        )
-
-
-def check_gpu_containers(use: DockerUse) -> None:
-    """Look for a GPU, and for what hands it to containers.
-
-    Raises:
-        WorkshopError: Naming what is missing.
-    """
-    if not has_gpu():
-        raise use.error(
-            found="no NVIDIA GPU that answers (`nvidia-smi` fails)",
-            expected="a GPU: the images for 8B models run on nothing else",
-            way_out="use an instance with a GPU, for example an ml.g5.4xlarge",
-        )
-    runtimes = output_of("docker", "info", "--format", "{{json .Runtimes}}")
-    if "nvidia" not in (runtimes or "") and not any(map(shutil.which, _GPU_HOOKS)):
-        raise use.error(
-            found="a Docker that cannot hand GPUs to containers",
-            expected="the NVIDIA Container Toolkit",
-            way_out="install nvidia-container-toolkit, restart Docker and run the cell again",
-        )
+    return engine
 
 
 def has_gpu() -> bool:
@@ -134,20 +143,10 @@ def has_image(image: str) -> bool:
     return output_of("docker", "image", "inspect", image) is not None
 
 
-def remove_container(name: str) -> None:
-    """Remove a container, whether it runs or not; one that is not there is none to remove."""
-    output_of("docker", "rm", "--force", name, timeout_s=_REMOVE_TIMEOUT_S)
-
-
 def output_of(*command: str, timeout_s: float = _ASK_TIMEOUT_S) -> str | None:
     """Run a command and return what it wrote, or None when it did not end well."""
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.decode("utf-8", errors="replace") if done.returncode == 0 else None
+    done = _run(*command, timeout_s=timeout_s)
+    return done.stdout if done and done.returncode == 0 else None
 
 
 def fetch_command(image: str) -> str:
@@ -159,3 +158,111 @@ def fetch_command(image: str) -> str:
         f"aws ecr get-login-password --region {match[2]} | "
         f"docker login --username AWS --password-stdin {match[1]}; docker pull {image}"
     )
+
+
+def _run(*command: str, timeout_s: float = _ASK_TIMEOUT_S) -> subprocess.CompletedProcess[str] | None:
+    try:
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+            encoding="utf-8",
+            errors="replace",
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
+def _check_place(use: DockerUse) -> None:
+    """Make sure that the engine is not on another machine: it would mount that one's folders.
+
+    Asked first, since a machine that is off lets `docker info` wait long.
+    """
+    where = "DOCKER_HOST"
+    host = os.environ.get(where, "")
+    context = _context()
+    if not host and context:
+        where = f"context {context}"
+        host = (output_of("docker", "context", "inspect", "-f", "{{.Endpoints.docker.Host}}") or "").strip()
+    address = urlsplit(host)
+    if address.scheme in ("tcp", "ssh", "http", "https") and address.hostname not in _LOOPBACK:
+        raise use.error(
+            found=f"a Docker on another machine ({where}: {address.scheme}://{address.hostname})",
+            expected="one on this machine: the containers read its folders",
+            way_out="use the one here (unset DOCKER_HOST; docker context use default) and run the cell again",
+        )
+
+
+def _context() -> str:
+    """Return the name of the context that was chosen; "" for the usual one.
+
+    Source: docker/cli, cli/command/cli.go, resolveContextName.
+    """
+    if name := os.environ.get("DOCKER_CONTEXT", ""):
+        return "" if name == "default" else name
+    folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    try:
+        name = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("currentContext", "")
+    except (OSError, ValueError, AttributeError):
+        return ""
+    return "" if name == "default" else str(name)
+
+
+def _no_answer(use: DockerUse, reason: str) -> WorkshopError:
+    """Return the error of an engine that was asked in vain."""
+    if "permission denied" in reason.lower():
+        return use.error(
+            found="a Docker that this user may not use (permission denied on its socket)",
+            expected="a user of the group docker, or a rootless Docker of one's own",
+            way_out="sudo usermod -aG docker $USER, log out and in (or: newgrp docker), start the kernel "
+            "again and run the cell again",
+        )
+    return use.error(
+        found=f"a Docker that does not answer ({reason or '`docker info` fails'})",
+        expected="a running Docker engine that this user may use",
+        way_out=f"start it ({_START}) and run the cell again",
+    )
+
+
+def _engine(told: Mapping[str, Any]) -> Engine:
+    """Read what `docker info` says; a podman that is called docker says it in words of its own."""
+    if "ServerVersion" not in told and "host" in told:
+        return _podman(told)
+    name, system = str(told.get("Name", "")), str(told.get("OperatingSystem", ""))
+    root_dir = Path(told.get("DockerRootDir") or "/")
+    is_here = name == platform.node() and "Docker Desktop" not in system
+    plugins = (told.get("ClientInfo") or {}).get("Plugins") or []
+    return Engine(
+        version=str(told.get("ServerVersion") or ""),
+        compose_version=next((each.get("Version", "") for each in plugins if each["Name"] == "compose"), ""),
+        memory_bytes=int(told.get("MemTotal") or 0),
+        root_dir=root_dir,
+        os_type=str(told.get("OSType", "")),
+        architecture=_GO_NAMES.get(str(told.get("Architecture", "")), str(told.get("Architecture", ""))),
+        runtimes=tuple(told.get("Runtimes") or ()),
+        security=tuple(told.get("SecurityOptions") or ()),
+        # Of the snap package: it sees no file outside of home folders.
+        is_here=is_here and not root_dir.is_relative_to("/var/snap"),
+    )
+
+
+def _podman(told: Mapping[str, Any]) -> Engine:
+    """Source: podman's manual, podman-info(1)."""
+    host = told["host"]
+    return Engine(
+        version=str((told.get("version") or {}).get("Version", "")),
+        compose_version=(output_of("docker", "compose", "version", "--short") or "").strip(),
+        memory_bytes=int(host.get("memTotal") or 0),
+        root_dir=Path((told.get("store") or {}).get("graphRoot") or "/"),
+        os_type=str(host.get("os", "")),
+        architecture=str(host.get("arch", "")),
+        runtimes=(),
+        security=("name=rootless",) if (host.get("security") or {}).get("rootless") else (),
+        is_here=not host.get("serviceIsRemote", False) and host.get("hostname") == platform.node(),
+    )
+
+
+# Of the kernel's names for processors, as uname has them -> Go's, which images have.
+_GO_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}

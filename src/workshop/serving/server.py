@@ -22,7 +22,7 @@ from pathlib import Path
 from processes.group import ProcessGroup
 from processes.ports import HOST
 from processes.secret_values import hider, without_secrets
-from workshop.containers.engine import check_serving_container
+from workshop.containers.checks import check_serving_container
 from workshop.containers.guard import ContainerGuard
 from workshop.errors import WorkshopError
 from workshop.serving.container import check_port, make_network, was_out_of_memory
@@ -194,7 +194,7 @@ def start_server(
     if log_path in _running:
         _running[log_path].stop()
     if plan.container_name:
-        check_serving_container(plan.image)
+        check_serving_container(plan.image, plan.model_dir)
     print(plan.command_text, flush=True)
     title = _title(plan)
     server = Server(plan, log_path, grace_s)

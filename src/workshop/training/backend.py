@@ -63,11 +63,11 @@ def training_backend(settings: Settings, *, use_local_mode: bool) -> SageMakerBa
     root = container_root(settings)
     if not use_local_mode:
         return SageMakerBackend(instance_type=settings.training_instance_type, container_root=root)
-    check_local_mode()
+    engine = check_local_mode(settings)
     return LocalModeBackend(
         instance_type=gpu_or_cpu(),
         container_root=root,
-        rules=container_rules(settings),
+        rules=container_rules(settings, engine),
         own_image=TRAINING_IMAGE if settings.container_images == "own" else "",
         may_fetch_image=settings.mode != "sample",
     )

@@ -23,9 +23,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from processes.secret_values import hider
+from workshop.account.machine import needs_gpu
 from workshop.aws.transfer import Transfers, file_sha256, stored, upload_changed
-from workshop.containers.engine import DockerUse, check_docker, has_gpu, has_image, output_of
+from workshop.containers.checks import check_container
+from workshop.containers.engine import DockerUse, Engine, has_gpu, has_image, output_of
 from workshop.containers.guard import ContainerGuard
+from workshop.containers.images import TRAINING_IMAGE
 from workshop.containers.removal import remove_path
 from workshop.errors import WorkshopError
 from workshop.settings import Settings
@@ -69,34 +72,38 @@ def gpu_or_cpu() -> str:
     return "local_gpu" if has_gpu() else "local_cpu"
 
 
-def check_local_mode() -> None:
+def check_local_mode(settings: Settings) -> Engine:
     """Look for everything that Local Mode needs, before anything is started.
+
+    AWS's image is not among it: the SDK fetches it.
+
+    Returns:
+        The engine that will run the containers.
 
     Raises:
         WorkshopError: Naming what is missing.
     """
-    check_docker(DOCKER_USE)
-    if not _compose():
-        raise DOCKER_USE.error(
-            found="no Docker Compose (`docker compose version` fails)",
-            expected="Docker Compose 2, which the SageMaker SDK starts the container with",
-            way_out="install the package docker-compose-plugin and run the cell again",
-        )
+    is_own = settings.container_images == "own"
+    return check_container(
+        DOCKER_USE,
+        image=TRAINING_IMAGE if is_own else "",
+        folders=(settings.repo_dir, settings.home),
+        needs_gpu=needs_gpu(settings) and not is_own,
+        needs_compose=True,
+    )
 
 
-def container_rules(settings: Settings) -> ContainerRules:
+def container_rules(settings: Settings, engine: Engine) -> ContainerRules:
     """Return what holds for Local Mode's containers on this machine.
 
     AWS's images install train.py's requirements as root, from where pip finds them; the repository's own have
     them, so that theirs reach nothing and run as who calls.
     """
-    told = output_of("docker", "info", "--format", "{{.MemTotal}} {{.SecurityOptions}}") or "0"
-    memory_bytes, _, security = told.partition(" ")
     root, is_own = container_root(settings), settings.container_images == "own"
     return ContainerRules(
         project=f"korean-news-training-{hashlib.sha256(str(root).encode()).hexdigest()[:8]}",
-        memory_bytes=int(MEMORY_SHARE * int(memory_bytes) / settings.training_instance_count),
-        user=caller_user(security) if is_own else None,
+        memory_bytes=int(MEMORY_SHARE * engine.memory_bytes / settings.training_instance_count),
+        user=caller_user(" ".join(engine.security)) if is_own else None,
         is_offline=is_own,
     )
 

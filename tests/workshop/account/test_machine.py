@@ -9,28 +9,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from tests.workshop.programs import program
+from tests.workshop.programs import docker_program, program
 
 from workshop.account import machine
 from workshop.account.checks import Check, Line, run_checks
 from workshop.account.containers import container_checks
 from workshop.account.machine import gpu_line, machine_checks, packages
 from workshop.aws import roles
+from workshop.containers.build import INPUTS_LABEL, inputs_sha256
+from workshop.containers.images import TRAINING_IMAGE
 from workshop.errors import WorkshopError
 from workshop.settings import Settings, find_repo_dir, load_settings
 
 GIB = 1024**3
-DOCKER = """case "$*" in
-  "compose version") {compose} ;;
-  "compose version --short") echo 2.40.1 ;;
-  "version --format"*) echo 28.2.2 ;;
-  "info --format {{{{json .Runtimes}}}}") echo '{{"nvidia":{{}}}}' ;;
-  "image inspect"*) {image} ;;
-esac"""
-
-
-def docker(folder: Path, *, compose: str = "true", image: str = "true") -> None:
-    program(folder, "docker", DOCKER.format(compose=compose, image=image))
+CURRENT = {"Config": {"Labels": {INPUTS_LABEL: inputs_sha256(TRAINING_IMAGE)}}}
 
 
 def lines_of(settings: Settings, notebook: str | None = None) -> dict[str, Line]:
@@ -138,7 +130,7 @@ def test_an_old_driver_is_told_with_the_index_of_a_torch_that_runs(
     debug: Settings, programs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program(programs, "nvidia-smi", 'echo "NVIDIA A10G, 23028 MiB, 550.163.01"')
-    docker(programs)
+    docker_program(programs)
     monkeypatch.setattr(machine, "torch_cuda", lambda: "13.0")  # PyPI's build, which has 3 GB
     line = lines_of(debug)["gpu"]
     assert line.status == "FAIL"
@@ -176,21 +168,22 @@ def test_a_laptop_without_gpu_is_warned_and_may_drive_the_rest(debug: Settings, 
 
 def test_no_compose_is_told_where_local_mode_needs_it(sample: Settings, programs: Path) -> None:
     local = replace(sample, use_local_mode=True)
-    docker(programs, compose="exit 1")
+    docker_program(programs, ClientInfo={})
     for notebook in (None, "03-SageMaker-Training"):
         line = lines_of(local, notebook)["local mode"]
         assert line.status == "FAIL"
         assert "no Docker Compose" in line.found
         assert "docker-compose-plugin" in line.next_step
     assert "local mode" not in lines_of(local, "04-SageMaker-Inference")
-    docker(programs)
-    assert str(lines_of(local)["local mode"]).endswith("Docker 28.2.2, Compose 2.40.1")
+    docker_program(programs, image=CURRENT)
+    assert "Docker 28.2.2, 32 GiB memory, " in str(lines_of(local)["local mode"])
+    assert str(lines_of(local)["local mode"]).endswith(" GiB free, Compose 2.40.1")
 
 
 def test_local_mode_of_a_model_of_the_hub_needs_a_gpu_that_containers_get(
     debug: Settings, programs: Path
 ) -> None:
-    docker(programs)
+    docker_program(programs)
     line = lines_of(replace(debug, use_local_mode=True))["local mode"]
     assert (line.status, "no NVIDIA GPU" in line.found) == ("FAIL", True)
     program(programs, "nvidia-smi", 'echo "NVIDIA A10G, 23028 MiB, 580.65.06"')
@@ -201,25 +194,25 @@ def test_an_image_that_is_missing_is_told_with_the_command_that_fetches_it(
     debug: Settings, programs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program(programs, "nvidia-smi", 'echo "NVIDIA A10G, 23028 MiB, 580.65.06"')
-    docker(programs, image="exit 1")
+    docker_program(programs, image={})
     line = lines_of(debug, "01-SageMaker-Inference-Local-Test")["serving"]
     assert line.status == "WARN"
     assert "aws ecr get-login-password --region us-east-1" in line.next_step
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 14 * GIB))
     line = lines_of(debug, "01-SageMaker-Inference-Local-Test")["serving"]
-    assert "14 GiB free in /" in line.found
+    assert f"14 GiB free in {programs}" in line.found
     assert "a larger disk" in line.next_step
-    docker(programs)
+    docker_program(programs)
     assert lines_of(debug)["serving"].status == "OK"
 
 
 @pytest.mark.parametrize(
-    ("told", "changes", "status", "found"),
+    ("told", "changes", "subject", "found"),
     [
-        ({"AppType": "JupyterLab", "SpaceName": "s"}, {}, "WARN", "Studio (JupyterLab): its containers"),
-        ({"AppType": "JupyterLab"}, {"serve_with": "process"}, "OK", "Studio (JupyterLab)"),
-        ({"AppType": "CodeEditor"}, {"serve_with": "process", "use_local_mode": True}, "WARN", "CodeEditor"),
-        ({"ResourceName": "mine", "ResourceArn": "arn:.../mine"}, {}, "OK", "mine, no app of Studio"),
+        ({"AppType": "JupyterLab", "SpaceName": "s"}, {}, "serving", "SageMaker Studio (JupyterLab): its"),
+        ({"AppType": "CodeEditor"}, {"use_local_mode": True}, "local mode", "Studio (CodeEditor)"),
+        ({"ResourceName": "mine", "ResourceArn": "arn:.../mine"}, {}, None, "mine, no app of Studio"),
+        ({"AppType": "JupyterLab"}, {"serve_with": "process"}, None, "Studio (JupyterLab)"),
     ],
 )
 def test_studio_is_told_with_what_its_containers_cannot(
@@ -229,14 +222,19 @@ def test_studio_is_told_with_what_its_containers_cannot(
     monkeypatch: pytest.MonkeyPatch,
     told: dict[str, str],
     changes: dict[str, Any],
-    status: str,
+    subject: str | None,
     found: str,
 ) -> None:
     path = tmp_path / "resource-metadata.json"
     path.write_text(json.dumps(told))
     monkeypatch.setattr(roles, "METADATA_PATH", path)  # a place that only SageMaker writes to
-    line = lines_of(replace(debug, **changes))["sagemaker"]
-    assert (line.status, found in line.found) == (status, True)
+    program(programs, "nvidia-smi", 'echo "NVIDIA A10G, 23028 MiB, 580.65.06"')
+    docker_program(programs)
+    lines = lines_of(replace(debug, **changes))
+    assert lines["sagemaker"].status == "OK"
+    assert found in lines[subject or "sagemaker"].found
+    for each in {"serving", "local mode"} & set(lines):
+        assert lines[each].status == ("FAIL" if told.get("AppType") else "OK")
     assert lines_of(replace(debug, **changes), "04-SageMaker-Inference")["sagemaker"].status == "OK"
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.workshop.programs import program
+from tests.workshop.programs import docker_program, program
 
 from workshop.errors import WorkshopError
 from workshop.settings import Settings
@@ -23,25 +25,26 @@ def test_a_training_job_needs_no_docker(settings: Settings, programs: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("script", "missing"),
+    ("info", "missing"),
     [
         (None, "no program `docker`"),
-        ("exit 1", "does not answer"),
-        ('[ "$1" = info ]', "no Docker Compose"),
+        ({"ServerVersion": ""}, "does not answer"),
+        ({"ClientInfo": {}}, "no Docker Compose"),
     ],
 )
 def test_what_local_mode_lacks_is_named(
-    settings: Settings, programs: Path, script: str | None, missing: str
+    settings: Settings, programs: Path, info: dict[str, Any] | None, missing: str
 ) -> None:
-    if script:
-        program(programs, "docker", script)
+    if info is not None:
+        docker_program(programs, **info)
     with pytest.raises(WorkshopError, match=missing) as caught:
         training_backend(settings, use_local_mode=True)
     assert "use_local_mode: false" in caught.value.next_step
 
 
 def test_local_mode_asks_for_gpus_where_there_are_some(settings: Settings, programs: Path) -> None:
-    program(programs, "docker", "exit 0")
+    settings = replace(settings, container_images="aws")
+    docker_program(programs)
     assert training_backend(settings, use_local_mode=True).instance_type == "local_cpu"
     program(programs, "nvidia-smi", "exit 0")
     backend = training_backend(settings, use_local_mode=True)
