@@ -24,7 +24,7 @@ PYTEST = $(PY) -m pytest --dist loadfile --no-loadscope-reorder --nbmake --nbmak
 # the SageMaker SDK), 1.1 of 5.0 s of a training process's imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help sample doctor test test-walks images test-containers lab slides check format figures tables pictures base bench offline-kit cost cleanup stop clean
+.PHONY: help sample doctor test test-walks images test-containers lab slides check format figures tables pictures base bench upto offline-kit cost cleanup stop clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ base: $(NOTEBOOKS) ## rebuild the small base model in src/sample/base/model (30 
 
 bench: $(NOTEBOOKS) ## print timings measured on this machine (they are never asserted)
 	$(PY) -m pytest -s -o python_files='bench_*.py' tests/benchmarks
+
+upto: $(NOTEBOOKS) ## run what comes before a notebook and is not there yet, so that it opens ready; N=04, TRACK=02
+	WORKSHOP_MODE=sample $(PY) -m workshop.notebooks.upto "$(N)" $(if $(TRACK),--track "$(TRACK)")
 
 offline-kit: $(NOTEBOOKS) ## put all that an installation takes into a folder; TO=/path/to/stick, then KIT=... installs
 	@mkdir -p .workshop
