@@ -13,8 +13,10 @@ fail() { printf '%s\n' "$*" >&2; exit 1; }
 command -v debootstrap >/dev/null || fail "no debootstrap here (Debian: apt-get install debootstrap)"
 command -v apt-get >/dev/null || fail "no apt here to take the address of Debian's packages from"
 
-# The first of apt's sources that is not the one of security updates; apt reads its own files, whatever their form.
-url=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | sed '/security/d;1q')
+# The first of Debian's sources that is not the one of security updates; apt reads its own files, in any form.
+# shellcheck disable=SC2016 # the placeholder is apt's
+url=$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 'Created-By: Packages' |
+    awk '!/security/ && !n++')
 [ -n "$url" ] || fail "apt here has no source of Debian's packages (apt-get update)"
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
