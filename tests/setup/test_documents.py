@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from importlib.util import find_spec
@@ -167,3 +168,38 @@ def test_each_symptom_is_what_the_workshop_says_in_these_words() -> None:
     parts = [part for row in symptoms("troubleshooting.md")[:-1] for code in row for part in code.split("…")]
     parts = [re.sub(r"^[ ():0,]+|[ ():0,]+$", "", part) for part in parts]
     assert {part for part in parts if part.replace("workshop.yaml", "…") not in said} == set()
+
+
+def waits(name: str) -> list[tuple[str, str]]:
+    """Return notebook and heading of each row of the cells that block."""
+    rows = re.findall(
+        r"^\| \[[^]]*\]\((\S+\.ipynb)\) \| (\d+\. [^|]+) \|", (SETUP_DIR / name).read_text(), re.M
+    )
+    assert len(rows) >= 10
+    return rows
+
+
+@pytest.mark.parametrize(("name", "language"), [("presenting.ko.md", 0), ("presenting.md", 1)])
+def test_every_cell_that_blocks_is_under_a_heading_of_its_notebook(name: str, language: int) -> None:
+    lost = []
+    for notebook, wanted in waits(name):
+        cells = json.loads((SETUP_DIR / notebook).read_text())["cells"]
+        text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+        headings = [one.removeprefix("## ") for one in HEADING.findall(text) if one.startswith("## ")]
+        # "3. 학습 · Train" is "3. 학습" in Korean and "3. Train" in English.
+        known = [
+            re.sub(r"^(\d+\. )?.*$", r"\1", one) + one.split(". ", 1)[-1].split(" · ")[language]
+            for one in headings
+        ]
+        lost += [] if wanted in known else [f"{notebook}: {wanted}"]
+    assert lost == []
+
+
+@pytest.mark.parametrize("name", ["presenting.ko.md", "presenting.md"])
+def test_a_run_sheet_names_sections_that_its_notebooks_have(name: str) -> None:
+    row = re.compile(r"^\| [^|]+ \| \[[^]]*\]\((\S+\.ipynb)\) \| ([\d, ]+) \|", re.M)
+    rows = row.findall((SETUP_DIR / name).read_text())
+    assert len(rows) > 15
+    for notebook, sections_shown in rows:
+        numbers = re.findall(r'"## (\d+)\. ', (SETUP_DIR / notebook).read_text())
+        assert set(sections_shown.split(", ")) <= set(numbers), notebook

@@ -1,0 +1,86 @@
+"""Print the cells that a presenter waits for, longest first: of the last `make sample` on this machine.
+
+    .venv/bin/python -m workshop.notebooks.stopwatch --above 2
+
+From the notebooks that it left, whose cells carry the times of the kernel's messages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from workshop.errors import WorkshopError
+from workshop.notebooks.order import heading_above
+from workshop.notebooks.report import cell_seconds
+from workshop.settings import load_settings
+
+ABOVE_S = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlowCell:
+    """A cell, by its notebook's name, the heading above it and the number that Jupyter shows beside it."""
+
+    notebook: str
+    heading: str
+    number: int
+    seconds: float
+
+
+def slow_cells(report_dir: Path, above_s: float) -> list[SlowCell]:
+    """Return the cells of a folder's executed notebooks that took longer, longest first.
+
+    Raises:
+        WorkshopError: No notebook is there.
+    """
+    paths = sorted(report_dir.glob("*.ipynb"))
+    if not paths:
+        raise WorkshopError(
+            found=f"no executed notebook in {report_dir}",
+            expected="what `make sample` leaves there",
+            next_step="make sample   (TRACK=all for every notebook)",
+        )
+    cells = [cell for path in paths for cell in _cells(path) if cell.seconds > above_s]
+    return sorted(cells, key=lambda cell: -cell.seconds)
+
+
+def _cells(path: Path) -> Iterator[SlowCell]:
+    import nbformat
+
+    cells = nbformat.read(path, as_version=4).cells
+    for index, cell in enumerate(cells):
+        if cell.cell_type == "code" and cell.execution_count:
+            yield SlowCell(
+                notebook=path.stem,
+                heading=heading_above(cells, index),
+                number=cell.execution_count,
+                seconds=cell_seconds(cell),
+            )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the table; exit status 2 when there is nothing to look at."""
+    parser = argparse.ArgumentParser(prog="python -m workshop.notebooks.stopwatch", description=main.__doc__)
+    parser.add_argument(
+        "--above", type=float, default=ABOVE_S, metavar="SECONDS", help="default: %(default)s"
+    )
+    options = parser.parse_args(argv)
+    try:
+        cells = slow_cells(load_settings().home / "report", options.above)
+    except WorkshopError as error:
+        print(error, file=sys.stderr)
+        return 2
+    for cell in cells:
+        print(f"{cell.seconds:6.1f} s  {cell.notebook} [{cell.number}]  {cell.heading}")
+    print(
+        f"{len(cells)} cells above {options.above:g} s, {sum(cell.seconds for cell in cells):.0f} s of them"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
