@@ -29,12 +29,12 @@ def length_histograms(
     """
     figure = new_figure(12, 4.2)
     left, right = figure.subplots(1, 2)
-    _lengths(left, num_chars, "Length in characters", "characters per row")
-    _lengths(right, num_tokens, "Length in tokens", "tokens per row")
+    _lengths(left, num_chars, "글자 수 · Length in characters", "한 행의 글자 수 · characters per row")
+    _lengths(right, num_tokens, "토큰 수 · Length in tokens", "한 행의 토큰 수 · tokens per row")
     if max_tokens is not None:
         right.axvline(max_tokens, color=RED, linestyle=":")
         right.annotate(
-            f"context {max_tokens:,}",
+            f"컨텍스트 context {max_tokens:,}",
             (max_tokens, 1),
             xycoords=("data", "axes fraction"),
             xytext=(-6, -4),
@@ -63,9 +63,9 @@ def _lengths(axes: Axes, lengths: Mapping[str, Sequence[int]], title: str, label
             alpha=0.35 if index == 0 else 1,
             linestyle=LINES[index % len(LINES)],
             linewidth=2,
-            label=f"{split} · {len(values):,} rows · median {np.median(values):,.0f}",
+            label=f"{split} · {len(values):,}행 rows · 중앙값 median {np.median(values):,.0f}",
         )
-    axes.set(title=title, xlabel=label, ylabel="% of the split")
+    axes.set(title=title, xlabel=label, ylabel="분할의 % · % of the split")
     axes.set_ylim(0, axes.get_ylim()[1] * 1.32)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.legend(loc="upper left", fontsize=11)
@@ -89,9 +89,9 @@ def category_bars(categories: Mapping[str, Sequence[str]]) -> NotebookFigure:
         positions = np.arange(len(names)) + 0.4 - (index + 0.5) * height
         bars = axes.barh(positions, shares, height * 0.92, color=COLOURS[index], label=split)
         axes.bar_label(bars, [f"{count[name]:,}" for name in names], padding=4, fontsize=10, color="#444444")
-    axes.set_yticks(np.arange(len(names)), [name or "(none)" for name in names])
+    axes.set_yticks(np.arange(len(names)), [name or "없음 (none)" for name in names])
     axes.grid(axis="y", visible=False)
     axes.margins(x=0.08)
-    axes.set(title="Categories", xlabel="% of the split (numbers: rows)")
+    axes.set(title="분야 · Categories", xlabel="분할의 %, 숫자는 행 수 · % of the split, numbers: rows")
     axes.legend(loc="lower right")
     return figure

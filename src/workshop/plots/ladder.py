@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workshop.evaluation.confidence import mean_interval
+from workshop.plots.looks import looks
 from workshop.plots.style import COLOURS, GREY, NotebookFigure, new_figure, styled
 
 if TYPE_CHECKING:
@@ -41,12 +42,12 @@ def quality_beside_work(scores: "DataFrame", work: "DataFrame", metric: str = "r
         axes.barh(positions, values, height=0.6, color=colour)
         _annotate(axes, values, positions, [f"{value:,.0f}" for value in values])
         axes.margins(x=0.25)
-    quality.set(title="How often an answer is right", xlabel=f"{metric}, percent, 95 % interval")
+    quality.set(title="맞은 비율 · Right answers", xlabel=f"{metric}, 퍼센트 · percent, 95 %")
     quality.set_xlim(-3, 112)
     quality.set_xticks(range(0, 101, 20))
     quality.set_yticks(positions, rungs)
-    cost.set(title="What it reads", xlabel="tokens an answer")
-    effort.set(title="What is kept", xlabel="parts")
+    cost.set(title="읽는 양 · Reads", xlabel="답마다 토큰 · tokens an answer")
+    effort.set(title="관리할 것 · Kept", xlabel="개수 · parts")
     for axes in (quality, cost, effort):
         axes.grid(axis="y", visible=False)
     return figure
@@ -54,7 +55,9 @@ def quality_beside_work(scores: "DataFrame", work: "DataFrame", metric: str = "r
 
 @styled
 def side_effect_bars(
-    tasks: Mapping[str, Mapping[str, Sequence[float]]], *, title: str = "What tuning gives and takes"
+    tasks: Mapping[str, Mapping[str, Sequence[float]]],
+    *,
+    title: str = "튜닝이 주는 것과 가져가는 것 · What tuning gives and takes",
 ) -> NotebookFigure:
     """Draw two models side by side on each task, with 95 % intervals.
 
@@ -65,13 +68,13 @@ def side_effect_bars(
     axes = figure.subplots()
     models = list(next(iter(tasks.values())))
     width = 0.8 / len(models)
-    for index, model in enumerate(models):
+    for index, (model, look) in enumerate(looks(models).items()):
         intervals = 100 * np.array([mean_interval(values[model]) for values in tasks.values()])
         means, lows, highs = intervals.T
         positions = np.arange(len(tasks)) + (index - (len(models) - 1) / 2) * width
         axes.bar(
             positions, means, width * 0.92, yerr=(means - lows, highs - means), capsize=5, label=model,
-            color=COLOURS[index], hatch=_HATCHES[index % len(_HATCHES)], edgecolor="white", ecolor="#333333",
+            color=look.colour, hatch=_HATCHES[index % len(_HATCHES)], edgecolor="white", ecolor="#333333",
         )  # fmt: skip
         for mean, high, position in zip(means, highs, positions, strict=True):
             axes.annotate(
@@ -83,7 +86,7 @@ def side_effect_bars(
     axes.set_ylim(0, 112)
     axes.set_yticks(range(0, 101, 20))
     axes.grid(axis="x", visible=False)
-    axes.set(title=title, ylabel="percent, with 95 % interval")
+    axes.set(title=title, ylabel="퍼센트, 95 % 구간 · percent, 95 % interval")
     figure.legend(loc="outside lower center", ncols=len(models))
     return figure
 

@@ -12,7 +12,7 @@ from workshop.plots.style import BLUE, GREEN, ORANGE, NotebookFigure, new_figure
 if TYPE_CHECKING:
     from workshop.serving.load_test import LoadResult
 
-_WAITS = (("first token", "first_token_s", BLUE, "o"), ("whole answer", "total_s", ORANGE, "s"))
+_WAITS = (("첫 토큰 first token", "first_token_s", BLUE, "o"), ("전체 whole answer", "total_s", ORANGE, "s"))
 
 
 @styled
@@ -40,10 +40,10 @@ def load_curves(results: "Sequence[LoadResult]") -> NotebookFigure:
     for label, measure, colour, marker in _WAITS:
         medians = [1000 * getattr(result, measure)(50) for result in shown]
         highs = [1000 * getattr(result, measure)(95) for result in shown]
-        left.plot(users, medians, color=colour, marker=marker, label=f"{label} · median")
+        left.plot(users, medians, color=colour, marker=marker, label=f"{label} · 중앙값 median")
         left.fill_between(users, medians, highs, color=colour, alpha=0.18, linewidth=0)
         left.plot(users, highs, color=colour, linestyle=":", linewidth=1.4, label=f"{label} · p95")
-    left.set(title="Latency of a request", ylabel="ms")
+    left.set(title="요청의 지연 시간 · Latency of a request", ylabel="ms")
     left.legend(loc="upper left", fontsize=11)
     speeds = [result.tokens_per_s for result in shown]
     right.plot(users, speeds, color=GREEN, marker="D", label="generated tokens/s")
@@ -52,14 +52,17 @@ def load_curves(results: "Sequence[LoadResult]") -> NotebookFigure:
             f"{speed:,.0f}\n{result.requests_per_s:.1f} requests/s", (count, speed), xytext=(0, 9),
             textcoords="offset points", ha="center", fontsize=10, color="#444444",
         )  # fmt: skip
-    right.set(title="Throughput of the server", ylabel="tokens/s, all users together")
+    right.set(
+        title="서버의 처리량 · Throughput of the server",
+        ylabel="초당 토큰, 모든 사용자 · tokens/s, all users",
+    )
     for axes in (left, right):
         _over_users(axes)
     return figure
 
 
 def _over_users(axes: Axes) -> None:
-    axes.set_xlabel("users in parallel")
+    axes.set_xlabel("동시 사용자 수 · users in parallel")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.margins(x=0.12)

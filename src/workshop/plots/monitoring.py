@@ -1,7 +1,7 @@
 """What the monitors saw: scores by day, flagged shares, ROC with the chosen point, drift, a dashboard."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from workshop.plots.style import (
     new_figure,
     styled,
 )
+from workshop.plots.timeline import apart_at_gaps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -165,7 +166,7 @@ def drift_p_values(report: Mapping[str, Any], *, began: str | None = None) -> No
     # As plain numbers: in 10 to the power of -5 the font with Hangul has no minus.
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xticks(range(len(days)), [name[5:] for name in names])
-    axes.set(title="드리프트 검정 drift tests by day", ylabel="p")
+    axes.set(title="드리프트 검정 drift tests by day", ylabel="p값 · p-value")
     figure.legend(loc="outside lower center", ncols=3, fontsize=10)
     return figure
 
@@ -204,10 +205,10 @@ def _draw_widget(
         options = metric[-1] if isinstance(metric[-1], dict) else {}
         name = options.get("label", metric[1])
         times, values = series.get(name) or series.get(metric[1]) or ((), ())
-        pairs = sorted(zip(times, values, strict=True))
+        seconds, shown = apart_at_gaps([time.timestamp() for time in times], values)
         axes.plot(
-            [time for time, _ in pairs], [value for _, value in pairs], marker=MARKERS[index % len(MARKERS)],
-            markersize=5, linewidth=1.8, color=COLOURS[index % len(COLOURS)], label=name,
+            [datetime.fromtimestamp(at_s, UTC) for at_s in seconds], shown, markersize=5, linewidth=1.8,
+            marker=MARKERS[index % len(MARKERS)], color=COLOURS[index % len(COLOURS)], label=name,
         )  # fmt: skip
     for line in properties.get("annotations", {}).get("horizontal", ()):
         axes.axhline(line["value"], color=RED, linewidth=1.4, linestyle="--", label=line.get("label"))

@@ -42,7 +42,7 @@ def recall_by_wording(searches: Mapping[str, Mapping[str, Interval]], *, title: 
     axes.set_ylim(0.5 - len(wordings), 0.5)
     axes.grid(axis="y", visible=False)
     axes.set_xlim(-4, 104)
-    axes.set(title=title, xlabel="recall@5 in percent, with 95 % interval")
+    axes.set(title=title, xlabel="recall@5, 퍼센트, 95 % 구간 · percent, 95 % interval")
     figure.legend(loc="outside lower center", ncols=min(5, len(searches)))
     return figure
 
@@ -61,10 +61,22 @@ def score_distributions(
     figure = new_figure(11, 4.2)
     axes = figure.subplots()
     bins = np.linspace(min(*there, *missing), max(*there, *missing), 26)
-    axes.hist(missing, bins=bins, color=ORANGE, alpha=0.55, label="its article is not in the index")
-    axes.hist(there, bins=bins, color=BLUE, alpha=0.55, label="its article is in the index")
+    axes.hist(
+        missing,
+        bins=bins,
+        color=ORANGE,
+        alpha=0.55,
+        label="기사가 색인에 없음 · its article is not in the index",
+    )
+    axes.hist(
+        there, bins=bins, color=BLUE, alpha=0.55, label="기사가 색인에 있음 · its article is in the index"
+    )
     for threshold, line in zip(thresholds, LINES, strict=False):
-        axes.axvline(threshold, color=GREY, linestyle=line, label=f"threshold {threshold:.3f}")
-    axes.set(title="Best score of each question", xlabel="cosine", ylabel="questions")
+        axes.axvline(threshold, color=GREY, linestyle=line, label=f"문턱 threshold {threshold:.3f}")
+    axes.set(
+        title="질문마다 가장 높은 점수 · Best score of each question",
+        xlabel="코사인 · cosine",
+        ylabel="질문 수 · questions",
+    )
     axes.legend()
     return figure

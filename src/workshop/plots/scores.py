@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workshop.evaluation.scores import metric_label
-from workshop.plots.style import COLOURS, GREEN, GREY, MARKERS, NotebookFigure, new_figure, styled
+from workshop.plots.looks import looks
+from workshop.plots.style import GREEN, GREY, NotebookFigure, new_figure, styled
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -26,15 +27,15 @@ def score_intervals(table: "DataFrame", metrics: Sequence[str] = DEFAULT_METRICS
     systems = list(table.index)
     figure = new_figure(11, 1.7 + len(metrics) * (0.34 + 0.26 * len(systems)))
     axes = figure.subplots()
-    for index, system in enumerate(systems):
+    for index, (system, look) in enumerate(looks(systems).items()):
         parts = np.array(
             [[100 * table.loc[system, (m, p)] for p in ("mean", "low", "high")] for m in metrics]
         )
         means, lows, highs = parts.T
         positions = -np.arange(len(metrics)) - (index - (len(systems) - 1) / 2) * 0.8 / len(systems)
         axes.errorbar(
-            means, positions, xerr=(means - lows, highs - means), fmt=MARKERS[index % len(MARKERS)],
-            color=COLOURS[index % len(COLOURS)], markersize=9, capsize=4, linewidth=2.2, label=system,
+            means, positions, xerr=(means - lows, highs - means), fmt=look.marker,
+            color=look.colour, markersize=9, capsize=4, linewidth=2.2, label=system,
         )  # fmt: skip
         for mean, high, position in zip(means, highs, positions, strict=True):
             axes.annotate(
@@ -52,7 +53,7 @@ def score_intervals(table: "DataFrame", metrics: Sequence[str] = DEFAULT_METRICS
     axes.grid(axis="y", visible=False)
     axes.set_xlim(0, 108)
     axes.set_xticks(range(0, 101, 20))
-    axes.set(title="Scores with 95 % confidence intervals", xlabel="percent")
+    axes.set(title="점수와 95 % 신뢰 구간 · Scores, 95 % intervals", xlabel="퍼센트 · percent")
     figure.legend(loc="outside lower center", ncols=len(systems))
     return figure
 
@@ -82,5 +83,8 @@ def gain_intervals(table: "DataFrame", metric: str = "word_rouge_l") -> Notebook
     axes.set_ylim(-len(table) + 0.4, 0.75)
     axes.margins(x=0.15)
     axes.grid(axis="y", visible=False)
-    axes.set(title=f"Gain in {metric_label(metric)}, paired by article", xlabel="points, with 95 % interval")
+    axes.set(
+        title=f"{metric_label(metric)}: 얼마나 나은가, 기사마다 비교 · Gain, paired by article",
+        xlabel="퍼센트포인트, 95 % 구간 · points, 95 % interval",
+    )
     return figure

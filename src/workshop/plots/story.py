@@ -173,7 +173,7 @@ def batch_rows(schedules: Mapping[str, Sequence[tuple[int, int, int]]], num_slot
             axes.barh(slot, steps, left=start, height=0.85, color=colour, edgecolor="white", linewidth=0.6)
         end = max(start + steps for _, start, steps in rows)
         axes.axvline(end, color=RED, linewidth=1.6)
-        axes.set(title=f"{title}: {end:,} steps", ylabel="slot", ylim=(-0.6, num_slots - 0.4))
+        axes.set(title=f"{title}: {end:,} steps", ylabel="슬롯 · slot", ylim=(-0.6, num_slots - 0.4))
         axes.set_yticks(range(num_slots), range(1, num_slots + 1))
         axes.grid(axis="y", visible=False)
     panels[-1].set_xlabel("스텝(토큰 하나씩) · step, a token each")
@@ -226,7 +226,7 @@ def token_bars(tokens: Sequence[str], probabilities: Mapping[str, np.ndarray]) -
         axes.set(title=title)
         axes.set_xticks(range(len(tokens)), tokens, rotation=45, ha="right")
         axes.grid(axis="x", visible=False)
-    panels[0].set_ylabel("percent")
+    panels[0].set_ylabel("퍼센트 · percent")
     return figure
 
 

@@ -14,11 +14,12 @@ _SMOOTH_FROM_NUM_STEPS = 40
 
 
 @styled
-def loss_curve(records: Records) -> NotebookFigure:
+def loss_curve(records: Records, *, job_ends: Sequence[float] = ()) -> NotebookFigure:
     """Draw training loss, evaluation loss and learning rate over the steps.
 
     Args:
         records: The progress records of one run.
+        job_ends: The last step of each job, where several have shared the run; drawn as lines.
 
     Raises:
         WorkshopError: When no record has a loss.
@@ -30,10 +31,10 @@ def loss_curve(records: Records) -> NotebookFigure:
         upper.plot(steps, losses, color=BLUE, alpha=0.3, linewidth=1)
         window = len(steps) // 20 | 1
         upper.plot(
-            steps, _running_mean(losses, window), color=BLUE, label=f"training (mean of {window} steps)"
+            steps, _running_mean(losses, window), color=BLUE, label=f"학습 training ({window}스텝 평균 mean)"
         )
     else:
-        upper.plot(steps, losses, color=BLUE, marker="o", markersize=4, label="training")
+        upper.plot(steps, losses, color=BLUE, marker="o", markersize=4, label="학습 training")
     if any("eval_loss" in record for record in records):
         eval_steps, eval_losses = _series(records, "eval_loss")
         upper.plot(
@@ -43,13 +44,13 @@ def loss_curve(records: Records) -> NotebookFigure:
             linestyle="--",
             marker="s",
             markersize=7,
-            label="evaluation",
+            label="평가 evaluation",
         )
         upper.annotate(
             f"{eval_losses[-1]:.3f}", (eval_steps[-1], eval_losses[-1]), xytext=(0, 9), ha="right",
             textcoords="offset points", color="#8a5f00",
         )  # fmt: skip
-    upper.set(title="Loss of the summary tokens", ylabel="loss")
+    upper.set(title="요약 토큰의 손실 · Loss of the summary tokens", ylabel="손실 · loss")
     upper.set_ylim(0, None)
     upper.legend(loc="upper right")
     if any("learning_rate" in record for record in records):
@@ -57,7 +58,15 @@ def loss_curve(records: Records) -> NotebookFigure:
         lower.plot(rate_steps, rates, color=GREY)
         lower.set_ylim(0, None)
         lower.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
-    lower.set(xlabel="step", ylabel="learning rate")
+    for number, step in enumerate(job_ends, start=1):
+        for axes in (upper, lower):
+            axes.axvline(step, color=GREY, linestyle=":", linewidth=1.8)
+        upper.annotate(
+            f"작업 {number} 끝 · end of job {number}", (step, 0.6), xycoords=("data", "axes fraction"),
+            xytext=(-5, 0), textcoords="offset points", ha="right", va="center", rotation=90, fontsize=10,
+            color="#444444",
+        )  # fmt: skip
+    lower.set(xlabel="스텝 · step", ylabel="학습률\nlearning rate")
     return figure
 
 
@@ -77,12 +86,12 @@ def speed_and_memory(records: Records) -> NotebookFigure:
     _over_time(left, times, speeds, BLUE)
     median = float(np.median(speeds))
     left.axhline(median, color=GREY, linestyle="--", linewidth=1.5)
-    left.set_title(f"Speed · median {median:,.0f} tokens/s")
-    left.set_ylabel("tokens/s")
+    left.set_title(f"속도 Speed · 중앙값 median {median:,.0f} tokens/s")
+    left.set_ylabel("초당 토큰 · tokens/s")
     if any("memory_mib" in record for record in records):
         times, memory = _series(records, "memory_mib", over="elapsed_s")
         _over_time(right, times, memory, GREEN)
-        right.set_title(f"Memory · peak {memory.max():,.0f} MiB")
+        right.set_title(f"메모리 Memory · 최대 peak {memory.max():,.0f} MiB")
         right.set_ylabel("MiB")
     else:
         right.set_visible(False)
@@ -94,7 +103,7 @@ def _over_time(axes: Axes, times: NDArray, values: NDArray, colour: str) -> None
     axes.fill_between(times, values, color=colour, alpha=0.12)
     axes.set_ylim(0, values.max() * 1.12)
     axes.yaxis.set_major_formatter("{x:,.0f}")
-    axes.set_xlabel("seconds of training")
+    axes.set_xlabel("학습하고 지난 초 · seconds of training")
 
 
 def _series(records: Records, key: str, over: str = "step") -> tuple[NDArray, NDArray]:

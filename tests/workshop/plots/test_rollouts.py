@@ -41,10 +41,14 @@ def test_a_roll_out_shows_requests_metrics_against_thresholds_and_states() -> No
     figure = plots.rollout_timeline(rolled(), {"quality": 0.2})
     drawn(figure)
     upper, middle, lower = figure.axes
-    assert upper.get_title(loc="left") == "v3 went back"
-    labels = [text.get_text() for text in upper.get_legend().get_texts()]
-    assert labels == ["TGI · 6", "vLLM · 4", "failed · 1"]
-    metric, _ = middle.get_lines()
+    assert upper.get_title(loc="left") == "v3 · 되돌아감 · went back"
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["TGI · 6", "vLLM · 4", "실패 failed · 1"]
+    assert [text.get_text() for text in upper.texts] == [
+        "업데이트 시작 · update begins", "알람 · alarm", "롤백 · rolls back", "끝 · ends",
+    ]  # fmt: skip
+    assert [line.get_xdata()[0] for line in upper.get_lines()[-4:]] == pytest.approx([2, 6, 6, 8])
+    metric, _, *_ = middle.get_lines()
     assert list(metric.get_xdata()) == pytest.approx([1, 5])  # what was long before is left out
     assert list(metric.get_ydata()) == pytest.approx([0.5, 3.0])  # ten times the threshold: at the edge
     assert [tick.get_text() for tick in lower.get_yticklabels()] == ["quality", "update"]

@@ -103,7 +103,7 @@ def test_every_row_is_in_the_histogram_even_the_longest():
         heights = patch.get_xy()[1 : 2 * num_bins : 2, 1]
         assert heights.sum() == pytest.approx(100)
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels[2] == "test · 3 rows · median 900"
+    assert labels[2] == "test · 3행 rows · 중앙값 median 900"
 
 
 def test_the_loss_curve_holds_the_losses_of_the_run():
@@ -114,16 +114,26 @@ def test_the_loss_curve_holds_the_losses_of_the_run():
         [r["step"], r["eval_loss"]] for r in RECORDS if "eval_loss" in r
     ]
     losses = raw.get_ydata()
-    assert mean.get_label() == "training (mean of 3 steps)"
+    assert mean.get_label() == "학습 training (3스텝 평균 mean)"
     assert mean.get_ydata()[10] == pytest.approx(losses[9:12].mean())
     assert mean.get_ydata()[0] == pytest.approx(losses[:2].mean())
     assert set(lower.get_lines()[0].get_ydata()) == {1e-3}
 
 
+def test_the_loss_curve_marks_where_each_job_ended():
+    upper, lower = plots.loss_curve(RECORDS, job_ends=[30, 60]).axes
+    for axes in (upper, lower):
+        assert [line.get_xdata()[0] for line in axes.get_lines()[-2:]] == [30, 60]
+    assert [text.get_text() for text in upper.texts][-2:] == [
+        "작업 1 끝 · end of job 1",
+        "작업 2 끝 · end of job 2",
+    ]
+
+
 def test_speed_and_memory_name_median_and_peak():
     left, right = plots.speed_and_memory(RECORDS).axes
-    assert left.get_title(loc="left") == "Speed · median 9,030 tokens/s"
-    assert right.get_title(loc="left") == "Memory · peak 760 MiB"
+    assert left.get_title(loc="left") == "속도 Speed · 중앙값 median 9,030 tokens/s"
+    assert right.get_title(loc="left") == "메모리 Memory · 최대 peak 760 MiB"
 
 
 def test_score_intervals_end_where_the_table_says():
