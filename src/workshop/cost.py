@@ -6,6 +6,7 @@ stands the most that it can cost, where there is a most.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -31,6 +32,11 @@ was not looked up."""
 
 HOURS_PER_MONTH = 730
 
+_HERE = "0.00 USD on this machine"
+_ON_AWS, _BESIDE = "; on AWS ", " Beside it "
+# What stands in a line of its own when an estimate is printed.
+_NEXT_LINE = re.compile(r"(?:; |\. )(?=at most |Costs until |The time is |Estimated, scaled |May be longer )")
+
 _UNTIL = {
     ENDPOINT: "Costs until it is deleted",
     NOTEBOOK_INSTANCE: "Costs until it is stopped",
@@ -46,7 +52,7 @@ class Estimate:
         aws_usd: What it costs on AWS at best; None when the price is not known.
         aws_usd_high: At worst, as far as we know; None as above.
         aws_usd_limit: The most that it can cost; None as above, and where nothing ends it.
-        text: All of it in words, with where the price is from.
+        text: All of it in words, with where the price is from; printed, it is in lines that fit a page.
     """
 
     usd: float | None
@@ -56,7 +62,13 @@ class Estimate:
     text: str
 
     def __str__(self) -> str:
-        return self.text
+        machines = self.text.split(_BESIDE)
+        if len(machines) == 1:
+            return _in_lines(self.text)
+        lines = [_HERE] if self.text.startswith(_HERE) else []
+        if self.aws_usd is not None and self.aws_usd_high is not None:
+            lines.append(f"on AWS together about {_usd_text(self.aws_usd, self.aws_usd_high)}:")
+        return "\n".join((*lines, *(_in_lines(f"- {one.removeprefix(_HERE + _ON_AWS)}") for one in machines)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +90,7 @@ class TrainingEstimate:
     text: str
 
     def __str__(self) -> str:
-        return self.text
+        return _in_lines(self.text)
 
 
 def estimate(
@@ -121,7 +133,7 @@ def estimate(
         aws_usd=usd,
         aws_usd_high=usd_high,
         aws_usd_limit=usd_limit,
-        text=f"0.00 USD on this machine; on AWS {text}" if settings.mode == "sample" else text,
+        text=f"{_HERE}{_ON_AWS}{text}" if settings.mode == "sample" else text,
     )
 
 
@@ -190,8 +202,12 @@ def together(estimates: Sequence[Estimate]) -> Estimate:
         aws_usd=total("aws_usd"),
         aws_usd_high=total("aws_usd_high"),
         aws_usd_limit=total("aws_usd_limit"),
-        text=" Beside it ".join(one.text for one in estimates),
+        text=_BESIDE.join(one.text for one in estimates),
     )
+
+
+def _in_lines(text: str) -> str:
+    return _NEXT_LINE.sub("\n    ", text.replace(_ON_AWS, "\non AWS "))
 
 
 def _closest(instance_type: str) -> str:

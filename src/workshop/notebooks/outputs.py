@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from html import escape, unescape
 from typing import Any, NamedTuple
 
-from workshop.notebooks.tables import readable_tables
+from workshop.view.tables import readable_tables
 
 MAX_LINES = 40
 """Of a text, shown; the others are folded behind the number of them."""

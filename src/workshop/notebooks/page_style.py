@@ -10,9 +10,7 @@ body { font: 16px/1.65 system-ui, "Apple SD Gothic Neo", "Malgun Gothic", "Noto 
 a { color: var(--accent); }
 table { border-collapse: collapse; margin: 1rem 0; }
 th, td { border: 1px solid var(--line); padding: .3rem .6rem; text-align: left; vertical-align: top; }
-.table { overflow-x: auto; }
-.table td, .table th { max-width: 34rem; overflow-wrap: break-word; }
-.table table { font-size: 14px; line-height: 1.5; }
+.news-frame table { font-size: 14px; line-height: 1.5; }
 td.figure, th.figure { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 pre, code { font-family: var(--mono); font-size: 13px; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.5; padding: .6rem .8rem; margin: .4rem 0;

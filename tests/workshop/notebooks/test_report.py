@@ -112,7 +112,7 @@ def test_an_empty_table_of_checks_says_that_there_is_no_problem(page: str) -> No
 
 
 def test_texts_of_a_table_stand_left_figures_right_and_a_long_text_is_folded(page: str) -> None:
-    table = re.search(r'<div class="table">.*?</table>', page, re.DOTALL)
+    table = re.search(r'<div class="news-frame">.*?</table>', page, re.DOTALL)
     assert table
     assert re.search(r'<td class="figure">20\.25</td>', table[0])
     assert re.search(r'<td class="figure">1,200 ms</td>', table[0])

@@ -1,12 +1,19 @@
-"""Tables of a notebook on the page: text left, figures right, long cells folded, nothing wider than it."""
+"""Tables as people read them: heads in Korean too, text left, figures right, long cells folded.
+
+`show_tables_for_people` makes a notebook's kernel show every pandas table so; `readable_tables` does it for
+the tables of a page.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
+from workshop.view.heads import in_both
+
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
+    from pandas import DataFrame
 
 MAX_CELL_CHARS = 280
 CELL_START_CHARS = 160
@@ -15,6 +22,14 @@ CHECK_COLUMNS = ("found", "expected", "do next")
 NO_PROBLEM = "문제 없음 · no problem"
 NO_ROW = "해당하는 행 없음 · no row"
 
+# More exact than JupyterLab's own rules, which put everything to the right.
+_STYLE = """<style>
+div.news-frame{overflow-x:auto}
+div.news-frame table th,div.news-frame table td{text-align:left;vertical-align:top}
+div.news-frame table td{white-space:normal;overflow-wrap:break-word;max-width:34rem}
+div.news-frame table th.figure,div.news-frame table td.figure{text-align:right;white-space:nowrap}
+div.news-frame summary{cursor:pointer}
+</style>"""
 # Pandas' own and those of its Styler; tables of the workshop have a look of their own.
 _IS_FRAME = re.compile(r'<table[^>]*(?:class="dataframe"|id="T_)')
 _FIGURE = re.compile(
@@ -23,9 +38,31 @@ _FIGURE = re.compile(
 _NOTHING = ("", "-", "—", "NaN", "None", "nan", "<NA>", "n/a")
 
 
+def show_tables_for_people() -> None:
+    """Let the kernel of a notebook show every DataFrame by `table_html`; elsewhere do nothing."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return
+    shell = get_ipython()
+    if shell is not None and shell.display_formatter is not None:
+        # By name: the first cell shall not wait for pandas.
+        shell.display_formatter.formatters["text/html"].for_type_by_name("pandas", "DataFrame", table_html)
+
+
+def table_html(table: DataFrame) -> str | None:
+    """Return a table as HTML; the table itself keeps its names."""
+    shown = table.rename(columns=in_both).rename_axis(
+        index=[in_both(name) for name in table.index.names],
+        columns=[in_both(name) for name in table.columns.names],
+    )
+    html = shown._repr_html_()
+    return html and readable_tables(html)
+
+
 def readable_tables(html: str) -> str:
     """Return HTML with the tables of pandas in it aligned, narrowed and, where they are empty, in words."""
-    if not _IS_FRAME.search(html):
+    if not _IS_FRAME.search(html) or 'class="news-frame"' in html:
         return html
     from bs4 import BeautifulSoup
 
@@ -34,7 +71,7 @@ def readable_tables(html: str) -> str:
         style.decompose()  # pandas' own: heads to the right
     for table in page.find_all("table"):
         _mend(page, table)
-    return str(page)
+    return f'<div class="news-frame">{_STYLE}{page}</div>'
 
 
 def _mend(page: BeautifulSoup, table: Tag) -> None:
@@ -46,7 +83,7 @@ def _mend(page: BeautifulSoup, table: Tag) -> None:
     if not body:
         heads = [head.get_text() for head in table.find_all("th")]
         nothing = page.new_tag("p", attrs={"class": "none"})
-        is_check = all(name in heads for name in CHECK_COLUMNS)
+        is_check = all(in_both(name) in heads or name in heads for name in CHECK_COLUMNS)
         nothing.string = NO_PROBLEM if is_check else f"{NO_ROW} ({', '.join(filter(None, heads))})"
         table.replace_with(nothing)
         return
@@ -64,8 +101,6 @@ def _mend(page: BeautifulSoup, table: Tag) -> None:
                 cell["class"] = [*cell.get("class", []), "figure"]
             elif cell.name == "td":
                 _fold(page, cell)
-    box = page.new_tag("div", attrs={"class": "table"})
-    table.wrap(box)
 
 
 def _is_of_figures(texts: list[str]) -> bool:
