@@ -11,6 +11,8 @@ from workshop.account.alive import alive
 from workshop.errors import WorkshopError
 from workshop.notebooks.order import list_notebooks
 from workshop.settings import Settings, load_settings
+from workshop.view.live import is_notebook
+from workshop.view.quiet import let_libraries_only_warn
 from workshop.view.tables import show_tables_for_people
 
 # HF_HUB_OFFLINE is left alone: with it huggingface_hub's client refuses even a server on this machine.
@@ -38,7 +40,9 @@ def start(notebook_name: str) -> Settings:
             expected="a folder that you may write to",
             next_step="set WORKSHOP_HOME to one, for example: export WORKSHOP_HOME=~/workshop",
         ) from None
-    show_tables_for_people()
+    if is_notebook():
+        let_libraries_only_warn()
+        show_tables_for_people()
     _show(notebook_name, summary(settings))
     return settings
 
