@@ -36,20 +36,38 @@ def run(folder: Path, engine: int = 0, **failing: int) -> tuple[int, list[str]]:
 
 
 def test_containers_have_to_run_where_there_are_engine_and_images(tmp_path: Path) -> None:
-    assert run(tmp_path) == (0, ["engine start", "images", "test", "test-containers 1", "engine stop"])
+    assert run(tmp_path) == (
+        0,
+        ["engine start", "images", "test", "test-walks", "test-containers 1", "engine stop"],
+    )
 
 
 def test_without_an_engine_the_container_tests_say_why_they_do_not_run(tmp_path: Path) -> None:
-    assert run(tmp_path, engine=1) == (0, ["engine start", "test", "test-containers", "engine stop"])
+    assert run(tmp_path, engine=1) == (
+        0,
+        ["engine start", "test", "test-walks", "test-containers", "engine stop"],
+    )
 
 
 @pytest.mark.parametrize(
     ("failing", "status"),
-    [({"images": 3, "test": 4}, 3), ({"test": 4, "test_containers": 5}, 4), ({"test_containers": 5}, 5)],
+    [
+        ({"images": 3, "test": 4}, 3),
+        ({"test": 4, "test_containers": 5}, 4),
+        ({"test_walks": 6}, 6),
+        ({"test_containers": 5}, 5),
+    ],
 )
 def test_the_status_is_that_of_what_failed_first_and_the_rest_runs(
     tmp_path: Path, failing: dict[str, int], status: int
 ) -> None:
     ended, ran = run(tmp_path, **failing)
     assert ended == status
-    assert [each.split()[0] for each in ran] == ["engine", "images", "test", "test-containers", "engine"]
+    assert [each.split()[0] for each in ran] == [
+        "engine",
+        "images",
+        "test",
+        "test-walks",
+        "test-containers",
+        "engine",
+    ]

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,7 @@ from pathlib import Path
 
 from workshop.containers.base import find_base_image
 from workshop.containers.context import OwnImage, own_images
-from workshop.containers.engine import DockerUse, check_docker, output_of
+from workshop.containers.engine import DockerUse, Engine, check_docker, output_of
 from workshop.containers.images import PACKAGES_IMAGE
 from workshop.containers.wheels import fetch_wheels, pins
 from workshop.errors import WorkshopError
@@ -34,10 +35,15 @@ INPUTS_LABEL = "workshop.inputs"
 BASE_LABEL = "workshop.base"
 BUILD_LABEL = "workshop.build"
 
-USE = DockerUse(setting="make images", without="container_images: aws", purpose="builds the images")
+USE = DockerUse(
+    setting="make images",
+    without="serve_with: process and use_local_mode: false",
+    purpose="builds the images",
+)
 _BUILD_TIMEOUT_S = 3600
 _NEEDED_GIB = 5  # the layer of packages twice, as it is made and as it stays, and its wheels
 _NEEDED_TEMPORARY_GIB = 1
+_TELL_EVERY_S = 15
 
 
 def inputs_sha256(image: str) -> str:
@@ -76,14 +82,11 @@ def build_images(base_image: str = "") -> list[str]:
     Raises:
         WorkshopError: Something is missing, or a build failed. What was made for it is gone.
     """
-    check_docker(USE)
+    engine = check_docker(USE)
     other_base = bool(base_image) and label_of(PACKAGES_IMAGE, BASE_LABEL) != base_image
     wanted = [image for image in own_images() if other_base or not is_current(image.name)]
     if wanted:
-        packages = own_images()[0]
-        if packages not in wanted and not is_current(packages.name):
-            wanted = [packages, *wanted]
-        with _Steps(wanted) as steps:
+        with _Steps(wanted, engine) as steps:
             steps.run(base_image)
     return [image.name for image in wanted]
 
@@ -95,8 +98,8 @@ class _Steps:
         wanted: What to build, in order.
     """
 
-    def __init__(self, wanted: Sequence[OwnImage]) -> None:
-        self._wanted = wanted
+    def __init__(self, wanted: Sequence[OwnImage], engine: Engine) -> None:
+        self._wanted, self._engine = wanted, engine
         self._has_packages = wanted[0].name == PACKAGES_IMAGE
         self._num_steps = len(wanted) + 2 * self._has_packages
         self._num_begun = 0
@@ -122,14 +125,14 @@ class _Steps:
             WorkshopError: A step failed.
         """
         with tempfile.TemporaryDirectory(prefix="workshop-images-") as folder:
-            _check_disk(Path(folder))
+            self._check_disk(Path(folder))
             wheels, base = [], ""
             if self._has_packages:
                 with self._step("base image") as told:
                     base = find_base_image(base_image)
                     told.append(base)
                 with self._step(f"{len(pins())} packages, by pip"):
-                    wheels = fetch_wheels(Path(folder), _machine())
+                    wheels = fetch_wheels(Path(folder), self._engine.architecture)
             for image in self._wanted:
                 with self._step(image.name):
                     old = _shown(image.name, "{{.Id}}")
@@ -138,11 +141,23 @@ class _Steps:
 
     @contextmanager
     def _step(self, title: str) -> Iterator[list[str]]:
-        """Tell when a step begins, and how long it took."""
+        """Tell when a step begins, that it goes on, and how long it took."""
         self._num_begun += 1
         title, told, start_s = f"[{self._num_begun}/{self._num_steps}] {title}", [], time.monotonic()
+        ended = threading.Event()
+
+        def tell() -> None:
+            while not ended.wait(_TELL_EVERY_S):
+                self._view.line(f"{title} ... {time.monotonic() - start_s:.0f} s")
+
         self._view.line(f"{title} ...")
-        yield told
+        teller = threading.Thread(target=tell, daemon=True)
+        teller.start()
+        try:
+            yield told
+        finally:
+            ended.set()
+            teller.join()
         self._view.line(f"{': '.join([title, *told])}, {time.monotonic() - start_s:.0f} s")
 
     def _build_one(self, image: OwnImage, base: str, wheels: Sequence[Path]) -> None:
@@ -171,6 +186,22 @@ class _Steps:
         if status != 0:
             raise _failed(image.name, lines)
 
+    def _check_disk(self, temporary: Path) -> None:
+        """Look for room for the wheels, and for the images where the engine's folder is on this machine.
+
+        Raises:
+            WorkshopError: There is too little.
+        """
+        if not self._has_packages:
+            return
+        needed = {temporary: _NEEDED_TEMPORARY_GIB}
+        if self._engine.is_here and self._engine.root_dir.is_dir():
+            needed[self._engine.root_dir] = _NEEDED_GIB
+        for folder, gib in needed.items():
+            free = shutil.disk_usage(folder).free
+            if free < gib << 30:
+                raise _no_room(f"{free >> 20} MiB of free disk at {folder}", gib)
+
 
 def _failed(name: str, lines: list[str]) -> WorkshopError:
     if any("no space left on device" in line.lower() for line in lines):
@@ -180,23 +211,6 @@ def _failed(name: str, lines: list[str]) -> WorkshopError:
         expected="an image: setup/docker has its Dockerfile",
         next_step="mend what they say, then `make images` again; another base: `make images BASE_IMAGE=NAME`",
     )
-
-
-def _machine() -> str:
-    """Return the engine's processor as Docker names it."""
-    return (output_of("docker", "version", "--format", "{{.Server.Arch}}") or "").strip()
-
-
-def _check_disk(temporary: Path) -> None:
-    """Look for room for the wheels, and for the images where the engine's folder is on this machine.
-
-    Raises:
-        WorkshopError: There is too little.
-    """
-    root = (output_of("docker", "info", "--format", "{{.DockerRootDir}}") or "").strip()
-    for folder, needed_gib in ((temporary, _NEEDED_TEMPORARY_GIB), (Path(root), _NEEDED_GIB)):
-        if folder.is_dir() and (free := shutil.disk_usage(folder).free) < needed_gib << 30:
-            raise _no_room(f"{free >> 20} MiB of free disk at {folder}", needed_gib)
 
 
 def _no_room(found: str, needed_gib: int) -> WorkshopError:
