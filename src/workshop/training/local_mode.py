@@ -54,7 +54,8 @@ MEMORY_SHARE = 0.8
 _WORK_TIMEOUT_S = 600
 _RUN_NAME = re.compile(r".+-local-\d{8}-\d{6}")
 # "algo-1-1  | progress {...}"
-_CONTAINER_NAME = re.compile(r"^(\x1b\[[\d;]*m)?\S+\s+\|(\x1b\[[\d;]*m)? ?")
+_CONTAINER_NAME = re.compile(r"^(?:\x1b\[[\d;]*m)?(algo-\d+)\S*\s+\|(?:\x1b\[[\d;]*m)? ?")
+_FIRST_HOST = "algo-1"
 
 
 def container_root(settings: Settings) -> Path:
@@ -252,7 +253,7 @@ class _LiveOutput(io.TextIOBase):
     """Takes the place of stdout while the SDK prints what the containers print.
 
     Args:
-        reader: Gets the lines, without the container's name that Compose puts before each.
+        reader: Gets the lines, with the host before them as a job's have it.
     """
 
     def __init__(self, reader: Reader) -> None:
@@ -262,9 +263,17 @@ class _LiveOutput(io.TextIOBase):
         *lines, self._rest = (self._rest + text).split("\n")
         with redirect_stdout(self._stdout):  # the display may be plain lines
             for line in lines:
-                self._reader.feed(_CONTAINER_NAME.sub("", line).encode("utf-8", errors="replace") + b"\n")
+                self._reader.feed(_as_in_a_job(line).encode("utf-8", errors="replace") + b"\n")
             self._reader.view.tick()
         return len(text)
+
+
+def _as_in_a_job(line: str) -> str:
+    """Put the host before a line of a second host and more, as `follow` does, and nothing before the first's.
+
+    Compose puts the container's name before each: "algo-2-1  | ", in colours where it can.
+    """
+    return _CONTAINER_NAME.sub(lambda match: "" if match[1] == _FIRST_HOST else f"{match[1]} | ", line)
 
 
 def _failure(name: str, log_path: Path, error: Exception) -> WorkshopError:
@@ -297,7 +306,8 @@ def _check_image(image: str, *, is_own: bool) -> None:
 def _check_ended(root: Path) -> None:
     """Make sure that a run came to its end: the SDK takes an interrupt for one, and raises nothing.
 
-    One container that ended well is enough: Compose stops the others after it.
+    The first host, which saves, has to: Compose stops the others after it, or it after them, and torchrun
+    lets all end together. Its shell takes no SIGTERM, so that it comes to its end then.
 
     Raises:
         RuntimeError: As the SDK raises for a script that failed.
@@ -305,11 +315,12 @@ def _check_ended(root: Path) -> None:
     Source: sagemaker-core 2.27, `_stream_output` (130 is no error) and the `return` in the `finally` of
     `_telemetry_emitter`.
     """
-    ids = (output_of(*_compose(), "-f", str(root / COMPOSE_NAME), "ps", "--all", "--quiet") or "").split()
+    listing = (*_compose(), "-f", str(root / COMPOSE_NAME), "ps", "--all", "--quiet", _FIRST_HOST)
+    ids = (output_of(*listing) or "").split()
     state = "{{.State.Status}} {{.State.ExitCode}}"
     inspected = output_of("docker", "inspect", "--format", state, *ids) if ids else None
     states = (inspected or "").splitlines()
-    if "exited 0" not in states:
+    if states != ["exited 0"]:
         raise RuntimeError(f"stopped before its end ({', '.join(states) or 'no container is left'})")
 
 
@@ -320,10 +331,10 @@ def _keep_log(root: Path, log_path: Path) -> None:
 
     Source: sagemaker-core 2.27, `_stream_output`.
     """
-    logs = (*_compose(), "-f", str(root / COMPOSE_NAME), "logs", "--no-color", "--no-log-prefix")
+    logs = (*_compose(), "-f", str(root / COMPOSE_NAME), "logs", "--no-color")
     if whole := output_of(*logs, timeout_s=_WORK_TIMEOUT_S):
-        whole = whole.replace("\x1b[2K", "")  # Compose 2 clears each line before it
-        log_path.write_text(whole, encoding="utf-8")
+        lines = whole.replace("\x1b[2K", "").split("\n")  # Compose 2 clears each line before it
+        log_path.write_text("\n".join(map(_as_in_a_job, lines)), encoding="utf-8")
 
 
 def _compose() -> list[str]:

@@ -180,9 +180,20 @@ def test_an_interrupt_that_the_sdk_swallows_is_no_success(run: Run, states: str)
     assert not (run.root / "run.json").exists()
 
 
-def test_a_host_that_compose_stopped_after_the_first_is_no_failure(run: Run) -> None:
-    run.docker_returns("progress {}\n", "exited 137\nexited 0")
+def test_the_first_host_decides_whatever_compose_did_to_the_others_after_it(run: Run) -> None:
     assert run.whole().startswith("news-local-")
+    assert f"{run.root}/docker-compose.yaml ps --all --quiet algo-1" in run.calls
+
+
+def test_lines_of_a_second_host_begin_with_its_name_as_a_jobs_do(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.docker_returns("algo-1-1  | a\nalgo-2-1  | b\n", "exited 0")
+    with run.backend.start_run(run.trainer):
+        run.train("algo-2-1  | b")
+    assert capsys.readouterr().out.startswith("algo-2 | b\n")
+    (log,) = (run.root.parent / "jobs").glob("news-local-*.log")
+    assert log.read_text() == "a\nalgo-2 | b\n"
 
 
 def test_an_interrupt_leaves_nothing(run: Run) -> None:
