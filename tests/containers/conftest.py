@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.containers.notebooks import local_mode_home  # noqa: F401  a fixture
 
 from workshop.containers.build import is_current
 from workshop.containers.context import own_images

@@ -15,11 +15,15 @@ from typing import Any
 
 import pytest
 from tests.containers.local_training import MEMORY_BYTES
+from tests.containers.notebooks import TRACK_01, run_notebooks
 
 from sample.news.generator import rows
+from workshop.containers.images import TRAINING_IMAGE
 from workshop.prompt import chat_messages
 from workshop.settings import find_repo_dir, load_settings
-from workshop.training.local_mode import container_root, container_rules
+from workshop.state import State
+from workshop.training.compose_file import COMPOSE_NAME
+from workshop.training.local_mode import container_root, container_rules, is_local_run
 
 CLIENT = Path(__file__).with_name("local_training.py")
 REPO = find_repo_dir()
@@ -246,6 +250,21 @@ def test_a_kernel_that_is_interrupted_or_killed_leaves_nothing(
     assert len(running) == 2
     process.send_signal(number)
     process.wait(TIMEOUT_S)
+    deadline_s = time.monotonic() + TIMEOUT_S
+    while kernel.root.exists() and time.monotonic() < deadline_s:  # by a killed kernel's guard
+        time.sleep(0.1)
     if number == signal.SIGINT:  # the kernel lives on; the SDK takes an interrupt for an end
         assert "stopped before its end" in kernel.shown
         assert not engine.docker("ps", "--quiet", "--filter", f"name={kernel.project}")
+
+
+def test_notebook_04_deploys_what_notebook_03_trained_in_local_mode(local_mode_home: Path) -> None:
+    run_notebooks(local_mode_home, f"{TRACK_01}/04-SageMaker-Inference")
+    report = local_mode_home / "sample" / "report"
+    trained = (report / "03-SageMaker-Training.ipynb").read_text(encoding="utf-8")
+    assert f"LOCAL_CONTAINER: {TRAINING_IMAGE}" in trained
+    settings = load_settings(environ={"WORKSHOP_HOME": str(local_mode_home)})
+    job_name = State.load(settings).training_job.job_name
+    assert is_local_run(job_name)
+    assert f"/training/{job_name}/output/model/" in (report / "04-SageMaker-Inference.ipynb").read_text()
+    assert not (container_root(settings) / COMPOSE_NAME).exists()
