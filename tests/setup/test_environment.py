@@ -19,6 +19,7 @@ import pytest
 REPO_DIR = Path(__file__).parents[2]
 BASE_PYTHON = Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info[1]}"
 NOBODY = 65534
+CHOICES = ("PYTHON", "TORCH_INDEX_URL", "KIT")  # of whoever runs the tests: `make test KIT=...`
 
 
 class Clone:
@@ -45,9 +46,7 @@ class Clone:
 
     def run(self, what: str = "notebooks", before: str = "", **options: object) -> tuple[int, str, str]:
         """Return exit status, output and errors of the script; `before` runs in its shell."""
-        environ = {
-            name: value for name, value in os.environ.items() if name not in ("PYTHON", "TORCH_INDEX_URL")
-        }
+        environ = {name: value for name, value in os.environ.items() if name not in CHOICES}
         done = subprocess.run(
             ["/bin/bash", "-c", f'{before}\nexec "$0" {what}', str(self.folder / "setup" / "environment.sh")],
             env={**environ, "PATH": f"{self.programs}:/usr/bin:/bin", **options.pop("env", {})},

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.setup.test_environment import Clone
+from tests.setup.test_environment import CHOICES, Clone
 
 REPO_DIR = Path(__file__).parents[2]
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -90,7 +90,7 @@ class Maker:
                 zipfile.ZipFile(path).extractall(installed)
         self.home = folder / "home"
         self.environ = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name not in CHOICES},
             "PYTHONPATH": str(installed),
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_NO_INDEX": "1",
