@@ -23,7 +23,7 @@ from workshop.prompt import chat_messages
 from workshop.settings import find_repo_dir, load_settings
 from workshop.state import State
 from workshop.training.compose_file import COMPOSE_NAME
-from workshop.training.local_mode import container_root, container_rules, is_local_run
+from workshop.training.local_mode import container_root, is_local_run, project_name
 
 CLIENT = Path(__file__).with_name("local_training.py")
 REPO = find_repo_dir()
@@ -85,7 +85,7 @@ class Kernel:
         self.environ |= {"AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
         self.settings = load_settings(environ=self.environ)
         self.root, self.jobs = container_root(self.settings), self.settings.home / "jobs"
-        self.project = container_rules(self.settings).project
+        self.project = project_name(self.settings)
         self._requests, self._output = folder / "requests.json", folder / "output.txt"
 
     def start(self, *requests: dict[str, Any]) -> subprocess.Popen[str]:

@@ -11,7 +11,6 @@ import io
 import json
 import os
 import re
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -51,6 +50,7 @@ DOCKER_USE = DockerUse(
 MEMORY_SHARE = 0.8
 """Of the engine's memory, for all containers of a run: notebook and the AWS of sample mode need the rest."""
 
+_COMPOSE = ("docker", "compose")
 _WORK_TIMEOUT_S = 600
 _RUN_NAME = re.compile(r".+-local-\d{8}-\d{6}")
 # "algo-1-1  | progress {...}"
@@ -94,15 +94,21 @@ def check_local_mode(settings: Settings) -> Engine:
     )
 
 
+def project_name(settings: Settings) -> str:
+    """Return what Compose, the network and the guard of this home's runs are called, and no other home's."""
+    digest = hashlib.sha256(str(container_root(settings)).encode()).hexdigest()
+    return f"korean-news-training-{digest[:8]}"
+
+
 def container_rules(settings: Settings, engine: Engine) -> ContainerRules:
     """Return what holds for Local Mode's containers on this machine.
 
     AWS's images install train.py's requirements as root, from where pip finds them; the repository's own have
     them, so that theirs reach nothing and run as who calls.
     """
-    root, is_own = container_root(settings), settings.container_images == "own"
+    is_own = settings.container_images == "own"
     return ContainerRules(
-        project=f"korean-news-training-{hashlib.sha256(str(root).encode()).hexdigest()[:8]}",
+        project=project_name(settings),
         memory_bytes=int(MEMORY_SHARE * engine.memory_bytes / settings.training_instance_count),
         user=caller_user(" ".join(engine.security)) if is_own else None,
         is_offline=is_own,
@@ -148,8 +154,8 @@ class LocalModeBackend:
         """
         root, image = self.container_root, trainer.training_image
         trainer._latest_training_job = None  # of an earlier run
-        if self.own_image or not self.may_fetch_image:
-            _check_image(image, is_own=bool(self.own_image))
+        if not (self.own_image or self.may_fetch_image):
+            _check_image(image)
         name = f"{trainer.base_job_name}-local-{time.strftime('%Y%m%d-%H%M%S')}"
         start_s = time.monotonic()
         log_path = new_log_path(root.parent, name)
@@ -285,16 +291,10 @@ def _failure(name: str, log_path: Path, error: Exception) -> WorkshopError:
     )
 
 
-def _check_image(image: str, *, is_own: bool) -> None:
+def _check_image(image: str) -> None:
     """Make sure that a container image need not be fetched: the keys of sample mode open no registry."""
     if has_image(image):
         return
-    if is_own:
-        raise DOCKER_USE.error(
-            found=f"no image {image} on this machine",
-            expected="the repository's own training image, which runs on processors",
-            way_out="build it: make images",
-        )
     raise WorkshopError(
         found=f"use_local_mode: true in sample mode, and no image {image} on this machine",
         expected="the training image; sample mode has no keys of yours to fetch it from AWS with",
@@ -315,7 +315,7 @@ def _check_ended(root: Path) -> None:
     Source: sagemaker-core 2.27, `_stream_output` (130 is no error) and the `return` in the `finally` of
     `_telemetry_emitter`.
     """
-    listing = (*_compose(), "-f", str(root / COMPOSE_NAME), "ps", "--all", "--quiet", _FIRST_HOST)
+    listing = (*_COMPOSE, "-f", str(root / COMPOSE_NAME), "ps", "--all", "--quiet", _FIRST_HOST)
     ids = (output_of(*listing) or "").split()
     state = "{{.State.Status}} {{.State.ExitCode}}"
     inspected = output_of("docker", "inspect", "--format", state, *ids) if ids else None
@@ -331,20 +331,10 @@ def _keep_log(root: Path, log_path: Path) -> None:
 
     Source: sagemaker-core 2.27, `_stream_output`.
     """
-    logs = (*_compose(), "-f", str(root / COMPOSE_NAME), "logs", "--no-color")
+    logs = (*_COMPOSE, "-f", str(root / COMPOSE_NAME), "logs", "--no-color")
     if whole := output_of(*logs, timeout_s=_WORK_TIMEOUT_S):
         lines = whole.replace("\x1b[2K", "").split("\n")  # Compose 2 clears each line before it
         log_path.write_text("\n".join(map(_as_in_a_job, lines)), encoding="utf-8")
-
-
-def _compose() -> list[str]:
-    """Return the command that the SDK takes, or nothing: version 2 or later, else the old program.
-
-    Source: sagemaker-train 1.27, `_LocalContainer._get_compose_cmd_prefix`.
-    """
-    if output_of("docker", "compose", "version") is not None:
-        return ["docker", "compose"]
-    return ["docker-compose"] if shutil.which("docker-compose") else []
 
 
 def _upload_result(aws: Aws, folder: Path, job_name: str) -> str:

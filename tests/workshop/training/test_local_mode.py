@@ -236,13 +236,6 @@ def test_sample_mode_never_fetches_an_image(settings: Settings, run: Run, progra
     assert training_backend(debug, use_local_mode=True).may_fetch_image
 
 
-def test_an_own_image_that_is_missing_names_what_builds_it(run: Run, programs: Path) -> None:
-    program(programs, "docker", '[ "$1" != image ]')
-    with pytest.raises(WorkshopError, match="no image image:1") as caught, run.backend.start_run(run.trainer):
-        pytest.fail("started")
-    assert "make images" in caught.value.next_step
-
-
 def test_the_mode_says_whose_image_runs_here(settings: Settings, run: Run, programs: Path) -> None:
     docker_program(programs, image={"Config": {"Labels": {INPUTS_LABEL: inputs_sha256(TRAINING_IMAGE)}}})
     assert training_backend(settings, use_local_mode=True).image("aws:1") == TRAINING_IMAGE
