@@ -206,3 +206,33 @@ def _steps(
     )
     canvas.text(left - 8, high + 6, Line("1"), anchor="end", within=(110, 150))
     canvas.text(left - 8, low + 6, Line("0"), anchor="end", within=(110, 150))
+
+
+def adapter() -> Canvas:
+    canvas = Canvas(
+        "adapter", 420,
+        alt="병합한 모델은 일마다 GPU를 갖고, 어댑터는 베이스 하나의 GPU를 여럿이 함께 씁니다 ·"
+        " A merged model has a GPU for each task; adapters share the GPU of one base",
+        heading=("병합이냐 어댑터냐", "merged, or adapters on one base"),
+    )  # fmt: skip
+    canvas.box(24, 60, 440, 236, korean("병합한 모델"), english("merged: a GPU each"), tone=GREY, top=8)
+    for index, name in enumerate(("요약", "질문")):
+        x = 44 + index * 205
+        canvas.box(x, 128, 195, 148, bold(f"GPU {index + 1}", 16), tone=PLAIN, top=6, line_width=1.5)
+        canvas.box(x + 14, 164, 167, 96, bold(f"W′ {name}"), english("16 GB"), tone=BLUE)
+    canvas.box(
+        500, 60, 476, 236, korean("베이스와 어댑터"), english("one base, several adapters"), tone=GREY, top=8
+    )
+    canvas.box(520, 128, 436, 148, bold("GPU 1", 16), tone=PLAIN, top=6, line_width=1.5)
+    canvas.box(534, 164, 150, 96, bold("W 베이스"), english("16 GB"), tone=GREEN)
+    for index, name in enumerate(("요약", "질문")):
+        canvas.box(700 + index * 124, 164, 114, 96, bold(f"BA {name}", 17), english("MB"), tone=RED)
+    facts = (
+        (24, "부르는 이름: 컴포넌트", "called by the component's name", BLUE),
+        (500, "부르는 이름: 어댑터", "called by the adapter's name", RED),
+    )  # fmt: skip
+    for x, words, below, tone in facts:
+        canvas.text(x + 8, 330, bold(words), anchor="start", tone=on_ground(tone))
+        canvas.text(x + 8, 354, quiet(below), anchor="start")
+    canvas.text(500, 396, bold("A/B: 같은 기사를 둘에게 · the same articles to both"), tone=PLAIN)
+    return canvas

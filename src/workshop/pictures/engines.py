@@ -174,3 +174,42 @@ def _model(canvas: Canvas, x: float, *, kind: int, gpu: int, tone: Tone) -> None
         if kind == 3 and layer == 1:
             other = (RED, BLUE)[gpu]
             canvas.fill(x + (1 - gpu) * 38.5, y, 38.5, 36, other.line)
+
+
+def container() -> Canvas:
+    canvas = Canvas(
+        "container", 430,
+        alt="컨테이너의 약속: 모델 폴더와 환경 변수를 받고, 8080 포트에서 /ping과 /invocations로 답합니다 ·"
+        " The container's contract: a model folder and variables in, /ping and /invocations on port 8080 out",
+        heading=("컨테이너의 약속", "the same here and on SageMaker"),
+    )  # fmt: skip
+    gives = (
+        ("이미지", "TGI · vLLM · LMI", GREY), ("모델 폴더", "/opt/ml/model, read only", BLUE),
+        ("환경 변수", "limits, GPUs, no secret", GREEN),
+    )  # fmt: skip
+    for index, (name, below, tone) in enumerate(gives):
+        y = 70 + index * 88
+        canvas.box(24, y, 260, 72, korean(name), english(below), tone=tone)
+        canvas.arrow((286, y + 36), (376, y + 36), tone=tone)
+    canvas.box(380, 62, 300, 264, korean("서버 · serve"), quiet(":8080"), tone=GREY, top=10)
+    routes = (
+        ("GET /ping", "준비됨? ready?"),
+        ("POST /invocations", "요약 · summary"),
+        ("GET /metrics", "지표"),
+    )
+    for index, (route, below) in enumerate(routes):
+        canvas.box(400, 132 + index * 62, 260, 54, mono(route), quiet(below), tone=PLAIN, line_width=1.5)
+    for index, (name, below, tone) in enumerate(
+        (("이 컴퓨터", "127.0.0.1: this notebook", RED), ("SageMaker", "the endpoint: notebook 04", PINK))
+    ):
+        y = 92 + index * 122
+        canvas.box(744, y, 232, 84, korean(name), english(below), tone=tone)
+        canvas.arrow((742, y + 42), (683, y + 42), tone=tone)
+    canvas.text(24, 372, bold("여기서 뜨지 않는 것은 엔드포인트에서도 뜨지 않습니다"), anchor="start")
+    canvas.text(
+        24,
+        398,
+        quiet("what does not start here does not start there: minutes and dollars saved"),
+        anchor="start",
+    )
+    return canvas

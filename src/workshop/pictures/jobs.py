@@ -107,3 +107,37 @@ def training_job() -> Canvas:
             label = "계속"
         canvas.text(372, y + 18, Line(label), within=(298, 446), tone=PLAIN)
     return canvas
+
+
+def resume() -> Canvas:
+    canvas = Canvas(
+        "resume", 430,
+        alt="작업이 제한 시간 전에 체크포인트를 남기고 끝나면 다음 작업이 거기서 이어서 합니다 ·"
+        " A long run: a job saves a checkpoint and ends before its limit, and the next one goes on from it",
+        heading=("끊겨도 이어서", "one training, several jobs"),
+    )  # fmt: skip
+    jobs = ((24, "작업 1", "job 1"), (340, "작업 2", "job 2"), (656, "작업 3", "job 3"))
+    for index, (x, name, below) in enumerate(jobs):
+        is_last = index == 2
+        canvas.box(x, 66, 300, 122, korean(name), english(below), tone=GREEN if is_last else BLUE, top=8)
+        for cell in range(4):
+            canvas.fill(x + 20 + cell * 66, 138, 60, 34, (GREEN if is_last else BLUE).line)
+        if not is_last:
+            canvas.arrow((x + 254, 190), (x + 254, 242), tone=RED)
+            canvas.arrow((x + 330, 242), (x + 330, 206), (x + 356, 206), (x + 356, 190), tone=RED)
+    canvas.text(850, 232, bold("끝: 병합해 저장", 17), tone=on_ground(GREEN))
+    canvas.text(850, 256, quiet("end: merged, saved"))
+    canvas.box(
+        24, 244, 690, 66, bold("S3의 체크포인트"), english("checkpoints/: complete or not counted"), tone=RED
+    )
+    canvas.line((24, 352), (976, 352), tone=GREY, width=3)
+    for x, words, below, tone in (
+        (470, "time_limit_s", "저장하고 끝냄 · saves, ends", GREEN),
+        (850, "max_run_s", "강제 종료 · killed", RED),
+    ):  # fmt: skip
+        canvas.line((x, 340), (x, 364), tone=tone, width=5)
+        canvas.text(x, 386, mono(words))
+        canvas.text(x, 410, quiet(below), within=(x - 180, min(x + 180, 994)))
+    canvas.text(24, 386, bold("작업 하나의 시간", 16), anchor="start")
+    canvas.text(24, 410, quiet("time of one job"), anchor="start")
+    return canvas

@@ -131,3 +131,33 @@ def monitoring() -> Canvas:
         tone=on_ground(RED),
     )  # fmt: skip
     return canvas
+
+
+def ladder() -> Canvas:
+    canvas = Canvas(
+        "ladder", 464,
+        alt="사다리: 프롬프트만, 예시, 검색한 기사, 미세조정. 오를수록 만들고 돌볼 것이 늘어납니다 ·"
+        " The ladder: prompt alone, examples, a retrieved article, fine-tuning; each rung has more to keep",
+        heading=("프롬프트, 검색, 미세조정", "each rung has more to build, and to keep"),
+    )  # fmt: skip
+    rungs = (
+        ("아무것도 없이", "closed book", "질문", "a prompt", GREY),
+        ("예시", "few-shot", "+ 예시 몇 개", "examples", BLUE),
+        ("검색", "RAG", "+ 찾은 기사", "an index, embeddings", GREEN),
+        ("미세조정", "fine-tuned", "가중치를 바꿈", "data, training, registry", RED),
+    )
+    for index, (name, below, gives, keep, tone) in enumerate(rungs):
+        x, y = 24 + index * 240, 232 - index * 56
+        canvas.box(
+            x, y, 230, 88 + index * 56, korean(name), english(below), bold(gives, 16), tone=tone, top=10
+        )
+        canvas.text(
+            x + 115, 364, bold("만들고 돌볼 것", 16) if index == 0 else quiet("+"), within=(x, x + 230)
+        )
+        canvas.text(x + 115, 388, quiet(keep), within=(x - 4, x + 236))
+    canvas.arrow((24, 336), (980, 336))
+    canvas.text(
+        500, 424, bold("답이 충분한 칸에서 멈춥니다. 같은 질문으로 재고 고릅니다"), tone=on_ground(RED)
+    )
+    canvas.text(500, 448, quiet("stop at the first rung that is good enough, measured on the same questions"))
+    return canvas

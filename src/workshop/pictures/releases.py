@@ -137,7 +137,7 @@ def pipeline() -> Canvas:
     canvas.arrow((830, 172), (830, 216), tone=GREEN)
     canvas.text(818, 200, bold("예 yes", 16), anchor="end", tone=on_ground(GREEN), within=(720, 826))
     canvas.arrow((930, 172), (930, 350), tone=RED)
-    canvas.text(942, 200, bold("no", 16), anchor="start", tone=on_ground(RED))
+    canvas.text(922, 200, bold("아니요 no", 16), anchor="end", tone=on_ground(RED), within=(838, 926))
     canvas.box(700, 218, 215, 96, korean("등록"), english("Register"), quiet("승인 대기 pending"), tone=GREEN)
     canvas.box(780, 352, 196, 84, korean("실패"), english("FailStep"), quiet("이유 · its reason"), tone=RED)
     canvas.box(
@@ -172,4 +172,35 @@ def pipeline() -> Canvas:
         english("cache: same inputs, step skipped"),
         tone=on_ground(BLUE),
     )
+    return canvas
+
+
+def own_image() -> Canvas:
+    canvas = Canvas(
+        "own-image", 440,
+        alt="AWS 이미지의 층을 내 저장소로 복사하고 하나를 얹습니다. 태그는 옮겨지고 해시는 그대로입니다 ·"
+        " Layers of AWS's image are copied to an own repository, one is added; tags move, digests do not",
+        heading=("나만의 이미지", "copied layers, one of your own, tags and digests"),
+    )  # fmt: skip
+    canvas.box(24, 62, 260, 262, korean("AWS의 저장소"), english("base image"), tone=GREY, top=8)
+    canvas.box(370, 62, 280, 262, korean("내 ECR 저장소"), english("own repository"), tone=BLUE, top=8)
+    for index, name in enumerate(("CUDA", "PyTorch", "엔진 engine")):
+        y = 266 - index * 50
+        canvas.box(44, y, 220, 44, english(name), tone=PLAIN, line_width=1.5)
+        canvas.box(390, y, 240, 44, english(name), tone=PLAIN, line_width=1.5)
+        canvas.arrow((266, y + 22), (387, y + 22))
+    canvas.box(390, 122, 240, 40, bold("우리의 층 · own layer", 16), tone=RED)
+    canvas.text(327, 116, bold("복사", 17), within=(286, 368))
+    canvas.text(327, 138, quiet("copy"), within=(286, 368))
+    tags = (("1", "판 · version", GREEN, 84), ("live", "지금 쓰는 판", RED, 164))
+    for tag, below, tone, y in tags:
+        canvas.box(720, y, 256, 64, bold(f"태그 {tag}"), english(below), tone=tone)
+        canvas.arrow((718, y + 32), (653, y + 32), tone=tone)
+    canvas.box(720, 260, 256, 64, bold("엔드포인트"), english("sha256:… digest"), tone=PINK)
+    canvas.arrow((848, 230), (848, 258))
+    canvas.text(500, 364, bold("태그는 옮겨지고, 해시는 옮겨지지 않습니다"))
+    canvas.text(
+        500, 388, quiet("tags move, digests do not: an endpoint keeps the image that it was deployed with")
+    )
+    canvas.text(500, 420, quiet("운영에서는 IMMUTABLE · in production a version's tag never moves"))
     return canvas

@@ -82,7 +82,7 @@ def _memory_bars(canvas: Canvas) -> None:
         for gib, tone in zip(MEMORY_GIB[key], (GREY, RED, BLUE), strict=True):
             canvas.fill(x, y + 23, gib * per_gib, 24, tone.line)
             x += gib * per_gib
-        canvas.line((limit, y + 20), (limit, y + 50), tone=PLAIN, width=3)
+        canvas.line((limit, y + 22), (limit, y + 50), tone=PLAIN, width=3)
     canvas.text(limit, 349, bold("A10G 24 GB", 16))
     words_of = ((0, GREY, "고정 frozen"), (142, RED, "학습 trained"), (290, BLUE, "활성값 등 the rest"))
     for x, tone, words in ((left + offset, tone, words) for offset, tone, words in words_of):

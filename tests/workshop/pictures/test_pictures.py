@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 import xml.etree.ElementTree as ET
 from itertools import combinations
 from pathlib import Path
@@ -124,6 +126,29 @@ def test_words_and_lines_stand_out_from_the_ground_that_each_picture_brings_alon
         assert (ground.tag.rpartition("}")[2], ground.attrib["fill"]) == ("rect", GROUND), name
         size = [int(ground.attrib[side]) for side in ("width", "height")]
         assert size == [998, picture.height - 2], name
+
+
+def test_in_a_browser_no_words_leave_their_box(tmp_path: Path) -> None:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no chromium here: apt-get install chromium")
+    measured = """<pre id="probe"></pre><script>
+      const widths = [...document.querySelectorAll("svg")].map((one) => [...one.querySelectorAll("text")]
+        .map((words) => { const box = words.getBBox(); return [box.x, box.x + box.width]; }));
+      document.getElementById("probe").textContent = JSON.stringify(widths);
+    </script>"""
+    page = tmp_path / "pictures.html"
+    drawings = "".join(picture.svg() for picture in DRAWN.values())
+    page.write_text(f'<meta charset="utf-8">{drawings}{measured}', encoding="utf-8")
+    options = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
+    offline = ("--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND")
+    command = [chromium, *options, *offline, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
+    done = subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=90)
+    found = re.search(r'<pre id="probe">(\[.*?)</pre>', done.stdout)
+    assert found, done.stderr[-2000:]
+    for picture, seen in zip(DRAWN.values(), json.loads(found[1]), strict=True):
+        for words, (left, right) in zip(picture.words, seen, strict=True):
+            assert words.left - 1 <= left < right <= words.right + 1, f"{picture.name}: {words.text}"
 
 
 def test_words_that_would_be_cut_are_refused() -> None:
