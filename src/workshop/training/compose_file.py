@@ -30,7 +30,6 @@ MAX_PROCESSES = 4096
 
 _CHANNELS, _DRIVERS = "/opt/ml/input/data/", "/opt/ml/input/data/sm_drivers"
 _CHECKPOINTS = "/opt/ml/checkpoints"
-_KEYS = ("AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_SESSION_TOKEN=")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +56,17 @@ def amended_compose_file(rules: ContainerRules, label: str) -> Iterator[None]:
     Args:
         label: NAME=VALUE, by which containers and network are found when the kernel is gone.
 
-    Source: sagemaker-train 1.27, `_LocalContainer.train` calls `_generate_compose_file`, then Compose, and
-    reads the dict that was returned when it gathers what the containers left.
-    """
-    from sagemaker.train.local.local_container import _LocalContainer
+    The account's keys do not come into it: train.py asks AWS for nothing, and the SDK downloads S3's channels
+    itself.
 
-    write = _LocalContainer._generate_compose_file
+    Source: sagemaker-train 1.27, `_LocalContainer.train` calls `_generate_compose_file`, then Compose, and
+    reads the dict that was returned when it gathers what the containers left; `_create_docker_host` puts into
+    a container's environment what `_aws_credentials` returns.
+    """
+    from sagemaker.train.local import local_container
+
+    of_sdk, credentials = local_container._LocalContainer, local_container._aws_credentials
+    write = of_sdk._generate_compose_file
 
     def write_amended(container: Any, environment: dict[str, str], volumes: list[str]) -> dict[str, Any]:
         written = write(container, environment, volumes)
@@ -70,11 +74,13 @@ def amended_compose_file(rules: ContainerRules, label: str) -> Iterator[None]:
         atomic_write(root / COMPOSE_NAME, _yaml(amended(written, rules, label, root)))
         return written
 
-    _LocalContainer._generate_compose_file = write_amended
+    of_sdk._generate_compose_file = write_amended
+    local_container._aws_credentials = lambda session: None
     try:
         yield
     finally:
-        _LocalContainer._generate_compose_file = write
+        of_sdk._generate_compose_file = write
+        local_container._aws_credentials = credentials
 
 
 def amended(written: Mapping[str, Any], rules: ContainerRules, label: str, root: Path) -> dict[str, Any]:
@@ -92,7 +98,6 @@ def amended(written: Mapping[str, Any], rules: ContainerRules, label: str, root:
         kept = f"{root / host / 'checkpoints'}:{_CHECKPOINTS}"
         service["volumes"] = [_with_access(volume) for volume in (*service["volumes"], kept)]
         _make_folders(service["volumes"])
-        service["environment"] = [each for each in service["environment"] if not each.startswith(_KEYS)]
         service |= {
             "labels": [label],
             "mem_limit": rules.memory_bytes,

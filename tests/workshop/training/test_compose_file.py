@@ -6,8 +6,10 @@ import os
 import sys
 from copy import deepcopy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 import yaml
 
@@ -59,9 +61,10 @@ def written(tmp_path: Path) -> dict[str, Any]:
     root.mkdir()
     container = local_container(root)
     volumes = container._prepare_training_volumes(str(root / "data"), container.input_data_config, {})
-    keys = {"AWS_SECRET_ACCESS_KEY": "very-secret", "AWS_REGION": "us-east-1"}
+    session = boto3.Session("marked-key", "very-secret", region_name="us-east-1")
+    container.sagemaker_session = SimpleNamespace(boto_session=session)
     with amended_compose_file(RULES, LABEL):
-        returned = container._generate_compose_file(keys, volumes)
+        returned = container._generate_compose_file({"MY_OWN": "value"}, volumes)
     return {"returned": returned, "read": yaml.safe_load((root / COMPOSE_NAME).read_text()), "root": root}
 
 
@@ -98,8 +101,8 @@ def test_inputs_are_read_only_and_results_are_not(written: dict[str, Any]) -> No
 
 def test_no_container_gets_a_key(written: dict[str, Any]) -> None:
     text = (written["root"] / COMPOSE_NAME).read_text()
-    assert "very-secret" not in text
-    assert "AWS_REGION=us-east-1" in text
+    assert "very-secret" not in text + str(written["returned"])
+    assert "MY_OWN=value" in text
 
 
 def test_docker_finds_every_folder_and_place_of_a_mount(written: dict[str, Any]) -> None:
