@@ -235,17 +235,18 @@ def _jupyter_machine(num_gpus: int) -> str:
 
 
 def _training(settings: Settings) -> Usage:
+    machine, count = settings.training_instance_type, settings.training_instance_count
     kind = SPOT_TRAINING_JOB if settings.use_spot else TRAINING_JOB
+    limit_minutes = settings.max_run_s / 60
+    if settings.use_local_mode:  # trains where Jupyter runs: its hosts are containers of that machine
+        kind, count, limit_minutes = NOTEBOOK_INSTANCE, 1, None
     return Usage(
         notebook="03-SageMaker-Training",
-        # Local Mode trains where Jupyter runs
-        kind=NOTEBOOK_INSTANCE if settings.use_local_mode else kind,
-        instance_type=settings.training_instance_type,
-        count=settings.training_instance_count,
-        minutes=_job_minutes(
-            settings, settings.training_instance_type, settings.training_instance_count, settings.recipe
-        ),
-        limit_minutes=None if settings.use_local_mode else settings.max_run_s / 60,
+        kind=kind,
+        instance_type=machine,
+        count=count,
+        minutes=_job_minutes(settings, machine, count, settings.recipe),
+        limit_minutes=limit_minutes,
     )
 
 

@@ -131,6 +131,11 @@ def test_local_mode_takes_no_training_job() -> None:
     assert (local.kind, local.limit_minutes) == (NOTEBOOK_INSTANCE, None)
 
 
+def test_hosts_of_local_mode_are_containers_of_one_machine() -> None:
+    two = {"use_local_mode": "true", "training_instance_count": "2"}
+    assert usage_of("debug", "03-SageMaker-Training", **two).count == 1
+
+
 def test_sample_mode_needs_no_gpu_where_jupyter_runs() -> None:
     kinds = {one.kind for one in usages(settings_of("sample"))}
     assert NOTEBOOK_INSTANCE not in kinds
