@@ -14,7 +14,7 @@ from workshop.figures.estimates import notebook_price, notebook_time, usage_tabl
 from workshop.figures.record import Run
 
 TRAINING_NOTEBOOK = "02-Train-Local-KR-News"
-NOT_MEASURED = {"en": "not measured", "ko": "재지 못함"}
+NOT_MEASURED = {"en": "not measured", "ko": "측정하지 못함"}
 _MASKED = {"en": "masked", "ko": "제한"}
 _STEPS_S = ((20, 1), (60, 5), (120, 10), (300, 30))
 """Below how many seconds a time is rounded to how many; longer ones to minutes."""
@@ -42,7 +42,7 @@ def total(runs: Runs, language: str, notebooks: Sequence[str]) -> str:
         if set(notebooks) <= set(run.notebook_s)
     }
     if not seconds:
-        return {"en": "A time not measured yet", "ko": "아직 재지 못한 시간"}[language]
+        return {"en": "A time not measured yet", "ko": "아직 측정하지 못한 시간"}[language]
     if _needs_no_name(runs):
         (time,) = seconds.values()
         return f"About {_in_words(time)}" if language == "en" else f"약 {about(time, language)}"

@@ -146,7 +146,7 @@ def rolling_update() -> Canvas:
     canvas.arrow((left, 396), (left + 10 * unit, 396))
     canvas.text(left + 10 * unit, 418, quiet("시간 · time"), anchor="end")
     canvas.text(
-        24, 432, bold("지켜보는 동안 알람이 울리면 롤백합니다"), anchor="start",
+        24, 432, bold("지켜보는 동안 경보가 울리면 롤백합니다"), anchor="start",
         tone=on_ground(RED),
     )  # fmt: skip
     canvas.text(
@@ -161,7 +161,7 @@ def rolling_update() -> Canvas:
 def scale_to_zero() -> Canvas:
     canvas = Canvas(
         "scale-to-zero", 480,
-        alt="15분 한가하면 복제본이, 이어서 인스턴스가 0이 되고, 거절된 요청이 알람을 울려 다시 깨웁니다 ·"
+        alt="15분 한가하면 복제본이, 이어서 인스턴스가 0이 되고, 거절된 요청이 경보를 울려 다시 깨웁니다 ·"
         " Scale to zero: after 15 idle minutes copies, then instances go to 0; a refused call wakes them up",
         heading=("0까지, 그리고 다시", "scale to zero and back, in AWS's minutes"),
     )  # fmt: skip
@@ -188,7 +188,7 @@ def scale_to_zero() -> Canvas:
         canvas,
         [
             ((bold("대상 추적"), english("target tracking"), quiet("0까지 · to zero")), GREEN),
-            ((bold("거절 횟수 알람"), english("NoCapacity…"), quiet("≥ 1")), RED),
+            ((bold("거절 횟수 경보"), english("NoCapacity…"), quiet("≥ 1")), RED),
             ((bold("단계 조정 정책"), english("step policy"), quiet("복제본 +1 copy")), BLUE),
             ((bold("인스턴스 시작"), english("start, load"), quiet("모델을 올림")), PINK),
         ],

@@ -62,7 +62,7 @@ def fallback() -> Canvas:
 def canary() -> Canvas:
     canvas = Canvas(
         "canary", 460,
-        alt="카나리: 새 인스턴스의 절반이 먼저 요청을 받고, 알람이 울리면 모두 되돌립니다 ·"
+        alt="카나리: 새 인스턴스의 절반이 먼저 요청을 받고, 경보가 울리면 모두 되돌립니다 ·"
         " Canary: half of the new instances take requests and are watched, then the rest; an alarm: back",
         heading=("카나리와 롤백", "blue/green: a little, watched, then the rest"),
     )  # fmt: skip
@@ -101,7 +101,7 @@ def canary() -> Canvas:
         english("one alarm: everything goes back"),
         tone=BLUE,
     )
-    canvas.text(24, 444, quiet("알람 셋 · three alarms, watched while the canary bakes"), anchor="start")
+    canvas.text(24, 444, quiet("경보 셋 · three alarms, watched while the canary bakes"), anchor="start")
     return canvas
 
 

@@ -107,7 +107,7 @@ def _events(snapshots: "Sequence[UpdateSnapshot]") -> list[Event]:
     is_begun = [one.stage not in _QUIET for one in snapshots]
     found = {
         "업데이트 시작 · update begins": is_begun,
-        "알람 · alarm": [
+        "경보 · alarm": [
             begun and "ALARM" in one.alarms.values() for begun, one in zip(is_begun, snapshots, strict=True)
         ],
         "롤백 · rolls back": [one.stage == "RollingBack" for one in snapshots],

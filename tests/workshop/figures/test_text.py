@@ -76,10 +76,10 @@ def test_classes_with_the_same_first_word_get_their_whole_name() -> None:
 
 
 def test_a_notebook_that_no_run_knows_is_said_to_be_not_measured(both) -> None:
-    assert text.row(both, "09-New") == "재지 못함 · not measured"
+    assert text.row(both, "09-New") == "측정하지 못함 · not measured"
     assert text.cell(both, "en", "09-New") == "not measured · not measured"
     assert text.total(both, "en", [*NOTEBOOKS, "09-New"]) == "A time not measured yet"
-    assert text.row({}, "01-Prepare") == "재지 못함 · not measured"
+    assert text.row({}, "01-Prepare") == "측정하지 못함 · not measured"
 
 
 def test_a_masked_processor_is_no_processor_of_that_class(both) -> None:

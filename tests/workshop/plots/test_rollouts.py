@@ -45,7 +45,7 @@ def test_a_roll_out_shows_requests_metrics_against_thresholds_and_states() -> No
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["TGI · 6", "vLLM · 4", "실패 failed · 1"]
     assert [text.get_text() for text in upper.texts] == [
-        "업데이트 시작 · update begins", "알람 · alarm", "롤백 · rolls back", "끝 · ends",
+        "업데이트 시작 · update begins", "경보 · alarm", "롤백 · rolls back", "끝 · ends",
     ]  # fmt: skip
     assert [line.get_xdata()[0] for line in upper.get_lines()[-4:]] == pytest.approx([2, 6, 6, 8])
     metric, _, *_ = middle.get_lines()
