@@ -15,10 +15,8 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import openai
 import pytest
-from huggingface_hub import InferenceClient
-from tests.serve.server_process import BASE, REPO, TEMPLATE, ServerProcess
+from tests.serve.server_process import BASE, REPO, TEMPLATE
 
 from processes.errors import UserError
 from workshop.inference import DIALECTS, Client
@@ -29,7 +27,6 @@ from workshop.settings import Settings, load_settings
 
 READY_TIMEOUT_S = 600
 MESSAGES = [{"role": "user", "content": "바다에 비가 내렸다. 배 12척이 돌아왔다."}]
-CHAT = {"messages": MESSAGES, "max_tokens": 12, "temperature": 0}
 # Answers at once, without a model, and takes a gigabyte when it is asked to.
 STUB = """
 import http.server, signal
@@ -99,13 +96,6 @@ def served(engine: object, settings: Settings, model_dir: Path) -> Iterator[Serv
         yield server
 
 
-@pytest.fixture(scope="module")
-def process(model_dir: Path) -> Iterator[ServerProcess]:
-    """The same server without a container."""
-    with ServerProcess(HF_MODEL_ID=str(model_dir)) as server:
-        yield server.ready()
-
-
 def inside(engine, server: Server, *command: str) -> str:
     return engine.docker("exec", server.plan.container_name, *command, check=False)
 
@@ -131,28 +121,6 @@ def test_what_runs_is_what_was_shown(served: Server, engine) -> None:
 def test_a_container_writes_to_its_own_memory_alone(served: Server, engine, place: str) -> None:
     assert "Read-only file system" in inside(engine, served, "touch", f"{place}/written")
     assert inside(engine, served, "touch", "/tmp/written") == ""
-
-
-def test_three_clients_get_the_answer_of_a_server_without_a_container(
-    served: Server, process: ServerProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)  # it would refuse even loopback
-    expected = InferenceClient(process.url, timeout=300).chat_completion(**CHAT).choices[0].message.content
-    hugging_face = InferenceClient(served.url, timeout=300).chat_completion(**CHAT)
-    open_ai = openai.OpenAI(base_url=f"{served.url}/v1", api_key="none", max_retries=0)
-    assert expected
-    assert hugging_face.choices[0].message.content == expected
-    assert open_ai.chat.completions.create(model="tgi", **CHAT).choices[0].message.content == expected
-    assert asked_by_curl(f"{served.url}/invocations") == expected
-
-
-def asked_by_curl(url: str) -> str:
-    if not shutil.which("curl"):
-        pytest.skip("no program curl: asked by the two other clients alone")
-    head = ("curl", "--silent", "--show-error", "--fail", "--max-time", "300", "--header")
-    command = [*head, "content-type: application/json", "--data", json.dumps(CHAT), url]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
-    return json.loads(done.stdout)["choices"][0]["message"]["content"]
 
 
 @pytest.mark.parametrize("name", [name for name in ENGINES if name != "tgi"])
