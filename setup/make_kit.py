@@ -17,7 +17,6 @@ import subprocess
 import sys
 import time
 from datetime import date
-from importlib.metadata import distribution
 from pathlib import Path
 from string import Template
 from typing import Any, NoReturn
@@ -34,13 +33,14 @@ from check_kit import (
     read_facts,
     sha256,
 )
-from kit_wheels import fail_if_full, fetch_wheels
+from kit_wheels import fail_if_full, fetch_wheels, torch_pins
 from pins import SETUP_DIR, pins
 
 REPO_DIR = SETUP_DIR.parent
 README = SETUP_DIR / "kit" / "README.md"
 BUNDLE = "repository.bundle"
-NEEDED_MIB = {"cpu": 1000, "other": 4500}  # kit with the CPU build of torch; with CUDA's libraries
+NEEDED_MIB = 1000  # 894 on Linux with the CPU build of torch
+NEEDED_CUDA_MIB = 4500  # not measured: CUDA's libraries are about 3 GB more
 MAX_FILE_BYTES = 2**32 - 1  # of FAT32
 
 
@@ -64,7 +64,7 @@ def check_repository() -> str:
     return commit
 
 
-def check_place(folder: Path, version: str) -> Path:
+def check_place(folder: Path) -> Path:
     """Return where the kit is going to be; end the program where it cannot be."""
     kit = folder / KIT_NAME
     if not folder.is_dir():
@@ -73,7 +73,8 @@ def check_place(folder: Path, version: str) -> Path:
         )
     if kit.exists() and any(kit.iterdir()):
         read_facts(kit)  # what is replaced is a kit
-    needed_mib = NEEDED_MIB["cpu" if version.endswith("+cpu") else "other"]
+    has_cuda = any(name.startswith("nvidia-") for name in torch_pins())
+    needed_mib = NEEDED_CUDA_MIB if has_cuda else NEEDED_MIB
     free_mib = shutil.disk_usage(folder).free / 2**20
     if free_mib < needed_mib:
         fail(
@@ -150,7 +151,7 @@ def fill(kit: Path, commit: str) -> None:
 
 def make(folder: Path) -> Path:
     """Make the kit and return where it is; what was begun is removed when it does not come to an end."""
-    kit = check_place(folder, distribution("torch").version)
+    kit = check_place(folder)
     commit = check_repository()
     made = kit.with_name(f"{KIT_NAME}.partial")
     shutil.rmtree(made, ignore_errors=True)  # of a making that was killed

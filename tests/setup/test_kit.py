@@ -29,10 +29,11 @@ PIN_FILES = {
     "setup/tgi-libraries.txt": "tiny_slides==1.0\n",
     "setup/slides.txt": "tiny_slides==1.0\n",
 }
-# torch in the build of this machine, and a library that only this build asks for
+# torch in the build of this machine, and libraries that only this build asks for, as those with CUDA do
 PACKAGES = (
-    ("torch", "9.0+cpu", "tiny-cuda==1.0"),
-    ("tiny_cuda", "1.0", None),
+    ("torch", "9.0+cpu", "Requires-Dist: tiny-cuda[nccl]==1.0"),
+    ("tiny_cuda", "1.0", 'Provides-Extra: nccl\nRequires-Dist: tiny-nccl==1.0; extra == "nccl"'),
+    ("tiny_nccl", "1.0", None),
     ("tiny_text", "1.0", None),
     ("tiny_text", "2.0", None),
     ("tiny_slides", "1.0", None),
@@ -40,13 +41,13 @@ PACKAGES = (
 )
 
 
-def write_wheel(folder: Path, name: str, version: str, requires: str | None) -> Path:
+def write_wheel(folder: Path, name: str, version: str, more: str | None) -> Path:
     """Write a package of one module; that of uv fails, so that pip installs in its place."""
     path, info = folder / f"{name}-{version}-py3-none-any.whl", f"{name}-{version}.dist-info"
     lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
     files = {
         f"{name}.py": "raise SystemExit(1)" * (name == "uv"),
-        f"{info}/METADATA": "\n".join(lines + [f"Requires-Dist: {requires}"] * bool(requires)) + "\n",
+        f"{info}/METADATA": "\n".join(lines + [more] * bool(more)) + "\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     record = "".join(f"{each},,\n" for each in (*files, f"{info}/RECORD"))
@@ -86,7 +87,7 @@ class Maker:
         installed = folder / "installed"
         for package in PACKAGES:
             path = write_wheel(index, *package)
-            if package[0] in ("torch", "tiny_cuda"):
+            if package[0] in ("torch", "tiny_cuda", "tiny_nccl"):
                 zipfile.ZipFile(path).extractall(installed)
         self.home = folder / "home"
         self.environ = {
@@ -169,7 +170,8 @@ def test_an_environment_is_installed_from_a_kit_and_from_nowhere_else(made: Path
     assert "127.0.0.1" not in output + told
     (site,) = (clone.folder / ".venv" / "lib").glob("python3.*/site-packages")
     found = {path.name for path in site.glob("t*.dist-info")}
-    assert found == {"torch-9.0+cpu.dist-info", "tiny_cuda-1.0.dist-info", "tiny_text-1.0.dist-info"}
+    names = ("torch-9.0+cpu", "tiny_cuda-1.0", "tiny_nccl-1.0", "tiny_text-1.0")
+    assert found == {f"{name}.dist-info" for name in names}
     assert (site / "workshop.pth").is_file()
 
 
