@@ -69,7 +69,7 @@ is_dockerd() { [ -n "$1" ] && [ "$(cat "/proc/$1/comm" 2>/dev/null)" = dockerd ]
 
 # A second engine beside one that is only slow to answer would take its socket, its files and its network away.
 start_engine() {
-    local waited=0 other told
+    local waited=0 other
     other=$(cat "$PID_FILE" 2>/dev/null || true)
     ! is_dockerd "$other" || fail "dockerd runs (process $other), but does not answer \`docker info\`"
     mkdir -p "$STATE"
@@ -77,9 +77,8 @@ start_engine() {
     setsid dockerd --pidfile "$PID_FILE" >"$STATE/log" 2>&1 </dev/null &
     echo $! >"$STATE/pid"
     until answers; do
-        kill -0 $! 2>/dev/null || { told=$(tail -n 1 "$STATE/log"); rm -rf "$STATE"; fail "dockerd ended: $told"; }
+        kill -0 $! 2>/dev/null || fail "dockerd ended: $(tail -n 1 "$STATE/log")"
         if [ $((waited += 1)) -gt $((START_TIMEOUT_S * 5)) ]; then
-            stop_engine
             fail "dockerd does not answer \`docker info\` of $(command -v docker) after $START_TIMEOUT_S s"
         fi
         sleep 0.2
@@ -99,6 +98,7 @@ stop_engine() {
 
 case "${1:-}" in
     start)
+        trap '[ $? = 0 ] || stop_engine' EXIT
         if ! command -v docker >/dev/null || ! answers; then
             check_rights
             install_engine
