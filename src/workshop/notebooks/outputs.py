@@ -15,6 +15,8 @@ MAX_LINES = 40
 MAX_LINE_CHARS = 600
 """Of a line, shown before it is folded behind its beginning."""
 LINE_START_CHARS = 300
+MAX_COLUMNS_CHARS = 260
+"""Of lines that are laid out in columns: those scroll, longer ones wrap."""
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
@@ -150,7 +152,10 @@ def _lines(lines: list[str], kind: str) -> str:
 def _pre(lines: list[str], kind: str) -> str:
     if not lines:
         return ""
-    is_table = sum(bool(_COLUMNS.search(line)) for line in lines) > max(2, len(lines) / 2)
+    is_table = (
+        sum(bool(_COLUMNS.search(line)) for line in lines) > max(2, len(lines) / 2)
+        and max(map(len, lines)) <= MAX_COLUMNS_CHARS
+    )
     names = f"shown {kind} columns" if is_table else f"shown {kind}"
     return f'<pre class="{names}">{_coloured(chr(10).join(lines))}</pre>'
 

@@ -5,13 +5,15 @@ PAGE_STYLE = """
   --code: #f6f8fa; --accent: #0969da; --bad: #b00020; --good: #116329; --mono: ui-monospace, "D2Coding",
   "Noto Sans Mono CJK KR", "NanumGothicCoding", monospace; }
 body { font: 16px/1.65 system-ui, "Apple SD Gothic Neo", "Malgun Gothic", "Noto Sans KR", "NanumGothic",
-  sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1.25rem; color: var(--ink);
+  sans-serif; max-width: 74rem; margin: 2rem auto; padding: 0 1.25rem; color: var(--ink);
   background: var(--paper); word-break: keep-all; overflow-wrap: break-word; }
 a { color: var(--accent); }
 table { border-collapse: collapse; margin: 1rem 0; }
 th, td { border: 1px solid var(--line); padding: .3rem .6rem; text-align: left; vertical-align: top; }
-.news-frame table { font-size: 14px; line-height: 1.5; }
-td.figure, th.figure { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.news-frame table { font-size: 13px; line-height: 1.5; }
+.news-frame th, .news-frame td { padding: .25rem .45rem; }
+.figure { text-align: right; font-variant-numeric: tabular-nums; }
+nav td.figure { white-space: nowrap; }
 pre, code { font-family: var(--mono); font-size: 13px; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.5; padding: .6rem .8rem; margin: .4rem 0;
   border-radius: 6px; word-break: normal; }

@@ -3,9 +3,10 @@
 import logging
 import warnings
 
-_OF_EVERY_PIPELINE = ("Popping out ", "Running within a PipelineSession")
-"""What the SageMaker SDK says of each pipeline, in sagemaker.core.workflow: names of jobs and models are left
-out of a definition, and calls on its session start nothing. Both are how pipelines work."""
+_OF_EVERY_RUN = ("Popping out ", "Running within a PipelineSession", "No region provided. Using default")
+"""What the SageMaker SDK says of each pipeline (sagemaker.core.workflow): names of jobs and models are left
+out of a definition, and calls on its session start nothing, which is how pipelines work. And of each client
+that is made from a session alone (sagemaker.core.utils.utils): the region is the session's."""
 
 
 def let_libraries_only_warn() -> None:
@@ -21,7 +22,7 @@ def let_libraries_only_warn() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     handler.setLevel(logging.WARNING)
-    handler.addFilter(lambda record: not record.getMessage().startswith(_OF_EVERY_PIPELINE))
+    handler.addFilter(lambda record: not record.getMessage().startswith(_OF_EVERY_RUN))
     root.addHandler(handler)
-    for beginning in _OF_EVERY_PIPELINE:
+    for beginning in _OF_EVERY_RUN:
         warnings.filterwarnings("ignore", message=beginning)

@@ -27,7 +27,9 @@ _STYLE = """<style>
 div.news-frame{overflow-x:auto}
 div.news-frame table th,div.news-frame table td{text-align:left;vertical-align:top}
 div.news-frame table td{white-space:normal;overflow-wrap:break-word;max-width:34rem}
-div.news-frame table th.figure,div.news-frame table td.figure{text-align:right;white-space:nowrap}
+div.news-frame table .figure{text-align:right}
+div.news-frame table td.figure{white-space:nowrap}
+div.news-frame table td.interval{white-space:normal}
 div.news-frame summary{cursor:pointer}
 </style>"""
 # Pandas' own and those of its Styler; tables of the workshop have a look of their own.
@@ -98,7 +100,8 @@ def _mend(page: BeautifulSoup, table: Tag) -> None:
         for back, cell in enumerate(reversed(row), start=1):
             is_head_of_column = cell.name == "th" and index <= last_head and not cell.get("colspan")
             if back <= num_columns and right[-back] and (cell.name == "td" or is_head_of_column):
-                cell["class"] = [*cell.get("class", []), "figure"]
+                has_interval = "[" in cell.get_text()  # wide: it may stand in two lines
+                cell["class"] = [*cell.get("class", []), "figure", *["interval"] * has_interval]
             elif cell.name == "td":
                 _fold(page, cell)
 

@@ -16,6 +16,11 @@ from workshop.notebooks.run import NotebookRun, run_notebook
 from workshop.settings import find_repo_dir
 
 CELLS = [
+    # as every notebook begins; then what the SageMaker SDK does, and whether tables are shown for people
+    "from workshop.start import start\nsettings = start('99-Cleanup')",
+    "import logging\nlogging.basicConfig(level=logging.INFO)\nlogging.info('of no use to ' + 'anybody')\n"
+    "formatter = get_ipython().display_formatter.formatters['text/html']\n"
+    "print(('pandas', 'DataFrame') in formatter.deferred_printers)",
     # a streamed answer, a token at a time
     "for token in ('달', '꽃', '교육청', '이 ', '열었다'):\n    print(token, end='', flush=True)",
     "from tqdm.notebook import tqdm\nfor _ in tqdm(range(7), desc='answers'):\n    pass\n"
@@ -49,7 +54,10 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = folder / "01-First.ipynb"
     cells = [new_markdown_cell(HEAD), *map(new_code_cell, CELLS)]
     nbformat.write(new_notebook(cells=cells), path)
-    run = run_notebook(path, 60)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORKSHOP_HOME", str(folder / "home"))
+        patch.delenv("WORKSHOP_MODE", raising=False)
+        run = run_notebook(path, 60)
     assert not run.failure, run.failure
     cells = [new_markdown_cell("# 02. 다음 · Next"), timed_cell(7.25), *map(cell_with_table, (EMPTY, TABLE))]
     second = NotebookRun(path=folder / "02-Second.ipynb", notebook=new_notebook(cells=cells), seconds=8.0)
@@ -72,6 +80,11 @@ def timed_cell(seconds: float) -> object:
         "shell.execute_reply": f"2026-11-29T21:17:{20 + seconds:09.6f}Z",
     }
     return cell
+
+
+def test_a_notebook_that_has_started_shows_tables_for_people_and_no_noise(page: str) -> None:
+    assert ">True</pre>" in page
+    assert "of no use to anybody" not in page
 
 
 def test_a_streamed_answer_is_one_line(page: str) -> None:

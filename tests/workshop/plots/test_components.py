@@ -94,7 +94,7 @@ def test_metrics_are_drawn_in_the_order_of_time_with_one_line_for_each_component
     assert list(upper.get_lines()[0].get_ydata()) == [1, 2, 3]
 
 
-def test_events_stand_beside_each_other_and_inside_the_figure() -> None:
+def test_events_stand_beside_each_other_and_inside_the_axes() -> None:
     figure = plots.update_timeline(
         requests(),
         snapshots(),
@@ -109,8 +109,8 @@ def test_events_stand_beside_each_other_and_inside_the_figure() -> None:
     for axes in (upper, lower):
         assert [line.get_xdata()[0] for line in axes.get_lines()[-3:]] == pytest.approx([1, 1.2, 9.8])
     boxes = [text.get_window_extent() for text in upper.texts]
-    width = figure.get_window_extent().width
-    assert all(box.x0 >= 0 and box.x1 <= width for box in boxes)
+    inside = upper.get_window_extent()
+    assert all(inside.x0 <= box.x0 and box.x1 <= inside.x1 for box in boxes)
     assert not any(one.overlaps(other) for index, one in enumerate(boxes) for other in boxes[index + 1 :])
 
 

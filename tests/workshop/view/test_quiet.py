@@ -19,11 +19,12 @@ config.setLevel(logging.DEBUG)
 config.info("Applied value from config")
 config.debug("Auto-detecting")
 logging.getLogger("sagemaker.core.workflow.utilities").warning("Popping out '%s' from it", "TrainingJobName")
+logging.getLogger("sagemaker.core.utils.utils").warning("No region provided. Using default region.")
 warnings.warn("Running within a PipelineSession, there will be No Wait", UserWarning)
 logging.getLogger("sagemaker.any").warning("the bucket is in another region")
 warnings.warn("this is deprecated", UserWarning)
 """
-NOISE = ("Applied value", "Auto-detecting", "Popping out", "PipelineSession")
+NOISE = ("Applied value", "Auto-detecting", "Popping out", "PipelineSession", "No region")
 
 
 def said(first: str) -> str:
@@ -48,6 +49,7 @@ def test_without_it_all_of_that_would_be_shown() -> None:
     [
         ("core/experiments/_metrics.py", "logging.basicConfig(level=logging.INFO)"),
         ("core/workflow/utilities.py", "Popping out '%s' from"),
+        ("core/utils/utils.py", '"No region provided. Using default region.'),
         ("core/workflow/pipeline_context.py", '"Running within a PipelineSession'),
     ],
 )

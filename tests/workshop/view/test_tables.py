@@ -24,7 +24,7 @@ def test_figures_stand_right_with_their_heads_and_texts_left() -> None:
     table = DataFrame({"name": ["나", "다"], "mean": [1.5, np.nan], "score": ["85.3 [84.2, 86.4]", "-"]})
     html = table_html(table)
     assert '<td class="figure">1.5</td>' in html
-    assert '<td class="figure">85.3 [84.2, 86.4]</td>' in html
+    assert '<td class="figure interval">85.3 [84.2, 86.4]</td>' in html
     assert '<th class="figure">mean</th>' in html
     assert "<td>나</td>" in html
     assert "<th>이름 name</th>" in html
