@@ -14,7 +14,7 @@ from workshop.settings import FIELD_TYPES, RESERVED_VARIABLES
 
 REPO_DIR = Path(__file__).parents[2]
 SETUP_DIR = REPO_DIR / "setup"
-KOREAN = sorted(SETUP_DIR.glob("*.ko.md"))
+KOREAN = sorted([*SETUP_DIR.glob("*.ko.md"), REPO_DIR / "README.ko.md"])
 TEXTS = sorted({*KOREAN, *(path.with_name(path.name.replace(".ko", "")) for path in KOREAN)})
 
 BLOCK = re.compile(r"^ *```\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -40,9 +40,11 @@ def sections(text: str) -> list[str]:
 
 
 def blocks(text: str) -> list[list[str]]:
-    """Return the lines of each code block without their comments, which are in the text's language."""
+    """Return the lines of each code block without comments and meanings, which are in the text's language."""
+    words = re.compile(r"\s*# .*|\s{2,}[^→\n]*(?=→|$)")
     return [
-        [re.sub(r"\s*# .*", "", line).strip() for line in block.splitlines()] for block in BLOCK.findall(text)
+        [words.sub("", line.strip()).replace(".ko.md", ".md") for line in block.splitlines()]
+        for block in BLOCK.findall(text)
     ]
 
 
@@ -88,7 +90,7 @@ def test_the_texts_are_there() -> None:
     assert len(commands((SETUP_DIR / "README.md").read_text())) > 40
 
 
-@pytest.mark.parametrize("path", KOREAN, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", KOREAN, ids=lambda path: str(path.relative_to(REPO_DIR)))
 def test_both_languages_have_the_same_steps_commands_and_links(path: Path) -> None:
     ours, theirs = (sections(each.read_text()) for each in (path, english(path)))
     assert len(ours) == len(theirs)
@@ -117,7 +119,7 @@ def test_a_difference_between_the_languages_is_found(change: tuple[str, str], fa
     assert [name for name, value in facts(text).items() if facts(changed)[name] != value] == [fact]
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(REPO_DIR)))
 def test_every_anchor_of_a_link_is_a_place_in_its_document(path: Path) -> None:
     lost = []
     for link in LINK.findall(path.read_text()):
@@ -128,7 +130,7 @@ def test_every_anchor_of_a_link_is_a_place_in_its_document(path: Path) -> None:
     assert lost == []
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(REPO_DIR)))
 def test_every_command_names_a_target_a_module_a_setting_and_a_file_that_are_there(path: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):(?!=)", (REPO_DIR / "Makefile").read_text(), re.MULTILINE))
     known = {name.removeprefix("WORKSHOP_") for name in RESERVED_VARIABLES} | {
