@@ -174,9 +174,13 @@ def _writable(folder: Path) -> Path | None:
 
 def _unseen(image: str, paths: list[Path]) -> list[Path]:
     """Return those of some files that a container does not see; one container looks for all of them."""
-    volumes = [f"--volume={path.parent}:/folder/{number}:ro" for number, path in enumerate(paths)]
+    # Not as a volume: the engine would make a folder that it lacks, which is root's.
+    mounts = [
+        f'--mount=type=bind,"source={path.parent}",target=/folder/{number},readonly'
+        for number, path in enumerate(paths)
+    ]
     names = [f"/folder/{number}/{path.name}" for number, path in enumerate(paths)]
-    options = ("--rm", "--pull=never", "--network=none", "--user=0", "--entrypoint=ls", *volumes)
+    options = ("--rm", "--pull=never", "--network=none", "--user=0", "--entrypoint=ls", *mounts)
     if output_of("docker", "run", *options, image, *names) is not None:
         return []
     return paths if len(paths) < 2 else [each for path in paths for each in _unseen(image, [path])] or paths
