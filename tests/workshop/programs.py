@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ def docker_program(folder: Path, *, image: dict[str, Any] | None = None, more: s
         "Architecture": "x86_64",
         "MemTotal": 32 * 1024**3,
         "DockerRootDir": str(folder),
-        "Name": platform.node(),
+        "Name": "another-machine",  # whose disk and folders are not this one's
         "Runtimes": {"runc": {}, "nvidia": {}},
         "ClientInfo": {"Plugins": [{"Name": "compose", "Version": "2.40.1"}]},
     }

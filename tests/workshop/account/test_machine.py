@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -175,7 +176,7 @@ def test_no_compose_is_told_where_local_mode_needs_it(sample: Settings, programs
         assert "no Docker Compose" in line.found
         assert "docker-compose-plugin" in line.next_step
     assert "local mode" not in lines_of(local, "04-SageMaker-Inference")
-    docker_program(programs, image=CURRENT)
+    docker_program(programs, image=CURRENT, Name=platform.node())
     assert "Docker 28.2.2, 32 GiB memory, " in str(lines_of(local)["local mode"])
     assert str(lines_of(local)["local mode"]).endswith(" GiB free, Compose 2.40.1")
 
@@ -194,7 +195,8 @@ def test_an_image_that_is_missing_is_told_with_the_command_that_fetches_it(
     debug: Settings, programs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program(programs, "nvidia-smi", 'echo "NVIDIA A10G, 23028 MiB, 580.65.06"')
-    docker_program(programs, image={})
+    docker_program(programs, image={}, Name=platform.node())
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 99 * GIB))
     line = lines_of(debug, "01-SageMaker-Inference-Local-Test")["serving"]
     assert line.status == "WARN"
     assert "aws ecr get-login-password --region us-east-1" in line.next_step

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +161,7 @@ def test_a_folder_that_the_engine_may_not_see_is_looked_for_by_a_container(
     ran = tmp_path / "ran"
     # It sees what is mounted from the one folder: the program fails, as ls does, when another is named.
     more = f'"run "*{other}*) echo "$*" >> {ran}; exit 2;; "run "*) echo "$*" >> {ran};;'
-    docker_program(programs, image=CURRENT, more=more, **({"Name": name} if name else {}))
+    docker_program(programs, image=CURRENT, more=more, Name=name or platform.node())
     check_container(SERVING, image=OWN, folders=(shared, shared / "not" / "yet"))
     assert ran.exists() == bool(name), "an engine of this very machine sees its folders"
     assert list(shared.iterdir()) == []
@@ -175,7 +176,7 @@ def test_a_full_disk_is_looked_for_on_the_engines_own_disk(
     programs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checks, "OWN_RUN_GIB", 10**9)
-    docker_program(programs, image=CURRENT)
+    docker_program(programs, image=CURRENT, Name=platform.node())
     error = error_of(OWN)
     assert f"free where Docker keeps its containers ({programs})" in error.found
     assert "docker system df" in error.next_step
