@@ -2,7 +2,7 @@
 # A Docker engine with Compose 2 for a machine that runs the tests: where a person may install packages, in a minute.
 #   setup/docker/engine.sh start     installs what is missing (as root, by apt), and starts dockerd if no engine answers
 #   setup/docker/engine.sh stop      ends the dockerd that it started, and no other
-# Exit status 1: one line says why there is none, and nothing runs that did not run before.
+# Exit status 1: one line says why there is none that can be used, and nothing runs that did not run before.
 set -euo pipefail
 
 STATE=/run/workshop-docker # of the engine that this script started
@@ -85,6 +85,20 @@ start_engine() {
     done
 }
 
+# An engine may answer where the kernel lets it start no container (inside another container, for example): one with
+# nothing but this machine's own programs tells.
+check_container() {
+    local told image=workshop-nothing:$$ folder folders=
+    for folder in /bin /lib /lib64 /usr; do
+        [ ! -d "$folder" ] || folders="$folders --volume $folder:$folder:ro"
+    done
+    tar -c --files-from /dev/null | docker import - "$image" >/dev/null || fail "docker import does not work"
+    # shellcheck disable=SC2086 # options
+    told=$(timeout "$START_TIMEOUT_S" docker run --rm $folders "$image" /bin/true 2>&1) ||
+        { docker rmi "$image" >/dev/null; fail "it starts no container: $(printf '%s\n' "$told" | grep -v -e --help -e '^$' | tail -n 1)"; }
+    docker rmi "$image" >/dev/null
+}
+
 stop_engine() {
     local pid waited=0
     [ -f "$STATE/pid" ] || return 0
@@ -104,6 +118,7 @@ case "${1:-}" in
             install_engine
             answers || start_engine
         fi
+        check_container
         has_compose || { check_rights && install_compose; }
         # For base.sh, which has to do where no image registry answers.
         command -v debootstrap >/dev/null || apt install -y --no-install-recommends debootstrap || true

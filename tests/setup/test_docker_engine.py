@@ -6,6 +6,7 @@ The engine, its client and apt are programs of the test's own; its folders are t
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -40,14 +41,16 @@ class Machine:
         self.put("apt-get", "exit 100")
         self.put("apt-cache", "exit 100")
         self.put("dockerd", DOCKERD.format(folder=folder))
-        self.has_compose(True)
+        self.put_docker()
 
     def put(self, name: str, script: str = "exit 0") -> None:
         program(self.programs, name, script)
 
-    def has_compose(self, has: bool) -> None:
-        version = "echo 2.26.1" if has else "exit 1"
-        self.put("docker", f'case "$1" in info) [ -e {self.folder}/answers ];; compose) {version};; esac')
+    def put_docker(self, compose: str = "echo 2.26.1", run: str = "exit 0") -> None:
+        cases = (
+            f"info) [ -e {self.folder}/answers ];; compose) {compose};; run) {run};; import) cat >/dev/null;;"
+        )
+        self.put("docker", f'echo "$*" >>{self.folder}/calls; case "$1" in {cases} esac')
 
     def run(self, what: str) -> tuple[int, str]:
         done = subprocess.run(
@@ -116,9 +119,22 @@ def test_an_engine_that_cannot_run_here_says_why_and_leaves_nothing(machine: Mac
 
 
 def test_what_was_started_ends_where_compose_is_not_to_be_had(machine: Machine) -> None:
-    machine.has_compose(False)
+    machine.put_docker(compose="exit 1")
     assert machine.run("start") == (1, "no Docker engine: no Compose 2 within apt's reach\n")
     assert machine.process() is None
+
+
+def test_an_engine_that_starts_no_container_says_why_and_ends(machine: Machine) -> None:
+    lines = ("first", "mount /proc: operation not permitted", "See 'docker run --help'.")
+    machine.put_docker(run=f"printf '%s\\n' {shlex.join(lines)} >&2; exit 126")
+    told = "no Docker engine: it starts no container: mount /proc: operation not permitted\n"
+    assert machine.run("start") == (1, told)
+    assert machine.process() is None
+    imported, removed = (
+        next(call for call in (machine.folder / "calls").read_text().splitlines() if call.startswith(name))
+        for name in ("import", "rmi")
+    )
+    assert imported.split()[-1] == removed.split()[-1]
 
 
 def test_without_root_nothing_is_installed(machine: Machine) -> None:
