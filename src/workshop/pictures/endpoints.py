@@ -103,7 +103,7 @@ def component() -> Canvas:
 def rolling_update() -> Canvas:
     canvas = Canvas(
         "rolling-update", 470,
-        alt="롤링 업데이트: 새 복제본이 뜨고, 지켜보고, 옛 복제본이 끝나기를 묶음마다 되풀이합니다 ·"
+        alt="롤링 업데이트: 새 복제본이 뜨고, 지켜보고, 옛 복제본이 끝나기를 배치마다 되풀이합니다 ·"
         " Rolling update, batch by batch: a new copy starts, is watched, an old one ends; no request fails",
         heading=("무중단 롤링 업데이트", "a copy at a time, under load"),
     )  # fmt: skip
@@ -136,7 +136,7 @@ def rolling_update() -> Canvas:
                 left + begin * unit, y, (end - begin) * unit - 3, 50, bold(words, 17),
                 tone=on_ground(tone) if is_starting else tone, is_dashed=is_starting,
             )  # fmt: skip
-    for begin, end, words in ((0.6, 4.4, "묶음 1 · batch 1"), (4.8, 8.8, "묶음 2 · batch 2")):
+    for begin, end, words in ((0.6, 4.4, "배치 1 · batch 1"), (4.8, 8.8, "배치 2 · batch 2")):
         a, b = left + begin * unit, left + end * unit
         canvas.line((a, 324), (a, 332), (b, 332), (b, 324), width=2.5)
         canvas.text((a + b) / 2, 354, bold(words, 17))
@@ -228,8 +228,8 @@ def adapter() -> Canvas:
     for index, name in enumerate(("요약", "질문")):
         canvas.box(700 + index * 124, 164, 114, 96, bold(f"BA {name}", 17), english("MB"), tone=RED)
     facts = (
-        (24, "부르는 이름: 컴포넌트", "called by the component's name", BLUE),
-        (500, "부르는 이름: 어댑터", "called by the adapter's name", RED),
+        (24, "호출하는 이름: 컴포넌트", "called by the component's name", BLUE),
+        (500, "호출하는 이름: 어댑터", "called by the adapter's name", RED),
     )  # fmt: skip
     for x, words, below, tone in facts:
         canvas.text(x + 8, 330, bold(words), anchor="start", tone=on_ground(tone))

@@ -159,7 +159,7 @@ def pipeline() -> Canvas:
         354,
         331,
         82,
-        bold("앞 버전으로 되돌리기"),
+        bold("앞 버전으로 롤백"),
         english("roll back to the version before"),
         tone=on_ground(RED),
     )
