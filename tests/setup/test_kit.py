@@ -121,7 +121,7 @@ def maker(tmp_path_factory: pytest.TempPathFactory) -> Maker:
 def made(maker: Maker) -> Path:
     """A kit that no test changes."""
     stick = maker.home.parent / "내 USB, 1"
-    stick.mkdir()
+    (stick / "offline-kit.partial").mkdir(parents=True)  # of a making that was killed
     done = maker.make(stick)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "slides, since there are none yet (make slides)" in done.stdout
@@ -232,6 +232,23 @@ def test_a_making_that_ends_early_leaves_the_older_kit_as_it_was(maker: Maker, k
     assert "no kit was made" in told
     assert [path.name for path in kit.parent.iterdir()] == ["offline-kit"]
     assert wheel(kit).is_file()
+
+
+def test_a_new_kit_takes_the_place_of_the_older_one(tmp_path: Path) -> None:
+    for name in (
+        "offline-kit",
+        "offline-kit.partial",
+        "offline-kit.old",
+    ):  # the last of a making that was killed
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    code = "import make_kit, sys; make_kit.put_in_place(*map(make_kit.Path, sys.argv[1:]))"
+    places = [str(tmp_path / name) for name in ("offline-kit.partial", "offline-kit")]
+    subprocess.run([sys.executable, "-c", code, *places], cwd=REPO_DIR / "setup", check=True)
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == [
+        "offline-kit",
+        "offline-kit/offline-kit.partial",
+    ]
 
 
 def test_a_package_that_cannot_be_had_leaves_no_kit(maker: Maker, tmp_path: Path) -> None:
