@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.setup.test_environment import CHOICES, Clone
+from tests.setup.test_environment import BASE_PYTHON, CHOICES, Clone
 
 REPO_DIR = Path(__file__).parents[2]
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -199,22 +199,22 @@ def wheel(kit: Path) -> Path:
         (lambda kit: (kit / "kit.json").unlink(), "no offline kit at"),
     ],
 )
-def test_a_kit_that_will_not_do_is_refused_before_anything_is_installed(
-    kit: Path, tmp_path: Path, harm: Callable[[Path], object], told: str
+def test_a_kit_that_will_not_do_is_refused(
+    maker: Maker, kit: Path, harm: Callable[[Path], object], told: str
 ) -> None:
     harm(kit)
-    clone = TinyClone(tmp_path / "clone")
-    status, output, errors = clone.run(env={"KIT": str(kit)})
-    assert status == 1
-    assert output == ""
-    assert told in errors
-    assert [line.split(" ")[0] for line in errors.splitlines()[-3:]] == ["found", "expected", "do"], errors
-    assert not (clone.folder / ".venv").exists()
+    script = maker.clone.folder / "setup" / "check_kit.py"
+    done = subprocess.run([BASE_PYTHON, script, kit], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert told in done.stderr
+    last = done.stderr.splitlines()[-3:]
+    assert [line.split(" ")[0] for line in last] == ["found", "expected", "do"], done.stderr
 
 
-def test_the_folder_above_a_kit_is_answered_with_the_kit(kit: Path, tmp_path: Path) -> None:
-    _, _, told = TinyClone(tmp_path / "clone").run(env={"KIT": str(kit.parent)})
-    assert f"do next   KIT='{kit}'" in told
+def test_a_kit_is_looked_at_before_anything_is_installed(kit: Path, tmp_path: Path) -> None:
+    told = TinyClone(tmp_path / "clone").refusal(env={"KIT": str(kit.parent)})
+    assert f"do next   KIT='{kit}'" in told, "the folder above a kit is answered with the kit"
 
 
 def test_a_making_that_ends_early_leaves_the_older_kit_as_it_was(maker: Maker, kit: Path) -> None:
