@@ -8,6 +8,7 @@ It asks the program `docker` alone: the same for an engine of Docker Desktop, a 
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ LABEL = "workshop.run"
 _ASK_TIMEOUT_S = 60
 _REMOVE_TIMEOUT_S = 300  # a container of several GB on a slow disk
 _TRY_S = 60  # again and again, when something is still there
+_BUSY_S = 10  # of a folder that somebody writes to
 _LOOK_AGAIN_S = 0.2
 # The words that list a kind of thing, its name or id, and the words that remove it.
 _KINDS = (
@@ -59,19 +61,13 @@ def remove_path(path: Path, image: str = "", run: str = "") -> str:
     Returns:
         Why it is still there; "" when it is not.
     """
-    try:
-        _remove(path)
-        return ""
-    except PermissionError as error:
-        reason = f"files of another user in {path}: {error.filename}"
-    if image and path.is_dir():
+    reason = _remove(path)
+    if reason and image and os.path.isdir(path):
         label = ("--label", f"{LABEL}={run}") if run else ()
         options = ("--rm", "--pull=never", "--network=none", "--user=0", *label, "--entrypoint=chmod")
         volume = f"--volume={path.absolute()}:/left"
         docker("run", *options, volume, image, "-R", "a+rwX", "/left", timeout_s=_REMOVE_TIMEOUT_S)
-        with contextlib.suppress(PermissionError):
-            _remove(path)
-            return ""
+        reason = _remove(path)
     return reason
 
 
@@ -141,12 +137,25 @@ def _names(word: str, run: str, paths: Sequence[Path]) -> bool:
     )
 
 
-def _remove(path: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+def _remove(path: Path) -> str:
+    """Remove a file or a folder, if it is there; return why it is still there, else ""."""
+    deadline_s = time.monotonic() + _BUSY_S
+    while True:
+        reason = f"{path}"
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        except PermissionError as error:
+            return f"files of another user in {path}: {error.filename}"
+        except OSError as error:  # somebody writes there or removes the same at this moment
+            reason = f"{path}: {error.strerror}"
+        if not os.path.lexists(path):
+            return ""
+        if time.monotonic() > deadline_s:
+            return reason
+        time.sleep(_LOOK_AGAIN_S)
 
 
 def _watch(run: str) -> None:

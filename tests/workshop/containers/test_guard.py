@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from tests.workshop.programs import program
 
+from workshop.containers import removal
 from workshop.containers.guard import ContainerGuard, label_of, new_run_id
 from workshop.errors import WorkshopError
 
@@ -76,3 +80,31 @@ def test_a_label_is_known_before_there_is_a_guard(docker: Path) -> None:
     run_id = new_run_id()
     with ContainerGuard("guard-test", run_id=run_id) as guard:
         assert guard.options == ("--label", label_of("guard-test", run_id))
+
+
+def test_a_folder_that_somebody_still_writes_to_is_removed_and_one_that_stays_is_named(
+    docker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, is_done = tmp_path / "folder", threading.Event()
+    folder.mkdir()
+
+    def write() -> None:
+        for number in itertools.count():
+            if is_done.is_set():
+                return
+            with suppress(OSError):
+                folder.mkdir(exist_ok=True)
+                (folder / str(number)).touch()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        monkeypatch.setattr(removal, "_BUSY_S", 0.1)
+        while not removal.remove_path(folder):  # it was quicker than the writer for once
+            pass
+        monkeypatch.undo()
+    finally:
+        is_done.set()
+        writer.join()
+    assert removal.remove_path(folder) == ""
+    assert not folder.exists()
