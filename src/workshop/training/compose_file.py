@@ -40,7 +40,8 @@ class ContainerRules:
         project: Compose's name for all that belongs to the run, and the network's: of one home alone.
         memory_bytes: Limit of each container; swap counts.
         user: UID:GID of what they write, or None for the image's own user.
-        is_offline: Whether they reach each other alone: nothing is installed from anywhere.
+        is_offline: Whether their network has no way out: nothing is installed from anywhere. They still reach
+            what listens on all addresses of this machine (seen with Docker 20.10).
     """
 
     project: str

@@ -104,7 +104,7 @@ def container_rules(settings: Settings, engine: Engine) -> ContainerRules:
     """Return what holds for Local Mode's containers on this machine.
 
     AWS's images install train.py's requirements as root, from where pip finds them; the repository's own have
-    them, so that theirs reach nothing and run as who calls.
+    them, so that theirs have no way out and run as who calls.
     """
     is_own = settings.container_images == "own"
     return ContainerRules(
