@@ -98,6 +98,41 @@ def test_a_package_that_is_nowhere_is_named_with_pips_words(
     assert list(scratch.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("uv", "asked"),
+    [
+        ("print('torch==9.9+cpu'); print('    # from https://index.example/whl/cpu')",
+         [(), ("--extra-index-url", "https://index.example/whl/cpu")]),
+        ("raise SystemExit(2)", [()]),
+    ],
+)  # fmt: skip
+def test_torch_is_looked_for_where_uv_knows_it_when_pips_index_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uv: str, asked: list[tuple[str, ...]]
+) -> None:
+    """uv stands for itself without a network: it writes what `--emit-index-annotation` writes."""
+    (tmp_path / "uv").mkdir()
+    (tmp_path / "uv" / "__init__.py").touch()
+    (tmp_path / "uv" / "__main__.py").write_text(uv, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.delenv("TORCH_INDEX_URL", raising=False)
+    monkeypatch.setattr(wheels, "pins", lambda: ["torch==9.9+cpu"])
+    calls: list[tuple[str, ...]] = []
+
+    def fetch(wanted: list[str], folder: Path, machine: str, *options: str) -> None:
+        if wanted:
+            calls.append(options)
+        if wanted and not options:
+            raise WorkshopError(found="no torch here", expected="torch", next_step="look elsewhere")
+
+    monkeypatch.setattr(wheels, "_fetch", fetch)
+    if len(asked) == 1:
+        with pytest.raises(WorkshopError, match="no torch here"):
+            wheels.fetch_wheels(tmp_path, "amd64")
+    else:
+        assert wheels.fetch_wheels(tmp_path, "amd64") == []
+    assert calls == asked
+
+
 def test_an_engine_on_a_processor_without_packages_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WorkshopError, match="a Docker engine on riscv64"):
         wheels.fetch_wheels(tmp_path, "riscv64")
