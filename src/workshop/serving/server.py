@@ -39,6 +39,8 @@ _PING_TIMEOUT_S = 5.0
 _DRAIN_S = 60.0  # its output ends when its processes have ended: at once
 _BLOCK_BYTES = 65_536
 
+_OUT_OF_MEMORY = "was killed by the kernel: it needed more than its memory limit"
+
 _running: dict[Path, Server] = {}
 """One server for each log file: to start it again ends the one before."""
 
@@ -161,16 +163,19 @@ class Server:
         if code < 0:
             return f"was ended by {signal.Signals(-code).name}"
         if was_out_of_memory(self.plan.container_name, self._started_at_s):
-            return (
-                f"was killed by the kernel: it needed more than its memory limit ({self.plan.memory_limit})"
-            )
+            return f"{_OUT_OF_MEMORY} ({self.plan.memory_limit})"
         return f"ended with exit status {code}"
 
     def _failure(self, ending: str, expected: str) -> ServingError:
+        remedy = "correct what its last lines name"
+        if ending.startswith(_OUT_OF_MEMORY):
+            remedy = (
+                "set serve_with: process in workshop.yaml, which has no such limit, or serve a smaller model"
+            )
         return ServingError(
             found=f"{_title(self.plan)} {ending}; its last lines:{last_lines(self.log_lines())}",
             expected=expected,
-            next_step=f"correct what its last lines name; everything it printed is in {self.log_path}",
+            next_step=f"{remedy}; everything it printed is in {self.log_path}",
         )
 
 

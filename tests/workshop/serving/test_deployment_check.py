@@ -11,6 +11,7 @@ from safetensors import safe_open
 from tests.serve.server_process import BASE
 from tests.workshop.programs import program
 
+from workshop.containers.images import own_serving_image
 from workshop.errors import WorkshopError
 from workshop.instance_types import CUDA_12_AMI, CUDA_13_AMI, INSTANCE_TYPES, num_gpus_of
 from workshop.serving.deployment_check import check_deployment, problems_table
@@ -86,6 +87,18 @@ def test_a_container_on_this_machine_is_compared_with_its_own_driver(
     one_gpu = VLLM | {"SM_VLLM_TENSOR_PARALLEL_SIZE": "1"}
     text = found("vllm", one_gpu, image=image, instance_type="ml.g5.4xlarge", is_local=True)
     assert text == "" if is_good else "NVIDIA driver 570 on this machine | driver 580 or newer" in text
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_image_for_cpus_is_compared_with_no_gpu_and_no_driver(engine: str, programs: Path) -> None:
+    program(programs, "nvidia-smi", "echo 470.1")
+    plan_environment = serving_environment(engine, num_gpus=64, max_total_tokens=8192)
+    given = {"instance_type": "ml.g5.4xlarge", "image": own_serving_image(engine), "is_local": True}
+    assert found(engine, plan_environment, FACTS, **given) == ""
+    assert "container_num_gpus" in found(engine, plan_environment, FACTS, **(given | {"image": CU130}))
+    assert "max_position_embeddings" in found(
+        engine, plan_environment | {ENGINES[engine].max_total: "9000"}, FACTS, **given
+    )
 
 
 def test_weights_are_counted_as_the_file_has_them() -> None:

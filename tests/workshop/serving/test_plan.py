@@ -144,6 +144,20 @@ def test_the_cpu_engines_to_compare_are_what_the_server_understands(settings: Se
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_in_the_own_image_they_are_compared_too_and_convert_into_its_memory(
+    settings: Settings, engine: str
+) -> None:
+    in_a_container = dataclasses.replace(settings, serving_engine=engine, serve_with="container")
+    plans = comparison_plans(in_a_container, BASE).values()
+    assert {plan.image for plan in plans} == {own_serving_image(engine)}
+    read = [read_settings([], {**plan.environment, "SERVE_DIALECT": engine}) for plan in plans]
+    assert [(one.engine, one.quantize) for one in read] == [
+        ("transformers", "none"), ("ctranslate2", "none"), ("ctranslate2", "int8"),
+    ]  # fmt: skip
+    assert not any("SERVE_CACHE_DIR" in plan.environment for plan in plans)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_images_are_the_known_ones_in_the_regions_that_the_sdk_knows(engine: str) -> None:
     from sagemaker.core import image_uris
 
