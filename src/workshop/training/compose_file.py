@@ -28,6 +28,7 @@ processors, takes sockets."""
 MAX_PROCESSES = 4096
 """Threads count: torch, tokenizers and NCCL have some hundred for each GPU."""
 
+_PROJECT_VARIABLE = "COMPOSE_PROJECT_NAME"
 _CHANNELS, _DRIVERS = "/opt/ml/input/data/", "/opt/ml/input/data/sm_drivers"
 _CHECKPOINTS = "/opt/ml/checkpoints"
 
@@ -77,9 +78,14 @@ def amended_compose_file(rules: ContainerRules, label: str) -> Iterator[None]:
 
     of_sdk._generate_compose_file = write_amended
     local_container._aws_credentials = lambda session: None
+    project = os.environ.get(_PROJECT_VARIABLE)
+    os.environ[_PROJECT_VARIABLE] = rules.project  # a person's own would win over the file's name
     try:
         yield
     finally:
+        del os.environ[_PROJECT_VARIABLE]
+        if project is not None:
+            os.environ[_PROJECT_VARIABLE] = project
         of_sdk._generate_compose_file = write
         local_container._aws_credentials = credentials
 

@@ -145,6 +145,18 @@ def test_the_sdk_still_writes_the_file_where_it_is_amended_and_then_starts_compo
     assert module._LocalContainer._generate_compose_file is before
 
 
+@pytest.mark.parametrize("own", [None, "shop"])
+def test_a_persons_own_name_for_composes_project_is_not_this_runs(
+    monkeypatch: pytest.MonkeyPatch, own: str | None
+) -> None:
+    monkeypatch.delenv("COMPOSE_PROJECT_NAME", raising=False)
+    if own:
+        monkeypatch.setenv("COMPOSE_PROJECT_NAME", own)
+    with amended_compose_file(RULES, LABEL):
+        assert os.environ["COMPOSE_PROJECT_NAME"] == "news-1a2b"
+    assert os.environ.get("COMPOSE_PROJECT_NAME") == own
+
+
 def test_volumes_of_selinux_keep_their_letter(tmp_path: Path) -> None:
     volumes = [f"{tmp_path}:/opt/ml/input/data/model:z", f"{tmp_path}/m:/opt/ml/model:z"]
     content = {"services": {"algo-1": {"volumes": volumes, "environment": []}}}
