@@ -161,7 +161,8 @@ def run_and_report(settings: Settings, paths: list[Path]) -> list[NotebookRun]:
     print(f"mode {settings.mode}: {len(paths)} notebooks, results in {settings.home / 'report'}")
     runs = run_notebooks(settings, paths)
     print(_table(runs))
-    print(f"report    {settings.home / 'report' / 'report.html'}")
+    report = settings.home / "report" / "report.html"
+    print(f"report    {report}   ({report.stat().st_size / 1e6:.1f} MB, one file: open it, or mail it)")
     if runs[-1].failure:
         print(runs[-1].failure, file=sys.stderr)
     return runs
