@@ -23,11 +23,11 @@ SHM_SIZE = "1g"
 """Shared memory of the container: NCCL exchanges tensors through it, and Docker's 64 MB are too few."""
 
 MAX_PROCESSES = 512
-"""Of the repository's own image, threads included: up to 6 were seen on two cores, and each core adds some."""
+"""Of the repository's own image, threads included: 6 were seen on two cores, and each core adds some."""
 
 _GIB = 2**30
 _TIMEOUT_S = 60
-# Beside weights. 0.27 GiB were seen at most with transformers, and 0.31 with CTranslate2, which converts first
+# Beside weights. 0.27 GiB were seen at most with transformers, 0.31 with CTranslate2, which converts first
 # (memory.max_usage_in_bytes of the container; two cores, each of which adds buffers; November 2026).
 _BASE_BYTES = 1.5 * _GIB
 
