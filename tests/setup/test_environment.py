@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -179,19 +179,21 @@ def test_a_driver_too_old_for_the_torch_that_is_installed_is_told(
 
 
 @pytest.mark.parametrize("place", ["", ".venv", ".envs"])
-def test_a_folder_of_somebody_else_is_named(clone: Clone, place: str) -> None:
-    folder = clone.folder / place
-    folder.mkdir(exist_ok=True)
-    folder.chmod(0o555)
-    options = {}
-    if os.geteuid() == 0:  # root may write everywhere
-        options = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-        for path in (clone.folder, *clone.folder.parents[: len(clone.folder.parts) - 3]):
-            path.chmod(path.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
-    try:
-        status, _, told = clone.run(**options)
-    finally:
-        folder.chmod(0o755)
+def test_a_folder_of_somebody_else_is_named(place: str) -> None:
+    # Not below pytest's own folder, which each pytest that starts shuts to other users.
+    with tempfile.TemporaryDirectory() as root:
+        Path(root).chmod(0o755)
+        clone = Clone(Path(root) / "clone")
+        folder = clone.folder / place
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o555)
+        options = {}
+        if os.geteuid() == 0:  # root may write everywhere
+            options = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        try:
+            status, _, told = clone.run(**options)
+        finally:
+            folder.chmod(0o755)
     assert status == 1
     assert "may not write to" in told
     assert "never sudo make" in told
