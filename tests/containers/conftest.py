@@ -118,5 +118,13 @@ def changed(files: dict[Path, set[str]]) -> dict[Path, set[str]]:
 
 
 def files_of(folder: Path) -> set[str]:
-    """Return what lies in a folder, however deep, with its owner: nothing may become another user's."""
-    return {f"{path.relative_to(folder)} {path.lstat().st_uid}" for path in folder.rglob("*")}
+    """Return what lies in a folder, however deep, with its owner: nothing may become another user's.
+
+    What Python here keeps of sources that the test itself runs is left out, as long as it is this user's.
+    """
+    owners = {path: path.lstat().st_uid for path in folder.rglob("*")}
+    return {
+        f"{path.relative_to(folder)} {owner}"
+        for path, owner in owners.items()
+        if "__pycache__" not in path.parts or owner != os.getuid()
+    }
