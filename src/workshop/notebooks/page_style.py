@@ -44,7 +44,14 @@ section { border-top: 3px solid var(--accent); margin-top: 3rem; }
     --accent: #6cb2ff; --bad: #ff8a94; --good: #6fd08c; }
   .output_area img { filter: brightness(.92); }
 }
-@media print { details > :not(summary) { display: block; } }
+.korean-only { position: sticky; top: .5rem; float: right; z-index: 1; padding: .1rem .7rem; cursor: pointer;
+  border: 1px solid var(--accent); border-radius: 6px; background: var(--paper); font-size: 14px; }
+#korean-only { position: fixed; top: .8rem; right: 1rem; opacity: 0; }
+#korean-only:focus-visible + label { outline: 2px solid var(--accent); outline-offset: 2px; }
+#korean-only:checked + label { background: var(--accent); color: var(--paper); }
+#korean-only:checked ~ blockquote,
+#korean-only:checked ~ section .text_cell_render blockquote { display: none; }
+@media print { details > :not(summary) { display: block; } .korean-only { display: none; } }
 """
 
 

@@ -7,14 +7,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from nbformat import read
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from pandas import DataFrame, option_context
 
+from workshop.notebooks.order import list_notebooks
 from workshop.notebooks.outputs import LINE_START_CHARS, MAX_LINES, merged
 from workshop.notebooks.report import cell_seconds, hidden_places, write_report
 from workshop.notebooks.run import NotebookRun, run_notebook
 from workshop.settings import find_repo_dir
 
+HANGUL, LATIN = re.compile("[가-힣]"), re.compile("[A-Za-z]")
 CELLS = [
     # as every notebook begins; then what the SageMaker SDK does, and whether tables are shown for people
     "from workshop.start import start\nsettings = start('99-Cleanup')",
@@ -42,6 +45,7 @@ TABLE = DataFrame(
 )
 HEAD = (
     "# 01. 처음 · First\n\n[둘째](02-Second.ipynb) [file](../README.md) [docs](https://docs.aws.amazon.com/a)"
+    "\n\n> In English."
 )
 
 
@@ -174,6 +178,31 @@ def test_dark_systems_get_a_dark_page_with_code_and_pictures_that_can_be_read(pa
     assert ".highlight .k" in dark
     assert ".output_area img { background: #fff" in style
     assert "white-space: pre-wrap" in style
+
+
+def test_a_switch_hides_every_english_quote_without_a_script(page: str) -> None:
+    box = page.index('<input type="checkbox" id="korean-only">')
+    assert box < page.index("<h1>") < page.index("<section"), "a style reaches what comes after the box"
+    assert '<label class="korean-only" for="korean-only">' in page
+    style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)[1]
+    hidden = re.search(r"#korean-only:checked ~ blockquote,\s([^{]*)\{ display: none; \}", style)
+    assert hidden[1].split() == ["#korean-only:checked", "~", "section", ".text_cell_render", "blockquote"]
+    quote = page.index("<p>In English.</p>")
+    assert '<div class="text_cell_render' in page[page.rindex("<blockquote>", 0, quote) - 400 : quote]
+    assert "<script" not in page
+
+
+@pytest.mark.parametrize("path", list_notebooks(find_repo_dir() / "notebook"), ids=lambda path: path.stem)
+def test_a_quote_is_english_and_no_other_paragraph_is(path: Path) -> None:
+    texts = [cell.source for cell in read(path, as_version=4).cells if cell.cell_type == "markdown"]
+    blocks = [block for text in texts for block in re.split(r"\n\s*\n", text)]
+    quotes = [block for block in blocks if block.startswith(">")]
+    assert len(quotes) > 5
+    hidden_korean = [one for one in quotes if 3 * len(HANGUL.findall(one)) > len(LATIN.findall(one))]
+    # Not read for their language: headings, tables, pictures, HTML, code.
+    prose = [block for block in blocks if not re.match(r"[>#|!<`]", block)]
+    shown_english = [one for one in prose if not HANGUL.search(one) and len(LATIN.findall(one)) > 20]
+    assert (hidden_korean, shown_english) == ([], [])
 
 
 def test_folders_of_this_machine_are_named_from_the_repository_and_the_home(tmp_path: Path) -> None:
