@@ -47,8 +47,10 @@ images: $(NOTEBOOKS) ## build the images for a Docker engine without a GPU, if t
 test-containers: $(NOTEBOOKS) ## run the tests in real containers, after `make images`; they say what is missing
 	$(PY) -m pytest tests/containers
 
-lab: $(NOTEBOOKS) $(LAB) ## open the notebooks in JupyterLab
-	.envs/lab/bin/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebook
+# JupyterLab reads custom.css from Jupyter's configuration, so KOREAN_ONLY brings one of its own.
+lab: $(NOTEBOOKS) $(LAB) ## open the notebooks in JupyterLab; KOREAN_ONLY=1 hides the English below each Korean text
+	$(if $(KOREAN_ONLY),mkdir -p .envs/lab/korean-only/custom && cp setup/korean-only.css .envs/lab/korean-only/custom/custom.css)
+	$(if $(KOREAN_ONLY),JUPYTER_CONFIG_DIR="$(CURDIR)/.envs/lab/korean-only") .envs/lab/bin/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebook $(if $(KOREAN_ONLY),--custom-css)
 
 slides: $(NOTEBOOKS) $(SLIDES) ## make the talk of 03-llmops/00: one HTML file with speaker notes, no network
 	WORKSHOP_MODE=sample $(PY) -m workshop.story.deck
