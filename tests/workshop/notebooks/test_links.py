@@ -135,7 +135,7 @@ def test_an_address_ends_where_markdown_or_korean_goes_on_and_this_machine_is_no
 
 
 class Site(BaseHTTPRequestHandler):
-    """Answers /here; /only-get not to HEAD; /moved leads to /here; /slow never; all else is not there."""
+    """Answers /here; /only-get not to HEAD; /moved leads to /here; /slow too late; all else is not there."""
 
     asked: ClassVar[Counter[str]] = Counter()
 
@@ -148,7 +148,7 @@ class Site(BaseHTTPRequestHandler):
     def answer(self, status: int) -> None:
         self.asked[f"{self.command} {self.path}"] += 1
         if self.path == "/slow":
-            self.server.closing.wait()  # longer than the client waits
+            self.server.closing.wait(5)  # longer than the client waits
         self.send_response(status)
         if status == 301:
             self.send_header("Location", "/here")
