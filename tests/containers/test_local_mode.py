@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,17 +79,26 @@ class Kernel:
         self.root, self.jobs = container_root(self.settings), self.settings.home / "jobs"
         self.project = project_name(self.settings)
         self._requests, self._output = folder / "requests.json", folder / "output.txt"
+        self._processes: list[subprocess.Popen[str]] = []
 
     def start(self, *requests: dict[str, Any]) -> subprocess.Popen[str]:
         self._requests.write_text(json.dumps(requests))
         with self._output.open("w") as output:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, str(CLIENT), str(self._requests)],
                 env=self.environ,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self._processes.append(process)
+        return process
+
+    def end(self) -> None:
+        """End what a test that failed has left."""
+        for process in self._processes:
+            process.kill()
+            process.wait(TIMEOUT_S)
 
     def run(self, *requests: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the name or the error of each run."""
@@ -112,8 +121,10 @@ class Kernel:
 
 
 @pytest.fixture
-def kernel(tmp_path: Path) -> Kernel:
-    return Kernel(tmp_path)
+def kernel(tmp_path: Path, nothing_left: Callable[..., None]) -> Iterator[Kernel]:
+    kernel = Kernel(tmp_path)
+    yield kernel
+    kernel.end()
 
 
 @pytest.fixture
