@@ -16,8 +16,8 @@ CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 # room for it: each takes 1.2 GB beside what it starts, and 8 GB have to do.
 TEST_PROCESSES := $(shell awk '/^MemTotal/ && $$2 > 11e6 {n = 1} END {print 2 + n}' /proc/meminfo 2>/dev/null || echo 2)
 export OMP_NUM_THREADS ?= $(shell echo $$((($(CORES) + 1) / 2)))
-# What is too long for every `make test`; CI runs it after that. In `make test` track 03 runs in both modes.
-WALKS := notebook/03-llmops tests/notebooks/test_run_all_twice.py
+# What is too long for every `make test`; CI runs it after that. In `make test` these notebooks run in both modes.
+WALKS := $(wildcard notebook/03-llmops/0[1-9]*.ipynb) tests/notebooks/test_run_all_twice.py
 TRAINED := $(wildcard notebook/01-*/01-*.ipynb notebook/01-*/03-SageMaker-Training.ipynb)
 PYTEST = $(PY) -m pytest --dist loadfile --no-loadscope-reorder --nbmake --nbmake-timeout=5400
 # Set on many machines with containers: every process would compile anew what uv installed (pandas, datasets,
@@ -35,10 +35,10 @@ sample: $(NOTEBOOKS) ## run tracks 01 and 02 on this machine (no account, no GPU
 doctor: $(NOTEBOOKS) ## look at what a mode needs before it costs, changing nothing; MODE=debug for another mode
 	$(if $(MODE),WORKSHOP_MODE=$(MODE)) $(PY) -m workshop.account.doctor
 
-test: $(NOTEBOOKS) $(TGI_LIBRARIES) $(SLIDES) ## run the tests and the notebooks of tracks 01 and 02, in temporary homes
+test: $(NOTEBOOKS) $(TGI_LIBRARIES) $(SLIDES) ## run the tests and every notebook, in temporary homes
 	CONTAINER_TESTS=0 $(PYTEST) -n $(TEST_PROCESSES) $(WALKS:%=--ignore=%) tests notebook
 
-test-walks: $(NOTEBOOKS) ## run the notebooks of track 03, and all of them again wherever a kernel died
+test-walks: $(NOTEBOOKS) ## run track 03's notebooks in kernels, and all of them again wherever a kernel died
 	$(PYTEST) -n 2 $(TRAINED) $(WALKS)
 
 images: $(NOTEBOOKS) ## build the images for a Docker engine without a GPU, if their files changed; BASE_IMAGE=NAME
