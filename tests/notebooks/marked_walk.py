@@ -1,4 +1,7 @@
-"""The notebooks that pytest runs anyway, among marked secrets: none may be in anything that they leave."""
+"""The notebooks that pytest runs anyway: with their exercises, and among marked secrets.
+
+None of the secrets may be in anything that they leave.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 import nbformat
 import nbmake.pytest_items
 import pytest
+from tests.notebooks.exercises import with_exercises
 from tests.notebooks.marked_secrets import MarkedSecrets
 
 from workshop.notebooks.report import write_report
@@ -66,7 +71,9 @@ def run_among_marked_secrets(home: Path, notebook: Path) -> Iterator[None]:
 def _keeping(folder: Path) -> type:
     class Keeping(nbmake.pytest_items.NotebookRun):
         def execute(self):
-            result = super().execute()
+            notebook = with_exercises(nbformat.read(self.filename, 4), self.filename.stem)
+            with patch.object(nbformat, "read", return_value=notebook):
+                result = super().execute()
             nbformat.write(result.nb, folder / self.filename.name)
             run = NotebookRun(path=self.filename, notebook=result.nb, seconds=0.0)
             write_report(folder / f"{self.filename.stem}.html", [run], "sample")
