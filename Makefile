@@ -53,7 +53,7 @@ lab: $(NOTEBOOKS) $(LAB) ## open the notebooks in JupyterLab; KOREAN_ONLY=1 hide
 	$(if $(KOREAN_ONLY),JUPYTER_CONFIG_DIR="$(CURDIR)/.envs/lab/korean-only") .envs/lab/bin/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebook $(if $(KOREAN_ONLY),--custom-css)
 
 slides: $(NOTEBOOKS) $(SLIDES) ## make the talk of 03-llmops/00: one HTML file with speaker notes, no network
-	WORKSHOP_MODE=sample $(PY) -m workshop.story.deck
+	WORKSHOP_MODE=sample $(PY) -m workshop.slides.deck
 
 check: $(NOTEBOOKS) ## look for style errors and notebook outputs, without running anything
 	$(PY) -m ruff check .

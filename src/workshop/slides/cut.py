@@ -16,7 +16,7 @@ from typing import Any
 
 from workshop.errors import WorkshopError
 from workshop.pictures.embed import PICTURE, inlined
-from workshop.story.talk import TALK_NAME, Note
+from workshop.slides.talk import TALK_NAME, Note
 
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 _NUMBER = re.compile(r"^\d+\. ")

@@ -17,9 +17,9 @@ import nbformat
 import pytest
 
 from workshop.errors import WorkshopError
-from workshop.story.deck import HEIGHT, NOTEBOOK, REVEAL_DIR, WIDTH, check_reveal
-from workshop.story.slides import cut, notes_html
-from workshop.story.talk import Note, load_talk
+from workshop.slides.cut import cut, notes_html
+from workshop.slides.deck import HEIGHT, NOTEBOOK, REVEAL_DIR, WIDTH, check_reveal
+from workshop.slides.talk import Note, load_talk
 
 REPO_DIR = Path(__file__).parents[3]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -86,7 +86,7 @@ def deck(tmp_path_factory: pytest.TempPathFactory) -> str:
     home = tmp_path_factory.mktemp("talk")
     environ = {**os.environ, "WORKSHOP_HOME": str(home), "WORKSHOP_MODE": "sample"}
     done = subprocess.run(
-        [sys.executable, "-m", "workshop.story.deck"],
+        [sys.executable, "-m", "workshop.slides.deck"],
         env=environ,
         capture_output=True,
         text=True,

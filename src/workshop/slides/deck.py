@@ -22,8 +22,8 @@ from workshop.errors import WorkshopError
 from workshop.notebooks.run import interrupt_on_signals, run_notebook
 from workshop.pictures.embed import PICTURE
 from workshop.settings import load_settings
-from workshop.story.slides import Slide, cut, notes_html
-from workshop.story.talk import load_talk
+from workshop.slides.cut import Slide, cut, notes_html
+from workshop.slides.talk import load_talk
 
 if TYPE_CHECKING:
     from fontTools.ttLib import TTFont

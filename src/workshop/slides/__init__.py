@@ -1,0 +1,1 @@
+"""Talks from executed notebooks: what is looked at on slides, what is read in the speaker's notes."""
