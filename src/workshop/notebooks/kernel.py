@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,39 @@ from jupyter_client.kernelspec import KernelSpec
 from nbclient import NotebookClient
 
 END_WAIT_S = 120  # for a thread whose kernel was killed
+# Messages that change what somebody sees, and the one with which a cell ends: the last silence ends there.
+SEEN = {
+    *("stream", "display_data", "update_display_data", "execute_result", "error", "clear_output"),
+    *("comm_open", "comm_msg", "status"),
+}
+
+
+class WatchedClient(NotebookClient):
+    """Note how long a running cell showed nothing new, beside the times that nbclient notes.
+
+    In the cell's metadata as {"workshop": {"silent_s": ..., "silent_from_s": ...}}: the longest such time in
+    seconds, and when it began, counted from the cell's start.
+    """
+
+    _start: datetime
+    _moved: datetime
+
+    def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
+        """Handle a message of the kernel as nbclient does, and note the silence that it ends."""
+        kind, at = msg["msg_type"], msg["header"]["date"]
+        if kind == "execute_input":
+            self._start = self._moved = at
+            cell["metadata"]["workshop"] = {"silent_s": 0.0, "silent_from_s": 0.0}
+        elif kind in SEEN and "workshop" in cell["metadata"]:
+            silent_s = (at - self._moved).total_seconds()
+            if silent_s > cell["metadata"]["workshop"]["silent_s"]:
+                from_s = (self._moved - self._start).total_seconds()
+                cell["metadata"]["workshop"] = {
+                    "silent_s": round(silent_s, 2),
+                    "silent_from_s": round(from_s, 2),
+                }
+            self._moved = at
+        return super().process_message(msg, cell, cell_index)
 
 
 class NotebookKernel(threading.Thread):
@@ -38,7 +72,7 @@ class NotebookKernel(threading.Thread):
         self._sockets = tempfile.TemporaryDirectory(prefix="run-", ignore_cleanup_errors=True)
         self._manager = _this_interpreter(Path(self._sockets.name))
         self._group: int | None = None
-        self._client = NotebookClient(
+        self._client = WatchedClient(
             notebook,
             timeout=cell_timeout_s,
             startup_timeout=600,

@@ -96,6 +96,11 @@ def cell_seconds(cell: Any) -> float:
     return (_time(end) - _time(start)).total_seconds() if start and end else 0.0
 
 
+def cell_silence_s(cell: Any) -> float | None:
+    """Return the longest time that a cell showed nothing new; None where nobody watched it."""
+    return cell.get("metadata", {}).get("workshop", {}).get("silent_s")
+
+
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
@@ -142,23 +147,25 @@ def _contents(runs: list[NotebookRun]) -> str:
 
 
 def _slow_cells(runs: list[NotebookRun]) -> str:
-    """Return the stopwatch: which cells of each notebook took longer than SLOW_S."""
+    """Return the stopwatch: which cells of each notebook took longer than SLOW_S, and stood still."""
     rows = "".join(
         f'<tr><td>{html.escape(one.path.stem)}</td><td><a href="#cell-id={number}-{index}">'
-        f'{html.escape(heading)}</a></td><td class="figure">{seconds:.1f} s</td></tr>'
+        f'{html.escape(heading)}</a></td><td class="figure">{seconds:.1f} s</td>'
+        f'<td class="figure">{"-" if silent_s is None else f"{silent_s:.1f} s"}</td></tr>'
         for number, one in enumerate(runs, start=1)
-        for index, heading, seconds in _slow(one)
+        for index, heading, seconds, silent_s in _slow(one)
     )
     if not rows:
         return ""
     return (
         f"<details><summary>{SLOW_S:.0f}초가 넘은 셀 · cells above {SLOW_S:.0f} s</summary><table><tr>"
-        "<th>노트북 · notebook</th><th>셀 · cell</th><th>시간 · time</th></tr>"
+        "<th>노트북 · notebook</th><th>셀 · cell</th><th>시간 · time</th>"
+        "<th>출력이 멈춘 가장 긴 시간 · longest without output</th></tr>"
         f"{rows}</table></details>"
     )
 
 
-def _slow(one: NotebookRun) -> Iterator[tuple[int, str, float]]:
+def _slow(one: NotebookRun) -> Iterator[tuple[int, str, float, float | None]]:
     for index, cell in enumerate(one.notebook.cells):
         if (seconds := cell_seconds(cell)) > SLOW_S:
-            yield index, heading_above(one.notebook.cells, index), seconds
+            yield index, heading_above(one.notebook.cells, index), seconds, cell_silence_s(cell)

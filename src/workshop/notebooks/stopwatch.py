@@ -1,8 +1,10 @@
 """Print the cells that a presenter waits for, longest first: of the last `make sample` on this machine.
 
     .venv/bin/python -m workshop.notebooks.stopwatch --above 2
+    .venv/bin/python -m workshop.notebooks.stopwatch --silent 5      those where nothing moved for so long
 
-From the notebooks that it left, whose cells carry the times of the kernel's messages.
+From the notebooks that it left, whose cells carry the times of the kernel's messages. "still" is the longest
+time without anything new on screen.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from pathlib import Path
 
 from workshop.errors import WorkshopError
 from workshop.notebooks.order import heading_above
-from workshop.notebooks.report import cell_seconds
+from workshop.notebooks.report import cell_seconds, cell_silence_s
 from workshop.settings import load_settings
 
 ABOVE_S = 2.0
@@ -23,16 +25,25 @@ ABOVE_S = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class SlowCell:
-    """A cell, by its notebook's name, the heading above it and the number that Jupyter shows beside it."""
+    """A cell, by its notebook's name, the heading above it and the number that Jupyter shows beside it.
+
+    Args:
+        seconds: From its start to its end.
+        silent_s: The longest part of it without new output; None where nobody watched it.
+    """
 
     notebook: str
     heading: str
     number: int
     seconds: float
+    silent_s: float | None
 
 
-def slow_cells(report_dir: Path, above_s: float) -> list[SlowCell]:
+def slow_cells(report_dir: Path, above_s: float, silent_s: float = 0.0) -> list[SlowCell]:
     """Return the cells of a folder's executed notebooks that took longer, longest first.
+
+    Args:
+        silent_s: Of these, those that showed nothing new for as long.
 
     Raises:
         WorkshopError: No notebook is there.
@@ -44,7 +55,12 @@ def slow_cells(report_dir: Path, above_s: float) -> list[SlowCell]:
             expected="what `make sample` leaves there",
             next_step="make sample   (TRACK=all for every notebook)",
         )
-    cells = [cell for path in paths for cell in _cells(path) if cell.seconds > above_s]
+    cells = [
+        cell
+        for path in paths
+        for cell in _cells(path)
+        if cell.seconds > above_s and (cell.silent_s or 0.0) >= silent_s
+    ]
     return sorted(cells, key=lambda cell: -cell.seconds)
 
 
@@ -59,6 +75,7 @@ def _cells(path: Path) -> Iterator[SlowCell]:
                 heading=heading_above(cells, index),
                 number=cell.execution_count,
                 seconds=cell_seconds(cell),
+                silent_s=cell_silence_s(cell),
             )
 
 
@@ -68,14 +85,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--above", type=float, default=ABOVE_S, metavar="SECONDS", help="default: %(default)s"
     )
+    parser.add_argument("--silent", type=float, default=0.0, metavar="SECONDS", help="default: all of them")
     options = parser.parse_args(argv)
     try:
-        cells = slow_cells(load_settings().home / "report", options.above)
+        cells = slow_cells(load_settings().home / "report", options.above, options.silent)
     except WorkshopError as error:
         print(error, file=sys.stderr)
         return 2
     for cell in cells:
-        print(f"{cell.seconds:6.1f} s  {cell.notebook} [{cell.number}]  {cell.heading}")
+        still = "     -" if cell.silent_s is None else f"{cell.silent_s:6.1f}"
+        print(f"{cell.seconds:6.1f} s  still {still} s  {cell.notebook} [{cell.number}]  {cell.heading}")
     print(
         f"{len(cells)} cells above {options.above:g} s, {sum(cell.seconds for cell in cells):.0f} s of them"
     )

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbclient import NotebookClient
 from nbformat import v4
 
 from workshop.errors import WorkshopError
 from workshop.notebooks import stopwatch
+from workshop.notebooks.kernel import NotebookKernel, WatchedClient
 
 
-def executed(path: Path, seconds: list[float]) -> None:
-    """Write a notebook whose cells took so long; the last was not run."""
+def executed(path: Path, seconds: list[float], silent_s: list[float] | None = None) -> None:
+    """Write a notebook whose cells took so long, and stood still so long; the last was not run."""
     cells = [v4.new_markdown_cell("# 01. 제목\n\n## 1. 학습 · Train")]
     for number, lasted in enumerate(seconds, start=1):
         cell = v4.new_code_cell("pass", execution_count=number)
         start, end = "2026-11-29T00:00:00.500000Z", f"2026-11-29T00:00:{lasted + 0.5:09.6f}Z"
         cell.metadata["execution"] = {"iopub.execute_input": start, "shell.execute_reply": end}
+        if silent_s:
+            cell.metadata["workshop"] = {"silent_s": silent_s[number - 1], "silent_from_s": 0.0}
         cells.append(cell)
     nbformat.write(v4.new_notebook(cells=[*cells, v4.new_code_cell("pass")]), path)
 
@@ -34,14 +39,54 @@ def test_cells_are_told_longest_first_with_their_heading(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (home / "sample" / "report").mkdir(parents=True)
-    executed(home / "sample" / "report" / "01-한글.ipynb", [0.5, 3.0])
+    executed(home / "sample" / "report" / "01-한글.ipynb", [0.5, 3.0], [0.5, 1.25])
     executed(home / "sample" / "report" / "02-Train.ipynb", [20.25])
     assert stopwatch.main(["--above", "2"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "  20.2 s  02-Train [1]  1. 학습 · Train",
-        "   3.0 s  01-한글 [2]  1. 학습 · Train",
+        "  20.2 s  still      - s  02-Train [1]  1. 학습 · Train",
+        "   3.0 s  still    1.2 s  01-한글 [2]  1. 학습 · Train",
         "2 cells above 2 s, 23 s of them",
     ]
+
+
+def test_cells_that_stand_still_are_asked_for_apart(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "sample" / "report").mkdir(parents=True)
+    executed(home / "sample" / "report" / "02-Train.ipynb", [20.25, 9.0, 8.0], [1.0, 6.5, 4.9])
+    assert stopwatch.main(["--silent", "5"]) == 0
+    assert capsys.readouterr().out.splitlines()[:-1] == [
+        "   9.0 s  still    6.5 s  02-Train [2]  1. 학습 · Train"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        ([(4.0, "stream"), (5.0, "update_display_data")], {"silent_s": 4.0, "silent_from_s": 0.0}),
+        ([(1.0, "comm_msg"), (1.5, "stream")], {"silent_s": 4.5, "silent_from_s": 1.5}),
+        ([(1.0, "execute_reply"), (2.0, "kernel_info_reply")], {"silent_s": 6.0, "silent_from_s": 0.0}),
+    ],
+)
+def test_the_longest_time_without_anything_new_is_noted_of_each_cell(
+    messages: list[tuple[float, str]], expected: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Times are given, as the kernel writes them into its messages: a machine's own would differ."""
+    monkeypatch.setattr(NotebookClient, "process_message", lambda *_: None)
+    client, cell = WatchedClient(v4.new_notebook()), v4.new_code_cell("pass")
+    for at_s, kind in [(0.0, "execute_input"), *messages, (6.0, "status")]:
+        header = {"date": datetime(2026, 11, 30, tzinfo=UTC) + timedelta(seconds=at_s)}
+        client.process_message({"msg_type": kind, "header": header}, cell, 0)
+    assert cell.metadata["workshop"] == expected
+
+
+def test_a_kernel_that_is_run_notes_it(tmp_path: Path) -> None:
+    notebook = v4.new_notebook(cells=[v4.new_code_cell("import time\nprint(1)\ntime.sleep(0.1)\nprint(2)")])
+    kernel = NotebookKernel(notebook, tmp_path, 60)
+    kernel.start()
+    kernel.join(60)
+    kernel.end()
+    assert kernel.error is None
+    assert notebook.cells[0].metadata["workshop"]["silent_s"] > 0
+    nbformat.validate(notebook)
 
 
 def test_without_a_run_the_command_that_makes_one_is_named(
