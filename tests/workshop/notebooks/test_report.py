@@ -162,7 +162,9 @@ def test_the_contents_have_the_time_of_each_notebook_and_of_each_slow_cell(page:
     before = page.split('<section id="notebook-1">')[0]
     assert re.search(r'href="#notebook-2">02-Second</a></td><td class="figure">8\.0 s<', before)
     assert re.search(r'href="#cell-id=2-1">02. 다음 · Next</a></td><td class="figure">7\.2 s<', before)
-    assert before.count('<td class="figure">6.5 s</td></tr>') == 1, "of the slow cell, how long it stood still"
+    assert before.count('<td class="figure">6.5 s</td></tr>') == 1, (
+        "of the slow cell, how long it stood still"
+    )
     assert 'id="cell-id=2-1"' in page
     assert "#cell-id=2-2" not in before, "it took no time"
     assert re.search(r"이 파일 하나\(\d+\.\d MB\)", before)
