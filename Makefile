@@ -27,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help sample doctor test test-walks images test-containers lab slides check format figures tables pictures base bench upto offline-kit cost cleanup stop clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 sample: $(NOTEBOOKS) ## run tracks 01 and 02 on this machine (no account, no GPU), one HTML report; TRACK=03, TRACK=all
 	WORKSHOP_MODE=sample $(PY) -m workshop.notebooks.run $(if $(TRACK),--tracks $(TRACK))

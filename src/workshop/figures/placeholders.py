@@ -4,7 +4,7 @@ A placeholder is a pair of comments, which neither GitHub nor Jupyter shows:
 
     It takes <!-- measured cell en 04-SageMaker-Inference -->9 s<!-- /measured -->.
 
-    total LANGUAGE             all of `make sample`, at the start of a sentence
+    total LANGUAGE [TRACK]     all of `make sample`, or of one track (or `all`), at the start of a sentence
     column LANGUAGE            the classes of processors, in the order of `cell`
     cell LANGUAGE NOTEBOOK     a notebook's time on each
     row NOTEBOOK               the same for a notebook's opening table, Korean and English
@@ -126,8 +126,9 @@ class Figures:
             if name == "here":
                 return track_line(self.notebook_dir, *words)
             if name == "total":
-                chosen = choose_tracks(self.notebook_dir, DEFAULT_TRACKS)
-                words.append([one.stem for one in chosen])
+                language, *tracks = words
+                chosen = choose_tracks(self.notebook_dir, tracks or DEFAULT_TRACKS)
+                words = [language, [one.stem for one in chosen]]
             if name == "scores":
                 words = [word.split(",") for word in words]
             return text.TEXTS[name](self.runs, *words)

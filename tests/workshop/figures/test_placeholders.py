@@ -16,6 +16,7 @@ from workshop.figures.__main__ import main
 from workshop.figures.estimates import usage_table
 from workshop.figures.placeholders import PLACEHOLDER, Figures
 from workshop.figures.record import FILE_NAME, read_runs, write_run
+from workshop.figures.text import about
 from workshop.notebooks.order import list_notebooks
 from workshop.settings import find_repo_dir, load_settings
 
@@ -136,6 +137,20 @@ def test_texts_are_written_with_one_class_with_two_and_with_none(copy: Path) -> 
         assert names(copy) == []
         readme = (copy / "README.md").read_text(encoding="utf-8")
         assert all(kind.split()[0] in readme for kind in kinds)
+
+
+def test_the_time_of_one_track_or_of_all_can_stand_beside_that_of_make_sample(copy: Path) -> None:
+    path = copy / "notebook" / FILE_NAME
+    kind, run = next(iter(read_runs(path).items()))
+    path.unlink()
+    write_run(path, kind, run)
+    page = copy / "README.md"
+    places = (f"<!-- measured total ko {track} -->x<!-- /measured -->" for track in ("99", "all"))
+    page.write_text(", ".join(places))
+    Figures(copy).write()
+    shown = re.sub(r"<!--.*?-->", "", page.read_text(encoding="utf-8")).split(", ")
+    seconds = (run.notebook_s["99-Cleanup"], sum(run.notebook_s.values()))
+    assert shown == [f"약 {about(each, 'ko')}" for each in seconds]
 
 
 @pytest.mark.parametrize(

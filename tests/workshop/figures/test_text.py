@@ -55,6 +55,13 @@ def test_two_classes_are_shown_and_the_imitated_one_is_marked(both) -> None:
     assert text.total(same, "en", NOTEBOOKS).count("minutes") == 1
 
 
+def test_an_imitated_class_that_agrees_with_the_real_one_is_not_named_beside_it(both) -> None:
+    imitated = make_run(masked_by=dict(both["AVX2"].masked_by))
+    agreeing = {"AVX512": make_run(), "AVX2": imitated}
+    assert text.total(agreeing, "en", NOTEBOOKS) == "About 70 seconds"
+    assert text.total(agreeing, "ko", NOTEBOOKS) == "약 70초"
+
+
 def test_an_imitated_class_is_marked_where_it_is_the_only_one_too(both) -> None:
     masked = {"AVX2": both["AVX2"]}
     assert text.row(masked, "01-Prepare") == "AVX2(제한) 약 25초 · AVX2 (masked) about 25 s"
