@@ -8,14 +8,10 @@ from anywhere. Of the font only the characters that the deck has are kept.
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 import sys
 from collections.abc import Sequence
-from importlib.metadata import distribution
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from processes.files import atomic_write
 from workshop.errors import WorkshopError
@@ -24,14 +20,12 @@ from workshop.pictures.embed import PICTURE
 from workshop.settings import load_settings
 from workshop.slides.cut import Slide, cut, notes_html
 from workshop.slides.talk import load_talk
-
-if TYPE_CHECKING:
-    from fontTools.ttLib import TTFont
+from workshop.view.fonts import data_url, font_faces
 
 NOTEBOOK = "notebook/03-llmops/00-LLMOps-Story.ipynb"
 REVEAL_DIR = ".envs/slides/sphinx_revealjs/_static/revealjs"
 WIDTH, HEIGHT = 1280, 720
-_FONTS = {400: "NanumGothic.ttf", 700: "NanumGothicExtraBold.ttf"}
+FONT = "Deck"
 _KEYS = "space: 다음 · next &nbsp; s: 발표자 노트 · speaker notes &nbsp; ★: 30분 길 · the 30-minute path"
 # The speaker's view is a window of its own, which knows no font of the page's.
 _START = f"""const openWindow = window.open.bind(window);
@@ -102,9 +96,9 @@ def deck_html(slides: Sequence[Slide], reveal_dir: Path) -> str:
         (reveal_dir / name).read_text(encoding="utf-8") for name in ("dist/reset.css", "dist/reveal.css")
     ]
     scripts = [(reveal_dir / name).read_bytes() for name in ("dist/reveal.js", "plugin/notes/notes.js")]
-    css, fonts = "".join([*styles, own_css]), "".join(_font_faces(sections))
+    css, fonts = "".join([*styles, own_css]), font_faces(sections, FONT)
     # As data, since the notes' script has tags of its own, among which a page would find its end.
-    code = "".join(f'<script src="{_data(one, "text/javascript")}"></script>' for one in scripts)
+    code = "".join(f'<script src="{data_url(one, "text/javascript")}"></script>' for one in scripts)
     title = html.escape(slides[0].title)
     return (
         f'<!doctype html><html lang="ko"><head><meta charset="utf-8"><title>{title}</title>'
@@ -112,10 +106,6 @@ def deck_html(slides: Sequence[Slide], reveal_dir: Path) -> str:
         f'<div class="reveal"><div class="slides">{sections}</div></div>'
         f"{code}<script>{_START}</script></body></html>"
     )
-
-
-def _data(content: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _stacks(slides: Sequence[Slide]) -> list[list[Slide]]:
@@ -143,32 +133,6 @@ def _section(slide: Slide) -> str:
         f'<section class="{kind}"><{tag}>{html.escape(slide.title)}{star}</{tag}>'
         f'{body}<aside class="notes">{notes_html(slide)}</aside></section>'
     )
-
-
-def _font_faces(text: str) -> list[str]:
-    """Return the font with Hangul, regular and bold, with the characters of a text alone."""
-    from fontTools import subset
-
-    package = distribution("koreanize-matplotlib")
-    faces = []
-    for weight, name in _FONTS.items():
-        options = subset.Options(notdef_outline=True, layout_features=["*"])
-        options.drop_tables += [
-            f"TSI{number}" for number in "01235"
-        ]  # sources of hints, which nobody can cut
-        font: TTFont = subset.load_font(
-            str(package.locate_file(f"koreanize_matplotlib/fonts/{name}")), options
-        )
-        cutter = subset.Subsetter(options)
-        cutter.populate(text=text)
-        cutter.subset(font)
-        packed = io.BytesIO()
-        font.save(packed)
-        faces.append(
-            f"@font-face {{font-family: Deck; font-weight: {weight};"
-            f" src: url({_data(packed.getvalue(), 'font/ttf')}) format('truetype');}}"
-        )
-    return faces
 
 
 if __name__ == "__main__":
