@@ -32,8 +32,11 @@ _BLOCK = re.compile(r"^```(diff|python)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _AGAIN = re.compile(r"Run again: (?:.*?from section (\d+) )?.*?to the end of section (\d+)")
 _PART = re.compile(r"^# %% (\d+)( stops)?.*\n", re.MULTILINE)
 _SECTION = re.compile(r"^## (\d+)\. ", re.MULTILINE)
+# IPython stops setting `_` once somebody else has set it: such names are left alone.
 _KEEP = """import types
-before = types.SimpleNamespace(**{name: value for name, value in globals().items() if name != "before"})"""
+before = types.SimpleNamespace(
+    **{name: value for name, value in globals().items() if name != "before" and not name.startswith("_")}
+)"""
 _PUT_BACK = "globals().update(vars(before))"
 
 

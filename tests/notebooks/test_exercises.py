@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from tests.notebooks.exercises import (
     CHECKS_DIR,
     HEADING,
@@ -109,6 +110,16 @@ def test_an_exercise_runs_as_a_reader_does_it_and_what_it_changed_is_put_back() 
     assert names["first"] == 1
     assert (names["second"], names["shown"]) == (2, 2)
     assert notebook().cells[1].source == done.cells[1].source
+
+
+def test_what_was_shown_last_can_be_looked_at_in_every_exercise(checks: Path) -> None:
+    exercises = [EXERCISE.partition("**물음")[0].replace("**1.", f"**{number}.") for number in (1, 2)]
+    again = "\n".join(one.replace("third = first + second", "first + second") for one in exercises)
+    checks.write_text("".join(f"# %% {number}\nassert _ == 4, _\n" for number in (1, 2)))
+    shell = InteractiveShell()
+    for cell in with_exercises(notebook(exercise=again), "NB").cells:
+        if cell.cell_type == "code":
+            shell.run_cell(cell.source, store_history=True).raise_error()
 
 
 @pytest.mark.usefixtures("checks")
