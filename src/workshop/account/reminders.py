@@ -21,7 +21,9 @@ _ECR = ".amazonaws.com/"
 
 def reminders(aws: Aws) -> list[str]:
     """Return a line for each thing that may cost or take space and that a cleanup leaves alone."""
-    return [*_machines(aws), *_other_kinds(aws), *_other_ledgers(aws), *_caches(aws)]
+    # sample mode has no console, and no such machine in its AWS
+    machines = [] if aws.settings.mode == "sample" else _machines(aws)
+    return [*machines, *_other_kinds(aws), *_other_ledgers(aws), *_caches(aws)]
 
 
 def _machines(aws: Aws) -> Iterator[str]:

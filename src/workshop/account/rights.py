@@ -36,7 +36,7 @@ def role_of_rules(aws: Aws, iam: Any, tell: Tell) -> Line:
     if unsure:
         found = f"{name}: your organization's or a boundary's conditions decide on {START}"
         return warn("role", found, "let the rule start the pipeline to see, or ask your administrator")
-    return ok("role", f"{name} may be what a rule starts a pipeline as")
+    return ok("role", f"a rule of EventBridge may start a pipeline as {name}")
 
 
 def push_line(aws: Aws, iam: Any, tell: Tell) -> Line:

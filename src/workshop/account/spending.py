@@ -38,7 +38,6 @@ def spending_text(settings: Settings, listing: Listing) -> str:
     ended = [one for one in listing.found if one.details.get("has_ended")]
     runs = [one for one in listing.found if one not in ended]
     head = f"{len(runs)} alive of the workshop in {where}, {listing.at:%Y-%m-%d %H:%M} UTC"
-    on_aws = "0 USD on this machine; on AWS " if settings.mode == "sample" else ""
     known = [one for one in listing.found if one.usd_so_far is not None]
     sums = {
         "an hour now": sum(one.usd_per_hour for one in known),
@@ -48,7 +47,9 @@ def spending_text(settings: Settings, listing: Listing) -> str:
         ),
     }
     lines = [head, *table_lines(settings, listing), ""]
-    lines += [f"{on_aws}{usd:.2f} USD {what}" for what, usd in sums.items()]
+    if settings.mode == "sample":
+        lines.append("0 USD: all of it runs on this machine. AWS would take for it:")
+    lines += [f"{usd:.2f} USD {what}" for what, usd in sums.items()]
     if unknown := [one.name for one in listing.found if one.usd_so_far is None]:
         lines.append(f"not counted, since their price is not known: {', '.join(unknown)}")
     return "\n".join([*lines, *_NOT_COUNTED, *problem_lines(listing.problems)])

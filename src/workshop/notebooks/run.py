@@ -91,7 +91,9 @@ def run_notebook(path: Path, cell_timeout_s: int) -> NotebookRun:
         while kernel.is_alive():
             kernel.join(REFRESH_S)
             line.show(
-                heading_above(notebook.cells, kernel.cell_index) if kernel.cell_index >= 0 else "kernel"
+                heading_above(notebook.cells, kernel.cell_index)
+                if kernel.cell_index >= 0
+                else "the kernel starts"
             )
     finally:
         kernel.end()
@@ -158,7 +160,8 @@ def interrupt_on_signals() -> None:
 
 def run_and_report(settings: Settings, paths: list[Path]) -> list[NotebookRun]:
     """Run notebooks; print their times, where the report is, and why the last one failed."""
-    print(f"mode {settings.mode}: {len(paths)} notebooks, results in {settings.home / 'report'}")
+    count = f"{len(paths)} notebook{'s' * (len(paths) != 1)}"
+    print(f"mode {settings.mode}: {count}, results in {settings.home / 'report'}")
     runs = run_notebooks(settings, paths)
     print(_table(runs))
     report = settings.home / "report" / "report.html"

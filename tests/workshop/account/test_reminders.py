@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,12 @@ def test_lists_that_are_not_answered_are_said(machine: Machine) -> None:
     text = "\n".join(reminders(machine()))
     assert "notebook instances: not known (ListNotebookInstances is not answered here)" in text
     assert "Studio's apps: not known (ListApps is not answered here)" in text
+
+
+def test_sample_mode_sends_nobody_to_a_console_that_is_not_there(machine: Machine) -> None:
+    aws = machine()
+    sample = replace(aws, settings=replace(aws.settings, mode="sample"))
+    assert "console" not in "\n".join(reminders(sample))
 
 
 def test_caches_have_their_sizes_and_a_file_counts_once(

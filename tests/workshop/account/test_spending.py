@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from tests.workshop.account.conftest import Machine
@@ -81,6 +82,8 @@ def test_what_is_alive_and_what_has_ended_is_listed_with_its_cost(foreign: Forei
     assert by_name["news-cost"].usd_per_hour in (0, 7.09)  # its one machine comes when it is there
     assert by_name["news-runs"].usd_per_hour == 2.03
     assert "2 alive of the workshop in us-east-1" in text
+    assert "0 USD: all of it runs on this machine" not in text
+    assert "AWS would take for it:\n" in spending_text(replace(aws.settings, mode="sample"), listing)
     assert re.search(r"^\d+\.\d\d USD by the 3 jobs of the last 30 days that have ended$", text, re.MULTILINE)
     assert "theirs" not in text
     assert foreign.everything() == before
