@@ -18,6 +18,8 @@ NOT_MEASURED = {"en": "not measured", "ko": "측정하지 못함"}
 _MASKED = {"en": "masked", "ko": "제한"}
 _STEPS_S = ((20, 1), (60, 5), (120, 10), (300, 30))
 """Below how many seconds a time is rounded to how many; longer ones to minutes."""
+_AS_GOOD_AS_EQUAL = 1.1
+"""Classes whose sums are so near each other are one figure, the higher: runs of one class differ as much."""
 
 Runs = Mapping[str, Run]
 
@@ -44,8 +46,8 @@ def total(runs: Runs, language: str, notebooks: Sequence[str]) -> str:
     if not seconds:
         return {"en": "A time not measured yet", "ko": "아직 측정하지 못한 시간"}[language]
     names = _short_names(runs, language)
-    if len({about(time, language) for time in seconds.values()}) == 1:
-        time = next(iter(seconds.values()))
+    time = max(seconds.values())
+    if time <= _AS_GOOD_AS_EQUAL * min(seconds.values()):
         # an imitated class that agrees with the one real class adds nothing but a word to be explained
         if sum(not runs[kind].masked_by for kind in seconds) == 1:
             return f"About {_in_words(time)}" if language == "en" else f"약 {about(time, language)}"
