@@ -178,8 +178,9 @@ def pipeline() -> Canvas:
 def own_image() -> Canvas:
     canvas = Canvas(
         "own-image", 440,
-        alt="AWS 이미지의 층을 내 저장소로 복사하고 하나를 얹습니다. 태그는 옮겨지고 해시는 그대로입니다 ·"
-        " Layers of AWS's image are copied to an own repository, one is added; tags move, digests do not",
+        alt="AWS 이미지의 레이어를 내 저장소로 복사하고 하나를 얹습니다."
+        " 태그는 옮겨지고 다이제스트는 그대로입니다 · Layers of AWS's image are copied to an own repository,"
+        " one is added; tags move, digests do not",
         heading=("나만의 이미지", "copied layers, one of your own, tags and digests"),
     )  # fmt: skip
     canvas.box(24, 62, 260, 262, korean("AWS의 저장소"), english("base image"), tone=GREY, top=8)
@@ -189,16 +190,16 @@ def own_image() -> Canvas:
         canvas.box(44, y, 220, 44, english(name), tone=PLAIN, line_width=1.5)
         canvas.box(390, y, 240, 44, english(name), tone=PLAIN, line_width=1.5)
         canvas.arrow((266, y + 22), (387, y + 22))
-    canvas.box(390, 122, 240, 40, bold("우리의 층 · own layer", 16), tone=RED)
+    canvas.box(390, 122, 240, 40, bold("우리 레이어 · own layer", 16), tone=RED)
     canvas.text(327, 116, bold("복사", 17), within=(286, 368))
     canvas.text(327, 138, quiet("copy"), within=(286, 368))
-    tags = (("1", "판 · version", GREEN, 84), ("live", "지금 쓰는 판", RED, 164))
+    tags = (("1", "버전 · version", GREEN, 84), ("live", "지금 쓰는 버전", RED, 164))
     for tag, below, tone, y in tags:
         canvas.box(720, y, 256, 64, bold(f"태그 {tag}"), english(below), tone=tone)
         canvas.arrow((718, y + 32), (653, y + 32), tone=tone)
     canvas.box(720, 260, 256, 64, bold("엔드포인트"), english("sha256:… digest"), tone=PINK)
     canvas.arrow((848, 230), (848, 258))
-    canvas.text(500, 364, bold("태그는 옮겨지고, 해시는 옮겨지지 않습니다"))
+    canvas.text(500, 364, bold("태그는 옮겨지고, 다이제스트는 옮겨지지 않습니다"))
     canvas.text(
         500, 388, quiet("tags move, digests do not: an endpoint keeps the image that it was deployed with")
     )
