@@ -9,6 +9,7 @@ NOTEBOOKS := .venv/.ready
 LAB := .envs/lab/.ready
 TGI_LIBRARIES := .envs/tgi-libraries/.ready
 SLIDES := .envs/slides/.ready
+BROWSER := .envs/browser/.ready
 # A notebook's kernel, or a process of a test run, beside one other that computes: half of the cores each. Where
 # trainings start, their processes share the cores (src/processes/cores.py).
 CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
@@ -24,7 +25,7 @@ PYTEST = $(PY) -m pytest --dist loadfile --no-loadscope-reorder --nbmake --nbmak
 # the SageMaker SDK), 1.1 of 5.0 s of a training process's imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help sample doctor test test-walks images test-containers lab slides check format figures tables pictures base bench upto offline-kit cost cleanup stop clean
+.PHONY: help sample doctor test test-walks images test-containers test-browser lab slides check format figures tables pictures base bench upto offline-kit cost cleanup stop clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,7 +37,7 @@ doctor: $(NOTEBOOKS) ## look at what a mode needs before it costs, changing noth
 	$(if $(MODE),WORKSHOP_MODE=$(MODE)) $(PY) -m workshop.account.doctor
 
 test: $(NOTEBOOKS) $(TGI_LIBRARIES) $(SLIDES) ## run the tests and every notebook, in temporary homes
-	CONTAINER_TESTS=0 $(PYTEST) -n $(TEST_PROCESSES) $(WALKS:%=--ignore=%) tests notebook
+	CONTAINER_TESTS=0 BROWSER_TESTS=0 $(PYTEST) -n $(TEST_PROCESSES) $(WALKS:%=--ignore=%) tests notebook
 
 test-walks: $(NOTEBOOKS) ## run track 03's notebooks in kernels, and all of them again wherever a kernel died
 	$(PYTEST) -n 2 $(TRAINED) $(WALKS)
@@ -46,6 +47,9 @@ images: $(NOTEBOOKS) ## build the images for a Docker engine without a GPU, if t
 
 test-containers: $(NOTEBOOKS) ## run the tests in real containers, after `make images`; they say what is missing
 	$(PY) -m pytest tests/containers
+
+test-browser: $(NOTEBOOKS) $(LAB) $(SLIDES) $(BROWSER) ## run notebooks in JupyterLab in a real browser, with pictures
+	$(PY) -m pytest tests/browser
 
 # JupyterLab reads custom.css from Jupyter's configuration, so KOREAN_ONLY brings one of its own.
 lab: $(NOTEBOOKS) $(LAB) ## open the notebooks in JupyterLab; KOREAN_ONLY=1 hides the English below each Korean text
@@ -104,7 +108,7 @@ $(NOTEBOOKS): requirements.txt src/train/requirements.txt setup/constraints.txt 
 	setup/environment.sh notebooks
 	@touch $@
 
-$(LAB): $(NOTEBOOKS) setup/lab-requirements.txt
+$(LAB): $(NOTEBOOKS) setup/lab-requirements.txt setup/lab-overrides.json
 	setup/environment.sh lab
 	@touch $@
 
@@ -114,4 +118,8 @@ $(TGI_LIBRARIES): $(NOTEBOOKS) setup/tgi-libraries.txt
 
 $(SLIDES): $(NOTEBOOKS) setup/slides.txt
 	setup/environment.sh slides
+	@touch $@
+
+$(BROWSER): $(NOTEBOOKS) setup/browser.txt
+	setup/environment.sh browser
 	@touch $@

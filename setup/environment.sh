@@ -4,6 +4,7 @@
 #   setup/environment.sh lab                 .envs/lab          JupyterLab, which starts its kernels in .venv
 #   setup/environment.sh tgi-libraries       .envs/...          what TGI reads models with, for the artifact's tests
 #   setup/environment.sh slides              .envs/slides       reveal.js, for `make slides`
+#   setup/environment.sh browser             .envs/browser      Selenium, for `make test-browser`
 # PYTHON chooses the interpreter (3.11 or 3.12), TORCH_INDEX_URL where torch comes from, KIT an offline kit
 # (`make offline-kit`) that everything comes from.
 # Runs under the bash 3.2 of macOS.
@@ -248,6 +249,10 @@ make_lab() {
     make_venv .envs/lab "$VENV/bin/python"
     install_requirements .envs/lab/bin/python setup/lab-requirements.txt setup/lab-requirements.txt
     "$VENV/bin/python" -m ipykernel install --prefix .envs/lab --name python3 --display-name "Python (workshop)"
+    # Long lines of code wrap, and no question about Jupyter's news covers a corner of the first page, unless the
+    # reader's own settings say otherwise.
+    mkdir -p .envs/lab/share/jupyter/lab/settings
+    cp setup/lab-overrides.json .envs/lab/share/jupyter/lab/settings/overrides.json
 }
 
 # Put before .venv's site-packages by PYTHONPATH: only what differs from it.
@@ -265,6 +270,13 @@ make_slides() {
     install_fast "$VENV/bin/python" --no-deps --target .envs/slides -r setup/slides.txt
 }
 
+make_browser() {
+    use_kit "$VENV/bin/python"
+    rm -rf .envs/browser
+    say "Selenium, for the tests in a browser"
+    install_fast "$VENV/bin/python" --no-deps --target .envs/browser -r setup/browser.txt
+}
+
 started_s=$SECONDS
 raise_file_limit
 case "${1:-}" in
@@ -272,6 +284,7 @@ case "${1:-}" in
     lab) make_lab ;;
     tgi-libraries) make_tgi_libraries ;;
     slides) make_slides ;;
-    *) fail "'${1:-}'" "notebooks, lab, tgi-libraries or slides" "make help" ;;
+    browser) make_browser ;;
+    *) fail "'${1:-}'" "notebooks, lab, tgi-libraries, slides or browser" "make help" ;;
 esac
 say "$1: ready after $((SECONDS - started_s)) s"

@@ -13,6 +13,7 @@ OTHER_FILES = (
     SETUP_DIR / "lab-requirements.txt",
     SETUP_DIR / "tgi-libraries.txt",
     SETUP_DIR / "slides.txt",
+    SETUP_DIR / "browser.txt",
 )
 _PIN = re.compile(r"^([\w.-]+)(?:\[[\w,]+\])?==([\w.]+)", re.M)
 _UV_PIN = re.compile(r"^UV_PIN=(\S+)$", re.M)

@@ -25,9 +25,12 @@ def run(folder: Path, engine: int = 0, **failing: int) -> tuple[int, list[str]]:
         f'echo "engine $1" >>{log}; [ "$1" = stop ] || exit {engine}',
     )
     cases = " ".join(f"{name.replace('_', '-')}) exit {status};;" for name, status in failing.items())
-    program(folder, "make", f'echo "$1 $CONTAINER_TESTS" >>{log}; case $1 in {cases} esac')
+    program(folder, "make", f'echo "$1 $CONTAINER_TESTS$BROWSER_TESTS" >>{log}; case $1 in {cases} esac')
     program(folder, "chromium")
-    environ = {name: value for name, value in os.environ.items() if name != "CONTAINER_TESTS"}
+    program(folder, "chromedriver")
+    environ = {
+        name: value for name, value in os.environ.items() if name not in {"CONTAINER_TESTS", "BROWSER_TESTS"}
+    }
     done = subprocess.run(
         [folder / ".ci" / "run"],
         env={**environ, "PATH": f"{folder}:/usr/bin:/bin"}, cwd="/", timeout=60, check=False,
@@ -35,17 +38,25 @@ def run(folder: Path, engine: int = 0, **failing: int) -> tuple[int, list[str]]:
     return done.returncode, [line.strip() for line in log.read_text(encoding="utf-8").splitlines()]
 
 
-def test_containers_have_to_run_where_there_are_engine_and_images(tmp_path: Path) -> None:
+def test_containers_and_browser_have_to_run_where_there_are_engine_images_and_driver(tmp_path: Path) -> None:
     assert run(tmp_path) == (
         0,
-        ["engine start", "images", "test", "test-walks", "test-containers 1", "engine stop"],
+        [
+            "engine start",
+            "images",
+            "test",
+            "test-walks",
+            "test-browser 1",
+            "test-containers 1",
+            "engine stop",
+        ],
     )
 
 
 def test_without_an_engine_the_container_tests_say_why_they_do_not_run(tmp_path: Path) -> None:
     assert run(tmp_path, engine=1) == (
         0,
-        ["engine start", "test", "test-walks", "test-containers", "engine stop"],
+        ["engine start", "test", "test-walks", "test-browser 1", "test-containers", "engine stop"],
     )
 
 
@@ -55,6 +66,7 @@ def test_without_an_engine_the_container_tests_say_why_they_do_not_run(tmp_path:
         ({"images": 3, "test": 4}, 3),
         ({"test": 4, "test_containers": 5}, 4),
         ({"test_walks": 6}, 6),
+        ({"test_browser": 7}, 7),
         ({"test_containers": 5}, 5),
     ],
 )
@@ -68,6 +80,7 @@ def test_the_status_is_that_of_what_failed_first_and_the_rest_runs(
         "images",
         "test",
         "test-walks",
+        "test-browser",
         "test-containers",
         "engine",
     ]

@@ -28,6 +28,7 @@ PIN_FILES = {
     "setup/lab-requirements.txt": "tiny-text==2.0\n",  # another version, as of real ones
     "setup/tgi-libraries.txt": "tiny_slides==1.0\n",
     "setup/slides.txt": "tiny_slides==1.0\n",
+    "setup/browser.txt": "tiny_slides==1.0\n",
 }
 # torch in the build of this machine, and libraries that only this build asks for, as those with CUDA do
 PACKAGES = (

@@ -24,7 +24,7 @@ REPO_DIR = Path(__file__).parents[2]
 RECORD_PATH = REPO_DIR / "setup" / "wheels.txt"
 KERNEL_FILES = ("requirements.txt", "src/train/requirements.txt", "setup/constraints.txt")
 LAB_FILE = "setup/lab-requirements.txt"
-OTHER_FILES = ("setup/tgi-libraries.txt", "setup/slides.txt")
+OTHER_FILES = ("setup/tgi-libraries.txt", "setup/slides.txt", "setup/browser.txt")
 PIN = re.compile(r"^([\w.-]+)(?:\[[\w,]+\])?==([\w.]+)(?: *;.*)?$", re.M)
 GLIBC_MINOR = 28  # 2.28: Debian 10, Ubuntu 20.04, RHEL 8 and later
 MACOS = (14, 0)

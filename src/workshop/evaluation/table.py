@@ -16,10 +16,12 @@ LONG_ARTICLE_CHARS = 320
 """An article longer than this is folded behind its first characters."""
 
 # Translucent grounds and a line of another kind for each: readable on white and on black, and without colour.
+# JupyterLab puts cells to the right, by a rule with two classes in it: three are more exact.
 _STYLE = """<style>
 .news-table table{border-collapse:collapse;width:100%;table-layout:fixed;font-size:14px;line-height:1.65}
+.news-table.news-table.news-table th,.news-table.news-table.news-table td{text-align:left}
 .news-table th,.news-table td{border:1px solid rgba(128,128,128,.45);padding:8px 10px;vertical-align:top;
- text-align:left;white-space:pre-wrap;word-break:keep-all;overflow-wrap:anywhere}
+ white-space:pre-wrap;word-break:keep-all;overflow-wrap:anywhere}
 .news-table th{background:rgba(128,128,128,.15)}
 .news-table th:first-child{width:28%}
 .news-table caption{caption-side:top;text-align:left;font-weight:bold;padding:14px 0 4px}
@@ -30,8 +32,9 @@ _STYLE = """<style>
 .news-table details[open] .more{display:none}
 </style>"""
 _LEGEND = (
-    '<p>Numbers: <span class="right">in the reference</span> · <span class="wrong">not in the article</span>'
-    " · unmarked: in the article, but not asked for.</p>"
+    '<p>수 numbers: <span class="right">정답에 있음 in the reference</span> · '
+    '<span class="wrong">기사에 없음 not in the article</span> · '
+    "표시 없음 unmarked: 기사에만 있음 in the article, but not asked for</p>"
 )
 
 
@@ -169,8 +172,8 @@ def side_by_side(
 
     tables = []
     for index, (article, reference) in enumerate(zip(articles, references, strict=True)):
-        title = titles[index] if titles is not None else f"Article {index + 1} of {len(articles)}"
-        heads = "".join(f"<th>{escape(head)}</th>" for head in ("Article", "Reference", *systems))
+        title = titles[index] if titles is not None else f"기사 Article {index + 1} / {len(articles)}"
+        heads = "".join(f"<th>{escape(head)}</th>" for head in ("기사 Article", "정답 Reference", *systems))
         summaries = (summaries[index] for summaries in systems.values())
         cells = "".join(f"<td>{_summary(article, reference, summary)}</td>" for summary in summaries)
         tables.append(

@@ -116,7 +116,9 @@ def test_a_long_article_is_folded_and_whole():
 
 def test_every_system_has_its_column():
     html = side_by_side(["글"], ["글"], {"lead-3": ["가"], "untuned": ["나"], "tuned": ["다"]}).data
-    assert re.findall("<th>(.*?)</th>", html) == ["Article", "Reference", "lead-3", "untuned", "tuned"]
+    assert re.findall("<th>(.*?)</th>", html) == [
+        "기사 Article", "정답 Reference", "lead-3", "untuned", "tuned",
+    ]  # fmt: skip
 
 
 def test_the_p_values_are_paired():
