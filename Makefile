@@ -56,8 +56,8 @@ lab: $(NOTEBOOKS) $(LAB) ## open the notebooks in JupyterLab; KOREAN_ONLY=1 hide
 	$(if $(KOREAN_ONLY),mkdir -p .envs/lab/korean-only/custom && cp setup/korean-only.css .envs/lab/korean-only/custom/custom.css)
 	$(if $(KOREAN_ONLY),JUPYTER_CONFIG_DIR="$(CURDIR)/.envs/lab/korean-only") .envs/lab/bin/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebook $(if $(KOREAN_ONLY),--custom-css)
 
-slides: $(NOTEBOOKS) $(SLIDES) ## make the talk of 03-llmops/00: one HTML file with speaker notes, no network
-	WORKSHOP_MODE=sample $(PY) -m workshop.slides.deck
+slides: $(NOTEBOOKS) $(SLIDES) ## make a deck of every executed notebook, with speaker notes; N=04, TRACK=02 run it if need be
+	WORKSHOP_MODE=sample $(PY) -m workshop.slides $(if $(N),"$(N)") $(if $(TRACK),--track "$(TRACK)")
 
 check: $(NOTEBOOKS) ## look for style errors and notebook outputs, without running anything
 	$(PY) -m ruff check .

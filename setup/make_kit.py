@@ -94,7 +94,8 @@ def copy_results(kit: Path) -> dict[str, str]:
         (kit / name).mkdir()
         for page in pages:
             shutil.copyfile(page, kit / name / page.name)
-        said[name] = ", ".join(f"{name}/{page.name}" for page in pages)
+        first = [page for page in pages if page.name == "index.html"] or pages  # it leads to the others
+        said[name] = ", ".join(f"{name}/{page.name}" for page in first)
         if not pages:
             (kit / name).rmdir()
             said[name] = f"- (`{make}`)"

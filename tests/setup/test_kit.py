@@ -252,6 +252,25 @@ def test_a_new_kit_takes_the_place_of_the_older_one(tmp_path: Path) -> None:
     ]
 
 
+def test_a_kit_takes_all_decks_and_names_the_page_that_leads_to_them(tmp_path: Path) -> None:
+    decks = tmp_path / "home" / "sample" / "slides"
+    decks.mkdir(parents=True)
+    (kit := tmp_path / "kit").mkdir()
+    for name in ("02-Train.html", "03-Train.html", "index.html"):
+        (decks / name).write_text(name)
+    code = "import make_kit, sys; print(make_kit.copy_results(make_kit.Path(sys.argv[1]))['slides'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(kit)],
+        env={**os.environ, "WORKSHOP_HOME": str(tmp_path / "home")},
+        cwd=REPO_DIR / "setup",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "slides/index.html"
+    assert {path.name for path in (kit / "slides").iterdir()} == {path.name for path in decks.iterdir()}
+
+
 def test_a_package_that_cannot_be_had_leaves_no_kit(maker: Maker, tmp_path: Path) -> None:
     done = maker.make(tmp_path, PIP_FIND_LINKS="")
     assert done.returncode == 1

@@ -102,8 +102,12 @@ def run_notebook(path: Path, cell_timeout_s: int) -> NotebookRun:
     return NotebookRun(path=path, notebook=notebook, seconds=line.seconds, failure=failure)
 
 
-def run_notebooks(settings: Settings, paths: list[Path]) -> list[NotebookRun]:
-    """Execute notebooks in order until one fails; write each and the report as soon as it is done."""
+def run_notebooks(settings: Settings, paths: list[Path], *, has_report: bool = True) -> list[NotebookRun]:
+    """Execute notebooks in order until one fails; write each and the report as soon as it is done.
+
+    Args:
+        has_report: Whether these are what report.html shows from now on; else it stays as it is.
+    """
     import nbformat
 
     from workshop.notebooks.report import write_report
@@ -115,7 +119,8 @@ def run_notebooks(settings: Settings, paths: list[Path]) -> list[NotebookRun]:
         for path in paths:
             runs.append(run_notebook(path, settings.cell_timeout_s))
             nbformat.write(runs[-1].notebook, report_dir / path.name)
-            write_report(report_dir / "report.html", runs, settings.mode)
+            if has_report:
+                write_report(report_dir / "report.html", runs, settings.mode)
             if runs[-1].failure:
                 break
     return runs

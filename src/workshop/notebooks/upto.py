@@ -33,8 +33,11 @@ SETTINGS = ("news_source", "base_model", "recipe", "dataset_name")
 """Settings that entries record: where one has changed, what was made is of another request."""
 
 
-def find_notebook(notebook_dir: Path, track: str, number: str) -> Path:
+def find_notebook(notebook_dir: Path, track: str, number: str, *, target: str = "upto") -> Path:
     """Return the notebook of a track by its number, for example "04", "4" or "03-1".
+
+    Args:
+        target: What was called with the number, for the message.
 
     Raises:
         WorkshopError: No such track, or no such number in it; the message names those that are.
@@ -46,7 +49,7 @@ def find_notebook(notebook_dir: Path, track: str, number: str) -> Path:
         raise WorkshopError(
             found=f"no notebook {number or '(N is not set)'} in track {track}",
             expected=f"one of: {', '.join(by_number)}",
-            next_step=f"make upto N={next(reversed(by_number))} TRACK={track}",
+            next_step=f"make {target} N={next(reversed(by_number))} TRACK={track}",
         )
     return by_number[wanted]
 

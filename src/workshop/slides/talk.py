@@ -11,6 +11,8 @@ import yaml
 from workshop.errors import WorkshopError
 
 TALK_NAME = "03-llmops/talk.yaml"
+TALK_OF = "00-LLMOps-Story"
+"""The notebook that the talk belongs to; the others' decks have notes of their own text."""
 _FIELDS = {"minutes", "short", "say", "ask", "en"}
 
 
