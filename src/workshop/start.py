@@ -11,6 +11,7 @@ from workshop.account.alive import alive
 from workshop.errors import WorkshopError
 from workshop.notebooks.order import list_notebooks
 from workshop.settings import Settings, load_settings
+from workshop.view.clock import show_clock_when_silent
 from workshop.view.live import is_notebook
 from workshop.view.quiet import let_libraries_only_warn
 from workshop.view.tables import show_tables_for_people
@@ -43,6 +44,7 @@ def start(notebook_name: str) -> Settings:
     if is_notebook():
         let_libraries_only_warn()
         show_tables_for_people()
+        show_clock_when_silent()
     _show(notebook_name, summary(settings))
     return settings
 

@@ -17,6 +17,8 @@ from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec
 from nbclient import NotebookClient
 
+from workshop.view.clock import MARK
+
 END_WAIT_S = 120  # for a thread whose kernel was killed
 # Messages that change what somebody sees, and the one with which a cell ends: the last silence ends there.
 SEEN = {
@@ -26,7 +28,7 @@ SEEN = {
 
 
 class WatchedClient(NotebookClient):
-    """Note how long a running cell showed nothing new, beside the times that nbclient notes.
+    """Note how long a running cell showed nothing new of its own, beside the times that nbclient notes.
 
     In the cell's metadata as {"workshop": {"silent_s": ..., "silent_from_s": ...}}: the longest such time in
     seconds, and when it began, counted from the cell's start.
@@ -41,7 +43,7 @@ class WatchedClient(NotebookClient):
         if kind == "execute_input":
             self._start = self._moved = at
             cell["metadata"]["workshop"] = {"silent_s": 0.0, "silent_from_s": 0.0}
-        elif kind in SEEN and "workshop" in cell["metadata"]:
+        elif kind in SEEN and msg["content"].get("metadata") != MARK and "workshop" in cell["metadata"]:
             silent_s = (at - self._moved).total_seconds()
             if silent_s > cell["metadata"]["workshop"]["silent_s"]:
                 from_s = (self._moved - self._start).total_seconds()

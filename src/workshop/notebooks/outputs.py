@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from html import escape, unescape
 from typing import Any, NamedTuple
 
+from workshop.view.clock import MARK
 from workshop.view.tables import readable_tables
 
 MAX_LINES = 40
@@ -87,8 +88,10 @@ def _without_noise(outputs: Iterable[Any]) -> Iterable[Any]:
 
 
 def _shown(output: Any, models: Mapping[str, Any], hide: Callable[[str], str], *, did_fail: bool) -> Any:
-    """Return an output as the page shows it; None for a bar that was taken away when it was done."""
+    """Return an output as the page shows it; None for a clock, and a bar that was taken away when done."""
     kind = output["output_type"]
+    if output.get("metadata") == MARK:
+        return None
     if kind == "stream":
         return _html(folded(hide(output["text"]), output["name"]))
     if kind == "error":

@@ -4,7 +4,7 @@
     .venv/bin/python -m workshop.notebooks.stopwatch --silent 5      those where nothing moved for so long
 
 From the notebooks that it left, whose cells carry the times of the kernel's messages. "still" is the longest
-time without anything new on screen.
+time without anything new on screen but the clock of view/clock.py.
 """
 
 from __future__ import annotations

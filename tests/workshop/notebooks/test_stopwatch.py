@@ -74,7 +74,7 @@ def test_the_longest_time_without_anything_new_is_noted_of_each_cell(
     client, cell = WatchedClient(v4.new_notebook()), v4.new_code_cell("pass")
     for at_s, kind in [(0.0, "execute_input"), *messages, (6.0, "status")]:
         header = {"date": datetime(2026, 11, 30, tzinfo=UTC) + timedelta(seconds=at_s)}
-        client.process_message({"msg_type": kind, "header": header}, cell, 0)
+        client.process_message({"msg_type": kind, "header": header, "content": {}}, cell, 0)
     assert cell.metadata["workshop"] == expected
 
 
