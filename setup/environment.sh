@@ -248,7 +248,9 @@ make_lab() {
     use_kit "$VENV/bin/python"
     make_venv .envs/lab "$VENV/bin/python"
     install_requirements .envs/lab/bin/python setup/lab-requirements.txt setup/lab-requirements.txt
-    "$VENV/bin/python" -m ipykernel install --prefix .envs/lab --name python3 --display-name "Python (workshop)"
+    # Told where JupyterLab looks, it does not warn that the kernel may not be found.
+    JUPYTER_PATH="$PWD/.envs/lab/share/jupyter" "$VENV/bin/python" -m ipykernel install \
+        --prefix .envs/lab --name python3 --display-name "Python (workshop)"
     # Long lines of code wrap, and no question about Jupyter's news covers a corner of the first page, unless the
     # reader's own settings say otherwise.
     mkdir -p .envs/lab/share/jupyter/lab/settings
