@@ -46,11 +46,10 @@ def total(runs: Runs, language: str, notebooks: Sequence[str]) -> str:
     if not seconds:
         return {"en": "A time not measured yet", "ko": "아직 측정하지 못한 시간"}[language]
     names = _short_names(runs, language)
+    if (time := _needs_no_name(runs, seconds)) is not None:
+        return f"About {_in_words(time)}" if language == "en" else f"약 {about(time, language)}"
     time = max(seconds.values())
     if time <= _AS_GOOD_AS_EQUAL * min(seconds.values()):
-        # an imitated class that agrees with the one real class adds nothing but a word to be explained
-        if sum(not runs[kind].masked_by for kind in seconds) == 1:
-            return f"About {_in_words(time)}" if language == "en" else f"약 {about(time, language)}"
         shown = [names[kind] for kind in seconds]
         if language == "en":
             return f"About {_in_words(time)} with {' or '.join(shown)}"
@@ -85,9 +84,8 @@ def row(runs: Runs, notebook: str) -> str:
     known = {kind: run.notebook_s[notebook] for kind, run in runs.items() if notebook in run.notebook_s}
     if not known:
         return f"{NOT_MEASURED['ko']} · {NOT_MEASURED['en']}"
-    if _needs_no_name(runs):
-        (seconds,) = known.values()
-        return f"약 {about(seconds, 'ko')} · about {about(seconds, 'en')}"
+    if (time := _needs_no_name(runs, known)) is not None:
+        return f"약 {about(time, 'ko')} · about {about(time, 'en')}"
     ko, en = _short_names(runs, "ko"), _short_names(runs, "en")
     return (
         ", ".join(f"{ko[kind]} 약 {about(seconds, 'ko')}" for kind, seconds in known.items())
@@ -194,9 +192,14 @@ def _in_words(seconds: float) -> str:
     return about(seconds, "en").replace(" min", " minutes").replace(" s", " seconds")
 
 
-def _needs_no_name(runs: Runs) -> bool:
-    """Tell whether a time may stand alone: there is one class, and it was not imitated."""
-    return len(runs) == 1 and not any(run.masked_by for run in runs.values())
+def _needs_no_name(runs: Runs, seconds: Mapping[str, float]) -> float | None:
+    """Return the time that may stand alone: there is one class that was not imitated, and the others agree.
+
+    An imitated class that agrees adds nothing but a word that has to be explained.
+    """
+    slowest = max(seconds.values())
+    agree = slowest <= _AS_GOOD_AS_EQUAL * min(seconds.values())
+    return slowest if agree and sum(not runs[kind].masked_by for kind in seconds) == 1 else None
 
 
 def _short_names(runs: Runs, language: str) -> dict[str, str]:

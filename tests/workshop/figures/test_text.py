@@ -61,6 +61,8 @@ def test_an_imitated_class_that_agrees_with_the_real_one_is_not_named_beside_it(
     agreeing = {"AVX512": make_run(), "AVX2": imitated}
     assert text.total(agreeing, "en", NOTEBOOKS) == "About 70 seconds"
     assert text.total(agreeing, "ko", NOTEBOOKS) == "약 70초"
+    assert text.row(agreeing, "01-Prepare") == "약 15초 · about 15 s"
+    assert text.cell(agreeing, "ko", "01-Prepare") == "15초 · 14초"
 
 
 def test_an_imitated_class_is_marked_where_it_is_the_only_one_too(both) -> None:
