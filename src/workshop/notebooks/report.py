@@ -70,7 +70,10 @@ def hidden_places(home: Path) -> Callable[[str], str]:
     Args:
         home: The folder of the mode's results.
     """
-    names = {str(find_repo_dir()): ".", str(home.parent): "$WORKSHOP_HOME", str(Path.home()): "~"}
+    repo_dir = find_repo_dir()
+    # who has not set the variable finds nothing behind its name
+    of_home = ".workshop" if home.parent == repo_dir / ".workshop" else "$WORKSHOP_HOME"
+    names = {str(repo_dir): ".", str(home.parent): of_home, str(Path.home()): "~"}
     if sys.prefix != sys.base_prefix:  # an environment of its own, and not /usr
         names[sys.prefix] = "$VIRTUAL_ENV"
     names.pop("/", None)

@@ -213,6 +213,8 @@ def test_folders_of_this_machine_are_named_from_the_repository_and_the_home(tmp_
     home = tmp_path / "home" / "sample"
     hide = hidden_places(home)
     assert hide(f"in {home}/data, at {home}.") == "in $WORKSHOP_HOME/sample/data, at $WORKSHOP_HOME/sample."
+    usual = find_repo_dir() / ".workshop" / "sample"
+    assert hidden_places(usual)(f"in {usual}/data") == "in .workshop/sample/data"
     assert hide(f"{find_repo_dir()}/src") == "./src"
     assert hide(f"{find_repo_dir()}-other/src") == f"{find_repo_dir()}-other/src"
     assert hide("s3://bucket/home/sample") == "s3://bucket/home/sample"
