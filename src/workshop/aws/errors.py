@@ -51,6 +51,11 @@ _ADVICE: tuple[tuple[str, str, str], ...] = (
         "delete another component, or raise MaxInstanceCount in the endpoint's configuration",
     ),
     (
+        r"MaximumBatchSize",
+        "at most half of the copies in a batch, so that the others answer meanwhile",
+        "lower MaximumBatchSize, or have more copies first",
+    ),
+    (
         r"(?i)accelerator",
         "at most as many accelerators (GPUs) for a copy as the instance type has",
         "lower NumberOfAcceleratorDevicesRequired (component_num_gpus in workshop.yaml), or take a larger "

@@ -32,6 +32,8 @@ def error(
     [
         ("ValidationError", NO_CAPACITY, ["NoCapacityInvocationFailures", "a copy comes by itself"]),
         ("ValidationException", NO_ROOM, ["room for a copy", "host memory first"]),
+        ("ValidationException", "MaximumBatchSize must be between 5% and 50% of the copy count of the "
+         "inference component: found 2 COPY_COUNT of 2 copies.", ["at most half", "more copies first"]),
         ("ValidationException", BUSY, ["nothing else is changing", "wait until it is InService"]),
         ("ValidationException", "The instance type has 4 accelerators, 64 are required.",
          ["component_num_gpus"]),
