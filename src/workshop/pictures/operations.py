@@ -96,7 +96,7 @@ def retrieval() -> Canvas:
 def monitoring() -> Canvas:
     canvas = Canvas(
         "monitoring", 450,
-        alt="모니터링의 고리: 가리고, 캡처하고, 채점하고, 드리프트를 보고, 경보가 파이프라인을 시작합니다 ·"
+        alt="모니터링 루프: 가리고, 캡처하고, 채점하고, 드리프트를 보고, 경보가 파이프라인을 시작합니다 ·"
         " The monitoring loop: mask, capture, score, look for drift; an alarm starts the pipeline",
         heading=("모니터링", "from a request to a new model"),
     )  # fmt: skip
@@ -112,7 +112,7 @@ def monitoring() -> Canvas:
     )  # fmt: skip
     canvas.arrow((868, 172), (868, 216))
     lower = (
-        (761, "드리프트", "drift: KS, classifier", "앞의 사흘과 비교", GREEN),
+        (761, "드리프트", "drift: KS, classifier", "처음 사흘과 비교", GREEN),
         (515, "지표와 경보", "metric, alarm", "CloudWatch", RED),
         (269, "파이프라인", "pipeline", "다시 학습 · retrain", RED),
         (24, "새 모델", "new model", "승인 · approved", PINK),
@@ -123,11 +123,11 @@ def monitoring() -> Canvas:
             canvas.arrow((lower[index - 1][0] - 3, 270), (x + 218, 270))
     canvas.arrow((131, 216), (131, 196), (377, 196), (377, 173))
     canvas.box(
-        24, 350, 460, 78, bold("독자의 엄지 → 시험 문제"), english("a reader's thumb becomes a case"),
+        24, 350, 460, 78, bold("독자의 평가 → 시험 문제"), english("a reader's thumb becomes a case"),
         tone=on_ground(BLUE),
     )  # fmt: skip
     canvas.box(
-        515, 350, 461, 78, bold("오탐과 미탐을 먼저 잽니다"), english("first: false alarms and misses"),
+        515, 350, 461, 78, bold("오탐과 미탐을 먼저 측정"), english("first: false alarms and misses"),
         tone=on_ground(RED),
     )  # fmt: skip
     return canvas

@@ -66,7 +66,7 @@ def days_by_score(rows: Sequence[Mapping[str, Any]], name: str) -> NotebookFigur
             places, values, linestyle="", marker=marker, color=colour, markersize=7, alpha=0.7,
             label=f"{label} · {len(chosen):,}",
         )  # fmt: skip
-    axes.axhline(threshold.value, color=GREY, linestyle="--", label=f"문턱 threshold {threshold.value:.2f}")
+    axes.axhline(threshold.value, color=GREY, linestyle="--", label=f"임계값 threshold {threshold.value:.2f}")
     axes.set_xticks(range(len(days)), [day[5:] for day in days])
     axes.set(title=f"{LABELS[name]}: 날마다 by day", ylabel="점수 score")
     figure.legend(loc="outside lower center", ncols=3)
@@ -133,7 +133,7 @@ def monitor_roc() -> NotebookFigure:
         axes.set_xlabel("오경보 false alarms, %", fontsize=11)
     for row in fields:
         row[0].set_ylabel("찾은 것 found, %", fontsize=11)
-    figure.suptitle("ROC · 점은 고른 문턱 the dot is the chosen threshold", fontsize=13, fontweight="bold")
+    figure.suptitle("ROC · 점은 고른 임계값 the dot is the chosen threshold", fontsize=13, fontweight="bold")
     return figure
 
 

@@ -72,7 +72,7 @@ def score_distributions(
         there, bins=bins, color=BLUE, alpha=0.55, label="기사가 색인에 있음 · its article is in the index"
     )
     for threshold, line in zip(thresholds, LINES, strict=False):
-        axes.axvline(threshold, color=GREY, linestyle=line, label=f"문턱 threshold {threshold:.3f}")
+        axes.axvline(threshold, color=GREY, linestyle=line, label=f"임계값 threshold {threshold:.3f}")
     axes.set(
         title="질문마다 가장 높은 점수 · Best score of each question",
         xlabel="코사인 · cosine",

@@ -87,7 +87,7 @@ def rollout_timeline(
             linestyle=LINES[index % len(LINES)], marker=MARKERS[index], markersize=5,
         )  # fmt: skip
     middle.axhline(1, color=RED, linewidth=1.4)
-    middle.set(ylabel="문턱의 배수 · x threshold", ylim=(0, _MOST_TIMES * 1.05))
+    middle.set(ylabel="임계값의 배수 · x threshold", ylim=(0, _MOST_TIMES * 1.05))
     middle.legend(loc="upper left", ncols=len(series), fontsize=11)
     names = list(dict.fromkeys(name for one in snapshots for name in one.alarms))
     rows = {"update": ([one.stage for one in snapshots], _STAGES)}
@@ -156,7 +156,7 @@ def breaker_timeline(
     states: "Sequence[tuple[float, Mapping[str, str]]]",
     events: Mapping[str, float],
     *,
-    title: str = "누가 답했나, 그리고 차단기 · Who answered, and the breakers",
+    title: str = "누가 답했나, 그리고 서킷 브레이커 · Who answered, and the breakers",
 ) -> NotebookFigure:
     """Draw every request by the rung that answered it, above the state of each rung's circuit breaker.
 

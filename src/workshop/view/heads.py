@@ -90,7 +90,7 @@ KOREAN = {
     "cut": "나누기",
     "vectors": "벡터",
     "hybrid": "하이브리드",
-    "threshold": "문턱",
+    "threshold": "임계값",
     "base": "베이스",
     "tuned": "튜닝함",
     # servers and endpoints

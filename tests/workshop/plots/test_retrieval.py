@@ -23,9 +23,9 @@ def test_scores_with_and_without_the_article_stand_beside_the_thresholds() -> No
     figure = plots.score_distributions(there, missing, thresholds=[0.84, 0.86])
     (axes,) = figure.axes
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels[-2:] == ["문턱 threshold 0.840", "문턱 threshold 0.860"] or labels[:2] == [
-        "문턱 threshold 0.840",
-        "문턱 threshold 0.860",
+    assert labels[-2:] == ["임계값 threshold 0.840", "임계값 threshold 0.860"] or labels[:2] == [
+        "임계값 threshold 0.840",
+        "임계값 threshold 0.860",
     ]
     assert sum(patch.get_height() for patch in axes.patches) == 120
     assert len(figure._repr_png_()) > 10_000
