@@ -36,6 +36,8 @@ _LEGEND = (
     '<span class="wrong">기사에 없음 not in the article</span> · '
     "표시 없음 unmarked: 기사에만 있음 in the article, but not asked for</p>"
 )
+# Of texts, not of columns of figures (view/heads.py): there "tuned" says whether something was.
+_KOREAN = {"lead-3": "앞 세 문장", "untuned": "학습 전", "tuned": "학습 후"}
 
 
 def score_table(scores: Scores, *, seed: int = 0) -> "DataFrame":
@@ -173,7 +175,9 @@ def side_by_side(
     tables = []
     for index, (article, reference) in enumerate(zip(articles, references, strict=True)):
         title = titles[index] if titles is not None else f"기사 Article {index + 1} / {len(articles)}"
-        heads = "".join(f"<th>{escape(head)}</th>" for head in ("기사 Article", "정답 Reference", *systems))
+        heads = "".join(
+            f"<th>{escape(head)}</th>" for head in ("기사 Article", "정답 Reference", *map(_head, systems))
+        )
         summaries = (summaries[index] for summaries in systems.values())
         cells = "".join(f"<td>{_summary(article, reference, summary)}</td>" for summary in summaries)
         tables.append(
@@ -183,12 +187,16 @@ def side_by_side(
     return HTML(f'<div class="news-table">{_STYLE}{_LEGEND}{"".join(tables)}</div>')
 
 
+def _head(system: str) -> str:
+    return f"{_KOREAN[system]} {system}" if system in _KOREAN else system
+
+
 def _article(article: str) -> str:
     if len(article) <= LONG_ARTICLE_CHARS:
         return escape(article)
     cut = max(article.rfind(" ", 0, LONG_ARTICLE_CHARS), article.rfind("\n", 0, LONG_ARTICLE_CHARS)) + 1
     shown, folded = article[: cut or LONG_ARTICLE_CHARS], article[cut or LONG_ARTICLE_CHARS :]
-    more = f'<span class="more"> … ▸ {len(folded):,} more characters</span>'
+    more = f'<span class="more"> … ▸ {len(folded):,}자 더 more characters</span>'
     return f"<details><summary>{escape(shown)}{more}</summary>{escape(folded)}</details>"
 
 
@@ -212,5 +220,5 @@ def _summary(article: str, reference: str, summary: str) -> str:
     )
     if missing:
         listed = ", ".join(escape(number) for number in missing)
-        parts.append(f'<span class="note">missing: <span class="wrong">{listed}</span></span>')
+        parts.append(f'<span class="note">빠뜨린 수 missing: <span class="wrong">{listed}</span></span>')
     return "".join(parts)

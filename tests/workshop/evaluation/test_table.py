@@ -117,7 +117,7 @@ def test_a_long_article_is_folded_and_whole():
 def test_every_system_has_its_column():
     html = side_by_side(["글"], ["글"], {"lead-3": ["가"], "untuned": ["나"], "tuned": ["다"]}).data
     assert re.findall("<th>(.*?)</th>", html) == [
-        "기사 Article", "정답 Reference", "lead-3", "untuned", "tuned",
+        "기사 Article", "정답 Reference", "앞 세 문장 lead-3", "학습 전 untuned", "학습 후 tuned",
     ]  # fmt: skip
 
 
