@@ -25,7 +25,7 @@ PYTEST = $(PY) -m pytest --dist loadfile --no-loadscope-reorder --nbmake --nbmak
 # the SageMaker SDK), 1.1 of 5.0 s of a training process's imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help sample doctor test test-walks images test-containers test-browser lab slides check format figures tables pictures base bench upto offline-kit cost cleanup stop clean
+.PHONY: help sample doctor test test-walks images test-containers test-browser lab slides check format figures tables pictures screenshots base bench upto offline-kit cost cleanup stop clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ tables: $(NOTEBOOKS) ## write the figures of notebook/measured.yaml, and what th
 
 pictures: $(NOTEBOOKS) ## draw the concept pictures of img/ again, byte for byte the same
 	$(PY) -m workshop.pictures
+
+screenshots: $(NOTEBOOKS) ## draw the READMEs' pictures of a run, from what `make sample` left; needs chromium
+	WORKSHOP_MODE=sample $(PY) -m workshop.notebooks.screenshots
 
 base: $(NOTEBOOKS) ## rebuild the small base model in src/sample/base/model (30 to 60 minutes)
 	$(PY) -m sample.base
