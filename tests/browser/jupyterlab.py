@@ -91,14 +91,14 @@ class Notebook:
     def run_above(self, index: int) -> None:
         """Run > Run All Above Selected Cell."""
         self.select(index)
-        self.choose("Run", "runmenu:run-above")
+        self.choose("Run", "notebook:run-all-above")
         self.wait()
 
     def run_cells(self, *indices: int) -> None:
-        """Shift+Enter on each."""
+        """Run > Run Selected Cell and Do not Advance, on each."""
         for index in indices:
             self.select(index)
-            self.choose("Run", "runmenu:run")
+            self.choose("Run", "notebook:run-cell")
             self.wait()
 
     def restart(self) -> None:

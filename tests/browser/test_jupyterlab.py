@@ -46,7 +46,8 @@ def assert_ran(notebook: Notebook, browser: Chrome, pictures: Path) -> None:
     """Every cell ran without an error, and nothing of what it shows is cut, astray or unfinished."""
     assert notebook.errors() == []
     assert notebook.not_run() == []
-    assert notebook.look(pictures) == []
+    wrong = notebook.look(pictures)
+    assert wrong == []
 
 
 def test_hangul_is_drawn_and_a_missing_glyph_would_be_seen(browser: Chrome) -> None:
