@@ -11,7 +11,7 @@ function whatIsWrong(roots, edge) {
       if (!box.width || (one.closest("svg") && one.tagName !== "svg") || one.closest("details:not([open]) > :not(summary)"))
         continue;
       if (box.right > edge + 1) say(one, `ends ${Math.round(box.right - edge)} px beyond the edge`);
-      if (["auto", "scroll", "hidden"].includes(style.overflowX) && one.scrollWidth > one.clientWidth + 1)
+      if (one.clientWidth && one.scrollWidth > one.clientWidth + 1)
         say(one, `shows ${one.clientWidth} of ${one.scrollWidth} px`);
       if (one.matches("img") && !one.naturalWidth) say(one, "is no picture");
       // The bars of tqdm, and the workshop's own.

@@ -59,8 +59,8 @@ def test_hangul_is_drawn_and_a_missing_glyph_would_be_seen(browser: Chrome) -> N
 def test_notebook_01_runs_and_its_tables_are_aligned(lab: Lab, browser: Chrome, pictures: Path) -> None:
     notebook = lab.open(PREPARE)
     browser.save_screenshot(str(pictures / "opened.png"))
-    assert "Jupyter news" not in browser.find_element("tag name", "body").text
     notebook.run_all()
+    assert "Jupyter news" not in browser.find_element("tag name", "body").text
     assert_ran(notebook, browser, pictures)
     lab.close()
 
