@@ -59,10 +59,10 @@ def test_a_page_shows_the_outputs_and_loads_nothing(home: Path) -> None:
     content = page(SUMMARIES, home)
     assert '<span class="right" title="in the reference">12억' in content
     assert '<span class="wrong" title="not in the article">99' in content
-    assert "side_by_side()" not in content, "the code is not shown"
+    assert "side_by_side" not in content, "the code is not shown"
     assert SUMMARIES.korean in content
     assert SUMMARIES.english in content
-    assert not re.search(r"""(?:src|href)\s*=\s*["']?(?!data:|#)|@import|url\((?!data:)""", content)
+    assert not re.search(r"""(?:src|href)\s*=\s*(?!["']?(?:data:|#))|@import|url\((?!data:)""", content)
     assert content == page(SUMMARIES, home)
 
 
