@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 REPO_DIR = Path(__file__).parents[2]
 # Selenium is beside the kernel's environment, which its packages would only slow down.
@@ -50,6 +53,24 @@ const draw = (text) => {
 const drawn = ["가", "뉴", "핥", "\\u{10FFFD}"].map(draw);
 return new Set(drawn).size === drawn.length;
 """
+
+
+def dom_of(address: str, profile: Path, *options: str, timeout_s: float = 180) -> str:
+    """Return what chromium alone, without its driver, has made of a page; skip where there is none.
+
+    Args:
+        address: Of the page.
+        profile: Folder of the browser's own.
+        options: More of chromium's, --virtual-time-budget for pages that go on after they are loaded.
+        timeout_s: Of the whole.
+    """
+    if CHROMIUM is None:
+        pytest.skip("no chromium here: apt-get install chromium")
+    size = f"--window-size={WIDTH},{HEIGHT}"
+    command = [CHROMIUM, *OPTIONS, size, f"--user-data-dir={profile}", *options, "--dump-dom", address]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
 
 
 def missing() -> str:

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import html
 import re
-import shutil
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.browser.chromium import CHROMIUM, dom_of
 
 from .conftest import TIMEOUT_S, Apps
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium")
-OPTIONS = (
-    # It runs as root in containers, and has no display.
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
-    # It reports to its maker on its own account otherwise, and asks for updates.
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    # Every other name and address is unknown to it.
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
-    "--window-size=1400,1000",
-)
 
 LINE = 'class="js-line" d="'  # of a chart
 
@@ -46,13 +35,12 @@ class Browser:
         deadline_s, budget_ms = time.monotonic() + TIMEOUT_S, 5_000
         while True:
             url = self._apps.client.create_presigned_mlflow_app_url(Arn=self._arn)["AuthorizedUrl"]
-            command = [CHROMIUM, *OPTIONS, f"--user-data-dir={self._profile}"]
-            command += [f"--virtual-time-budget={budget_ms}", "--dump-dom", f"{url}{place}"]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True)
-            text = text_of(done.stdout)
-            missing = [each for each in expected if each not in text and each not in done.stdout]
+            budget = f"--virtual-time-budget={budget_ms}"
+            seen = dom_of(f"{url}{place}", self._profile, budget, timeout_s=TIMEOUT_S)
+            text = text_of(seen)
+            missing = [each for each in expected if each not in text and each not in seen]
             if not missing:
-                return done.stdout
+                return seen
             assert time.monotonic() < deadline_s, (place, missing, text)
             budget_ms *= 2  # a busy machine: its clock ran out before the page had its data
 

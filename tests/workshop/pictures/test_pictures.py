@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 import xml.etree.ElementTree as ET
 from itertools import combinations
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from tests.browser.chromium import dom_of
 
 from tuning.memory_model import Load, Shape, estimate
 from workshop.notebooks.order import list_notebooks
@@ -129,9 +128,6 @@ def test_words_and_lines_stand_out_from_the_ground_that_each_picture_brings_alon
 
 
 def test_in_a_browser_no_words_leave_their_box(tmp_path: Path) -> None:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no chromium here: apt-get install chromium")
     measured = """<pre id="probe"></pre><script>
       const widths = [...document.querySelectorAll("svg")].map((one) => [...one.querySelectorAll("text")]
         .map((words) => { const box = words.getBBox(); return [box.x, box.x + box.width]; }));
@@ -140,12 +136,9 @@ def test_in_a_browser_no_words_leave_their_box(tmp_path: Path) -> None:
     page = tmp_path / "pictures.html"
     drawings = "".join(picture.svg() for picture in DRAWN.values())
     page.write_text(f'<meta charset="utf-8">{drawings}{measured}', encoding="utf-8")
-    options = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
-    offline = ("--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND")
-    command = [chromium, *options, *offline, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
-    done = subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=90)
-    found = re.search(r'<pre id="probe">(\[.*?)</pre>', done.stdout)
-    assert found, done.stderr[-2000:]
+    seen_page = dom_of(page.as_uri(), tmp_path / "profile")
+    found = re.search(r'<pre id="probe">(\[.*?)</pre>', seen_page)
+    assert found, seen_page[-2000:]
     for picture, seen in zip(DRAWN.values(), json.loads(found[1]), strict=True):
         for words, (left, right) in zip(picture.words, seen, strict=True):
             assert words.left - 1 <= left < right <= words.right + 1, f"{picture.name}: {words.text}"

@@ -5,23 +5,11 @@ from __future__ import annotations
 import html
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.browser.chromium import HEIGHT, WIDTH, dom_of
 
-WIDTH, HEIGHT = 1280, 720
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-OPTIONS = (
-    # It runs as root in containers, and has no display; it reports to its maker otherwise.
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-    f"--window-size={WIDTH},{HEIGHT}",
-    "--virtual-time-budget=20000",
-)
 # What a page loads: tags, styles and imports. reveal.js names its own address in a comment.
 LOADED = re.compile(
     r"""(?:src|href|srcset|poster)\s*=\s*["']?\s*(?:https?:)?//|url\(\s*["']?(?:https?:)?//|@import"""
@@ -84,15 +72,12 @@ def look_at(deck: str, folder: Path) -> dict[str, Any]:
         deck: The page.
         folder: For the browser's files.
     """
-    if CHROMIUM is None:
-        pytest.skip("no chromium here: apt-get install chromium")
     page = folder / "deck.html"
     looked_at = deck.replace("<body>", f"<body>{NO_WINDOW}").replace("</body>", f"{PROBE}</body>")
     page.write_text(looked_at, encoding="utf-8")
-    command = [CHROMIUM, *OPTIONS, f"--user-data-dir={folder / 'profile'}", "--dump-dom", page.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
-    report = re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL)
-    assert report, done.stderr[-2000:]
+    seen = dom_of(page.as_uri(), folder / "profile", "--virtual-time-budget=20000")
+    report = re.search(r'<pre id="probe">(.*?)</pre>', seen, re.DOTALL)
+    assert report, seen[-2000:]
     return json.loads(html.unescape(report[1]))
 
 
