@@ -30,29 +30,33 @@ SEEN = {
 class WatchedClient(NotebookClient):
     """Note how long a running cell showed nothing new of its own, beside the times that nbclient notes.
 
-    In the cell's metadata as {"workshop": {"silent_s": ..., "silent_from_s": ...}}: the longest such time in
-    seconds, and when it began, counted from the cell's start.
+    In the cell's metadata, under "workshop", in seconds: silent_s, the longest such time; silent_from_s, when
+    it began, counted from the cell's start; frozen_s, the longest time without even a tick of the clock.
     """
 
     _start: datetime
     _moved: datetime
+    _ticked: datetime
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
         """Handle a message of the kernel as nbclient does, and note the silence that it ends."""
         kind, at = msg["msg_type"], msg["header"]["date"]
         if kind == "execute_input":
-            self._start = self._moved = at
-            cell["metadata"]["workshop"] = {"silent_s": 0.0, "silent_from_s": 0.0}
-        elif kind in SEEN and msg["content"].get("metadata") != MARK and "workshop" in cell["metadata"]:
-            silent_s = (at - self._moved).total_seconds()
-            if silent_s > cell["metadata"]["workshop"]["silent_s"]:
-                from_s = (self._moved - self._start).total_seconds()
-                cell["metadata"]["workshop"] = {
-                    "silent_s": round(silent_s, 2),
-                    "silent_from_s": round(from_s, 2),
-                }
-            self._moved = at
+            self._start = self._moved = self._ticked = at
+            cell["metadata"]["workshop"] = {"silent_s": 0.0, "silent_from_s": 0.0, "frozen_s": 0.0}
+        elif kind in SEEN and "workshop" in cell["metadata"]:
+            noted = cell["metadata"]["workshop"]
+            noted["frozen_s"] = max(noted["frozen_s"], _seconds(self._ticked, at))
+            self._ticked = at
+            if msg["content"].get("metadata") != MARK:
+                if (silent_s := _seconds(self._moved, at)) > noted["silent_s"]:
+                    noted |= {"silent_s": silent_s, "silent_from_s": _seconds(self._start, self._moved)}
+                self._moved = at
         return super().process_message(msg, cell, cell_index)
+
+
+def _seconds(start: datetime, end: datetime) -> float:
+    return round((end - start).total_seconds(), 2)
 
 
 class NotebookKernel(threading.Thread):

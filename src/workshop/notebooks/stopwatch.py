@@ -4,7 +4,7 @@
     .venv/bin/python -m workshop.notebooks.stopwatch --silent 5      those where nothing moved for so long
 
 From the notebooks that it left, whose cells carry the times of the kernel's messages. "still" is the longest
-time without anything new on screen but the clock of view/clock.py.
+time without anything new on screen but the clock of view/clock.py, "frozen" that without even a tick of it.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class SlowCell:
     Args:
         seconds: From its start to its end.
         silent_s: The longest part of it without new output; None where nobody watched it.
+        frozen_s: The longest part without even a tick of the clock.
     """
 
     notebook: str
@@ -37,6 +38,7 @@ class SlowCell:
     number: int
     seconds: float
     silent_s: float | None
+    frozen_s: float | None
 
 
 def slow_cells(report_dir: Path, above_s: float, silent_s: float = 0.0) -> list[SlowCell]:
@@ -76,6 +78,7 @@ def _cells(path: Path) -> Iterator[SlowCell]:
                 number=cell.execution_count,
                 seconds=cell_seconds(cell),
                 silent_s=cell_silence_s(cell),
+                frozen_s=cell.metadata.get("workshop", {}).get("frozen_s"),
             )
 
 
@@ -93,8 +96,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     for cell in cells:
-        still = "     -" if cell.silent_s is None else f"{cell.silent_s:6.1f}"
-        print(f"{cell.seconds:6.1f} s  still {still} s  {cell.notebook} [{cell.number}]  {cell.heading}")
+        parts = (
+            "     -" if one is None else f"{one:6.1f}" for one in (cell.seconds, cell.silent_s, cell.frozen_s)
+        )
+        print(
+            "{} s  still {} s  frozen {} s".format(*parts),
+            f" {cell.notebook} [{cell.number}]  {cell.heading}",
+        )
     print(
         f"{len(cells)} cells above {options.above:g} s, {sum(cell.seconds for cell in cells):.0f} s of them"
     )

@@ -13,6 +13,7 @@ from nbformat import v4
 from workshop.errors import WorkshopError
 from workshop.notebooks import stopwatch
 from workshop.notebooks.kernel import NotebookKernel, WatchedClient
+from workshop.view.clock import MARK
 
 
 def executed(path: Path, seconds: list[float], silent_s: list[float] | None = None) -> None:
@@ -23,7 +24,7 @@ def executed(path: Path, seconds: list[float], silent_s: list[float] | None = No
         start, end = "2026-11-29T00:00:00.500000Z", f"2026-11-29T00:00:{lasted + 0.5:09.6f}Z"
         cell.metadata["execution"] = {"iopub.execute_input": start, "shell.execute_reply": end}
         if silent_s:
-            cell.metadata["workshop"] = {"silent_s": silent_s[number - 1], "silent_from_s": 0.0}
+            cell.metadata["workshop"] = {"silent_s": silent_s[number - 1], "frozen_s": 0.4}
         cells.append(cell)
     nbformat.write(v4.new_notebook(cells=[*cells, v4.new_code_cell("pass")]), path)
 
@@ -43,8 +44,8 @@ def test_cells_are_told_longest_first_with_their_heading(
     executed(home / "sample" / "report" / "02-Train.ipynb", [20.25])
     assert stopwatch.main(["--above", "2"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "  20.2 s  still      - s  02-Train [1]  1. 학습 · Train",
-        "   3.0 s  still    1.2 s  01-한글 [2]  1. 학습 · Train",
+        "  20.2 s  still      - s  frozen      - s  02-Train [1]  1. 학습 · Train",
+        "   3.0 s  still    1.2 s  frozen    0.4 s  01-한글 [2]  1. 학습 · Train",
         "2 cells above 2 s, 23 s of them",
     ]
 
@@ -54,28 +55,32 @@ def test_cells_that_stand_still_are_asked_for_apart(home: Path, capsys: pytest.C
     executed(home / "sample" / "report" / "02-Train.ipynb", [20.25, 9.0, 8.0], [1.0, 6.5, 4.9])
     assert stopwatch.main(["--silent", "5"]) == 0
     assert capsys.readouterr().out.splitlines()[:-1] == [
-        "   9.0 s  still    6.5 s  02-Train [2]  1. 학습 · Train"
+        "   9.0 s  still    6.5 s  frozen    0.4 s  02-Train [2]  1. 학습 · Train"
     ]
 
 
 @pytest.mark.parametrize(
     ("messages", "expected"),
     [
-        ([(4.0, "stream"), (5.0, "update_display_data")], {"silent_s": 4.0, "silent_from_s": 0.0}),
-        ([(1.0, "comm_msg"), (1.5, "stream")], {"silent_s": 4.5, "silent_from_s": 1.5}),
-        ([(1.0, "execute_reply"), (2.0, "kernel_info_reply")], {"silent_s": 6.0, "silent_from_s": 0.0}),
+        ([(4.0, "stream"), (5.0, "update_display_data")], (4.0, 0.0, 4.0)),
+        ([(1.0, "comm_msg"), (1.5, "stream")], (4.5, 1.5, 4.5)),
+        ([(1.0, "execute_reply"), (2.0, "kernel_info_reply")], (6.0, 0.0, 6.0)),
+        ([(1.0, "stream"), (3.0, "clock"), (4.0, "clock")], (5.0, 1.0, 2.0)),
     ],
 )
 def test_the_longest_time_without_anything_new_is_noted_of_each_cell(
-    messages: list[tuple[float, str]], expected: dict[str, float], monkeypatch: pytest.MonkeyPatch
+    messages: list[tuple[float, str]], expected: tuple[float, float, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Times are given, as the kernel writes them into its messages: a machine's own would differ."""
     monkeypatch.setattr(NotebookClient, "process_message", lambda *_: None)
     client, cell = WatchedClient(v4.new_notebook()), v4.new_code_cell("pass")
     for at_s, kind in [(0.0, "execute_input"), *messages, (6.0, "status")]:
         header = {"date": datetime(2026, 11, 30, tzinfo=UTC) + timedelta(seconds=at_s)}
-        client.process_message({"msg_type": kind, "header": header, "content": {}}, cell, 0)
-    assert cell.metadata["workshop"] == expected
+        content = {"metadata": MARK} if kind == "clock" else {}
+        kind = "update_display_data" if kind == "clock" else kind
+        client.process_message({"msg_type": kind, "header": header, "content": content}, cell, 0)
+    noted = cell.metadata["workshop"]
+    assert (noted["silent_s"], noted["silent_from_s"], noted["frozen_s"]) == expected
 
 
 def test_a_kernel_that_is_run_notes_it(tmp_path: Path) -> None:
