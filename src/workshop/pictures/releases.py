@@ -24,7 +24,7 @@ from workshop.pictures.canvas import (
 def fallback() -> Canvas:
     canvas = Canvas(
         "fallback", 440,
-        alt="폴백 사다리: tuned, base, 앞 세 문장의 순서로 답하고, 누가 왜 답했는지 장부에 남깁니다 ·"
+        alt="폴백 사다리: tuned, base, 앞 세 문장의 순서로 답하고, 누가 왜 답했는지 호출 기록에 남깁니다 ·"
         " The fallback ladder: tuned, base, first three sentences; a ledger says who answered and why",
         heading=("폴백 사다리", "fallback: somebody always answers"),
     )  # fmt: skip
@@ -44,15 +44,16 @@ def fallback() -> Canvas:
     canvas.text(226, 218, bold("오류, 시간 초과", 16), tone=on_ground(RED), within=(90, 318), anchor="middle")
     canvas.text(226, 240, quiet("error, timeout"), within=(90, 318))
     canvas.arrow((156, 136), (206, 136), (206, 112), (258, 112))
-    canvas.box(750, 66, 226, 328, korean("답과 장부"), english("answer + ledger"), tone=GREY, top=10)
+    canvas.box(750, 66, 226, 328, korean("답과 호출 기록"), english("answer + ledger"), tone=GREY, top=10)
     for index, (name, below) in enumerate(
         (("누가", "who answered"), ("왜", "why"), ("비용", "tokens, USD"), ("품질", "quality"))
     ):
         y = 134 + index * 63
         canvas.box(766, y, 194, 54, bold(name, 17), english(below), tone=PLAIN, line_width=1.5)
     canvas.text(
-        24, 402, bold("차단기: 자꾸 실패하는 칸은 잠시 건너뜁니다"), anchor="start", tone=on_ground(RED)
-    )
+        24, 402, bold("서킷 브레이커: 자꾸 실패하는 단계는 잠시 건너뜁니다"),
+        anchor="start", tone=on_ground(RED),
+    )  # fmt: skip
     canvas.text(
         24, 426, quiet("circuit breaker: a rung that keeps failing is skipped for a while"), anchor="start"
     )
