@@ -10,7 +10,7 @@ import threading
 import time
 from typing import Any
 
-SILENT_S = 4.0
+SILENT_S = 3.0
 """A cell that has shown nothing new for so long gets the clock."""
 MARK = {"workshop": "clock"}
 """Metadata of its output: the report leaves it out, and the stopwatch does not take it for progress."""
