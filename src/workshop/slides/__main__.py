@@ -4,8 +4,9 @@
     python -m workshop.slides 04 --track 02       of one, as `make slides N=04 TRACK=02` does (track: 01)
     python -m workshop.slides --track 03          of a track
 
-What was asked for by number or track and has not been executed is run first, after what it builds on; so is
-the story of track 03, which takes seconds. Open a deck in a browser: s for the notes, f for full screen.
+What was asked for by number or track and has not been executed as it is now is run first, after what it
+builds on; so is the story of track 03, which takes seconds. Open a deck in a browser: s for the notes, f for
+full screen.
 Exit code 0: the decks are there; 1: none, or a notebook failed.
 """
 
@@ -49,7 +50,7 @@ def make(settings: Settings, paths: Sequence[Path], *, asked: bool) -> int:
     """Write the decks of notebooks, and the page that leads to every deck; return how many failed.
 
     Args:
-        asked: Whether what has not been executed shall be, or be left out.
+        asked: Whether what has not been executed as it is now shall be; what never was is left out otherwise.
 
     Raises:
         WorkshopError: No reveal.js, or no notebook of these has been executed.
@@ -61,7 +62,7 @@ def make(settings: Settings, paths: Sequence[Path], *, asked: bool) -> int:
     left_out, num_failed, num_made = [], 0, 0
     for path in paths:
         notebook = _executed(settings, path)
-        if notebook is None and (asked or path.stem == TALK_OF):
+        if (asked or path.stem == TALK_OF) and not _is_of(path, notebook):
             if not _run(settings, path):
                 num_failed += 1
                 continue
@@ -72,7 +73,8 @@ def make(settings: Settings, paths: Sequence[Path], *, asked: bool) -> int:
         slides = slides_of(path.stem, notebook, settings)
         atomic_write(folder / f"{path.stem}.html", deck_html(slides, reveal_dir).encode())
         num_made += 1
-        print(f"{path.stem:<40} {len(slides):>3} slides{_length(slides)}{_age(path, notebook)}")
+        age = "" if _is_of(path, notebook) else "   (as it was executed: the notebook has changed since)"
+        print(f"{path.stem:<40} {len(slides):>3} slides{_length(slides)}{age}")
     made = [one for one in list_notebooks(settings.repo_dir / "notebook") if _deck(folder, one).is_file()]
     atomic_write(folder / INDEX, _index(made).encode())
     if left_out:
@@ -99,6 +101,16 @@ def _executed(settings: Settings, path: Path) -> Any | None:
     return notebook if is_whole else None
 
 
+def _is_of(path: Path, executed: Any | None) -> bool:
+    """Tell whether a notebook was executed as it is now."""
+    import nbformat
+
+    if executed is None:
+        return False
+    now, then = ([cell.source for cell in one.cells] for one in (nbformat.read(path, as_version=4), executed))
+    return now == then
+
+
 def _run(settings: Settings, path: Path) -> bool:
     """Execute a notebook after what it builds on; False when one failed."""
     if path.stem != TALK_OF and not prepare(settings, path):
@@ -113,13 +125,6 @@ def _length(slides: Sequence[Slide]) -> str:
     notes = [one.note for one in slides if one.note]
     minutes, short = (sum(getattr(one, name) for one in notes) for name in ("minutes", "short"))
     return f", {minutes:g} minutes; {short:g} minutes by those with a star" if notes else ""
-
-
-def _age(path: Path, executed: Any) -> str:
-    import nbformat
-
-    sources = [[cell.source for cell in one.cells] for one in (executed, nbformat.read(path, as_version=4))]
-    return "" if sources[0] == sources[1] else "   (of the notebook as it was executed: it has changed since)"
 
 
 def _deck(folder: Path, path: Path) -> Path:

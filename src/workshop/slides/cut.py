@@ -25,8 +25,11 @@ from workshop.slides.talk import Note
 
 ROOM = 640
 """Pixels of a slide below its heading, and a little more: the page makes smaller what is too tall by that."""
+_LINE = 60
+"""Pixels of a piece that is no reason for another slide."""
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 _NUMBER = re.compile(r"^\d+\. ")
+_NAME = re.compile(r"(.+?)(?:/(\d+))?")
 _FOLD = re.compile(r"<details><summary>(.*?)</summary>(.*)</details>", re.DOTALL)
 _WHOLE = re.compile(r"(^```.*?^```$|<details>.*?</details>)", re.DOTALL | re.MULTILINE)
 _EXERCISES = "## 직접 해보기"
@@ -133,7 +136,8 @@ def _place_text(markdown: str, slides: list[Slide], *, has_talk: bool) -> None:
 def _show(piece: Piece, slides: list[Slide], room: float) -> None:
     """Put something onto the last slide, or below it: a picture of img/ has a slide to itself."""
     last = slides[-1]
-    if last.body and (piece.is_picture or last.height >= ROOM or last.height + piece.height > room):
+    is_full = last.height + piece.height > room and piece.height > _LINE
+    if last.body and (piece.is_picture or last.height >= ROOM or is_full):
         last = _below(last, read=last.read)
         slides.append(last)
     last.body.append(piece.html)
@@ -141,7 +145,7 @@ def _show(piece: Piece, slides: list[Slide], room: float) -> None:
 
 
 def _below(above: Slide, *, read: list[str], title: str = "") -> Slide:
-    name, _, number = above.name.partition("/")
+    name, number = _NAME.fullmatch(above.name).groups()
     return Slide(
         name=f"{name}/{int(number or 1) + 1}",
         title=title or above.title,

@@ -7,11 +7,12 @@ const SMALLEST = 0.5;
 function fit(slide) {
   const body = slide.querySelector(":scope > .body");
   if (!body || body.dataset.size) return;
+  const parts = [slide, body, ...body.querySelectorAll(".frame, pre")];
   let size = 1;
   const isTooLarge = () => {
     const [around, inside] = [slide, body].map((one) => one.getBoundingClientRect());
     const isTooTall = (inside.bottom - around.top) * (WIDTH / around.width) > BOTTOM;
-    return isTooTall || slide.scrollWidth > slide.clientWidth;
+    return isTooTall || parts.some((one) => one.scrollWidth > one.clientWidth + 1);
   };
   while (size > SMALLEST && isTooLarge()) {
     size -= 0.02;

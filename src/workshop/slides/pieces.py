@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 WIDTH = 1160
 """Pixels inside a slide's margins and a frame's."""
 MAX_CODE_LINES = 26
-MAX_LINES, MAX_ROWS, MAX_TABLE_CHARS = 16, 9, 1300
+MAX_LINES, MAX_ROWS, MAX_TABLE_CHARS = 16, 9, 1000
 _MONO = 0.612  # width of a letter of DejaVu Sans Mono in its size is 0.602
-_CODE_PX, _SMALL_CODE_PX, _OUTPUT_PX, _SMALL_OUTPUT_PX = 22, 15, 19, 15
+_CODE_PX, _SMALL_CODE_PX, _OUTPUT_PX = 22, 15, 19
+_COLUMNS_PX, _SENTENCES_PX = 13.5, 17
+"""Of text that is laid out in columns, and of other text, the smallest letters before lines are broken."""
 _WIDE_CHARS, _DENSE_CHARS = 400, 900
 """A table with more than this in its cells has sentences, and is set in smaller letters, or in small ones."""
 _SPACE = re.compile(r"\s+")
@@ -53,7 +55,7 @@ def code(source: str, language: str = "python") -> Iterator[Piece]:
     from pygments.lexers import get_lexer_by_name
 
     lines = source.strip("\n").split("\n")
-    size = _letters(lines, _CODE_PX, _SMALL_CODE_PX)
+    size = _letters(lines, _CODE_PX, _SMALL_CODE_PX, _SMALL_CODE_PX)
     num_parts = math.ceil(len(lines) / MAX_CODE_LINES)
     num_lines = math.ceil(len(lines) / num_parts)
     size = min(size, 545 / 1.4 / num_lines) if num_lines > MAX_CODE_LINES / 2 else size
@@ -101,7 +103,7 @@ def _parts(shown: str) -> Iterator[Piece]:
         if "news-frame" in style.text or "#T_" in style.text:
             style.decompose()  # of tables that have a look of the deck's own
     for bar in page.find_all(class_="progress"):
-        bar["class"] = "bar"  # reveal.js has something else of that name
+        bar["class"] = "meter"  # reveal.js has something else of that name
     for fold in page.find_all("details"):
         _unfold(fold)
     height = _cap_texts(page) + _cap_tables(page)
@@ -117,24 +119,33 @@ def _parts(shown: str) -> Iterator[Piece]:
 def _unfold(fold: Tag) -> None:
     """Leave of a fold what is seen of it while it is shut; more lines of a text go back to it."""
     above, rest = fold.find_previous_sibling(), fold.find("pre")
-    if above is not None and above.name == "pre" and rest is not None and "long" not in fold.get("class", ""):
+    is_line = "long" in fold.get("class", "")
+    if above is not None and above.name == "pre" and rest is not None and not is_line:
         above.append("\n")
         above.extend(list(rest.contents))
         fold.decompose()
     elif fold.summary is not None:
-        fold.summary.name = "span" if fold.find_parent(["td", "th"]) else "div"
-        fold.replace_with(fold.find(["span", "div"]).extract())
+        shut = fold.summary.extract()
+        shut.name = "pre" if is_line else "span" if fold.find_parent(["td", "th"]) else "div"
+        fold.replace_with(shut)
 
 
 def _cap_texts(page: BeautifulSoup) -> float:
+    """Leave as many lines as can be read, over all texts; return their height."""
     from bs4 import BeautifulSoup
 
-    height = 0.0
+    height, num_left, num_hidden, last = 0.0, MAX_LINES, 0, None
     for one in page.find_all("pre"):
         lines = one.decode_contents().strip("\n").split("\n")
         plain = one.get_text().strip("\n").split("\n")
-        size = _letters(plain, _OUTPUT_PX, _SMALL_OUTPUT_PX)
-        num_shown, num_left = len(lines), MAX_LINES
+        if num_hidden:
+            num_hidden += len(plain)
+            one.decompose()
+            continue
+        has_columns = "columns" in one.get("class", [])
+        sizes = (_COLUMNS_PX, _COLUMNS_PX) if has_columns else (_SENTENCES_PX, _OUTPUT_PX)
+        size = _letters(plain, _OUTPUT_PX, *sizes)
+        num_shown = len(lines)
         for index, line in enumerate(plain):
             num_left -= _wrapped([line], size)
             if num_left < -2:  # what hides two lines costs more than it saves
@@ -144,8 +155,10 @@ def _cap_texts(page: BeautifulSoup) -> float:
         if num_shown < len(plain):
             one.clear()
             one.append(BeautifulSoup("\n".join(lines[:num_shown]), "html.parser"))
-            one.insert_after(_more(page, len(plain) - num_shown, "줄", "lines"))
+            num_hidden, last = len(plain) - num_shown, one
         height += _wrapped(plain[:num_shown], size) * size * 1.45 + 24
+    if last is not None:
+        last.insert_after(_more(page, num_hidden, "줄", "lines"))
     return height
 
 
@@ -197,10 +210,11 @@ def _image_height(png: str) -> float:
     return min(430.0, height * min(1.0, WIDTH / width))
 
 
-def _letters(lines: list[str], size: float, smallest: float) -> float:
-    """Return the size of letters at which the longest line fits, if any does."""
+def _letters(lines: list[str], largest: float, smallest: float, of_broken: float) -> float:
+    """Return the size of letters at which the longest line fits, or the one for lines that are broken."""
     longest = max(map(_width, lines), default=1) or 1
-    return max(smallest, min(size, WIDTH / (_MONO * longest)))
+    fitting = min(largest, WIDTH / (_MONO * longest))
+    return fitting if fitting >= smallest else of_broken
 
 
 def _wrapped(lines: list[str], size: float) -> int:

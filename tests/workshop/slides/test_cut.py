@@ -117,6 +117,13 @@ def test_what_there_is_no_room_for_stands_below() -> None:
     assert [one.seconds for one in slides[1:]] == [9, 0]
 
 
+def test_slides_of_a_heading_are_numbered_whatever_signs_it_has() -> None:
+    slides = cut(
+        notebook(TITLE, text_cell("## 5. A/B: 둘 · Two"), code_cell("a"), text_cell("글"), code_cell("b"))
+    )
+    assert names(slides) == ["제목", "A/B: 둘", "A/B: 둘/2"]
+
+
 def test_exercises_are_shown_and_what_is_folded_is_a_note() -> None:
     slides = cut(notebook(TITLE, text_cell(EXERCISES)))[1:]
     assert [one.title for one in slides] == [

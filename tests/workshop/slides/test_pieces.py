@@ -59,6 +59,12 @@ def test_a_long_text_is_its_beginning_and_how_many_lines_are_left() -> None:
         f"{70 - num_shown}줄 더 · {70 - num_shown} more lines" in shown
     )  # the report's own fold is one with it
     assert shown.count("more lines") == 1
+    [broken] = bodies(
+        "\n".join(["first", "x" * 5000, *("last" for _ in range(30))])
+    )  # whose long line is folded
+    assert broken.count("<pre") == 3
+    assert broken.count("more lines") == 1
+    assert broken.count("last") < MAX_LINES
     [whole] = bodies("\n".join("row" for _ in range(MAX_LINES + 2)))
     assert "more lines" not in whole
 
@@ -79,7 +85,7 @@ def test_what_is_folded_or_has_a_name_of_reveals_is_neither() -> None:
     assert "처음" in fold
     assert "나머지" not in fold
     [bar] = bodies(html('<div class="progress"><i><b style="width:50%"></b></i><span>3/6</span></div>'))
-    assert 'class="bar"' in bar
+    assert 'class="meter"' in bar
     assert bodies(html("<style>.x {color: red}</style>")) == []
 
 
