@@ -169,9 +169,10 @@ def _cap_tables(page: BeautifulSoup) -> float:
     for table in page.find_all("table"):
         rows = [row for row in table.find_all("tr") if row.find("td")]
         num_before = num_dropped
+        num_shown = MAX_ROWS if len(rows) > MAX_ROWS + 2 else len(rows)
         for index, row in enumerate(rows):
             chars = len(row.get_text())
-            if (num_chars and num_chars + chars > MAX_TABLE_CHARS) or index >= MAX_ROWS or num_dropped:
+            if (num_chars and num_chars + chars > MAX_TABLE_CHARS) or index >= num_shown or num_dropped:
                 num_dropped += 1
                 row.decompose()
             num_chars += chars
