@@ -37,7 +37,7 @@ def run_spread(runs: "Mapping[str, CaseRuns]") -> NotebookFigure:
     axes.grid(axis="y", visible=False)
     axes.set_xlim(-3, 103)
     axes.set(
-        title="프롬프트마다 점 하나가 한 회차, 띠는 95 % 구간 · A point is a run, the bar the 95 % interval",
+        title="점 하나가 실행 한 번, 막대는 95% 구간 · A point is a run, the bar the 95 % interval",
         xlabel="맞은 답, 퍼센트 · right answers, percent",
     )
     return figure
