@@ -24,8 +24,21 @@ _LINE_END = re.compile(rb"\r?\n|\r(?=[^\n])")
 
 
 def last_lines(lines: Iterable[str]) -> str:
-    """Return the last lines of a log as an error shows them, after "its last lines:"."""
-    return "".join(f"\n  | {line}" for line in list(lines)[-NUM_ERROR_LINES:]) or " none"
+    """Return the last lines of a log as an error shows them, after "its last lines:".
+
+    Above them stands the program's own error of three lines, where it has printed one: torchrun and the
+    scripts of a training job write some 50 lines below it.
+    """
+    lines = list(lines)
+    last = lines[-NUM_ERROR_LINES:]
+    threes = [lines[at : at + 3] for at in range(len(lines) - NUM_ERROR_LINES)]
+    own = [three for three in threes if _is_own_error(three)]
+    shown = [*own[-1], "...", *last] if own else last
+    return "".join(f"\n  | {line}" for line in shown) or " none"
+
+
+def _is_own_error(three: list[str]) -> bool:
+    return all(map(str.startswith, three, ("found  ", "expected  ", "do next  ")))
 
 
 class Reader:
