@@ -72,11 +72,14 @@ class Embedder:
 
     def _vectors(self, texts: list[str]) -> np.ndarray:
         import numpy as np
+        from tqdm.auto import tqdm
 
         found = {text: self._cached(text) for text in texts}
         missing = [text for text, vector in found.items() if vector is None]
         self.num_cached += len(found) - len(missing)
-        for start in range(0, len(missing), MAX_CLIENT_BATCH_SIZE):
+        starts = range(0, len(missing), MAX_CLIENT_BATCH_SIZE)
+        # A question alone is answered at once; a bar would only flicker.
+        for start in tqdm(starts, desc="embedding", unit="batch", leave=False, disable=len(starts) < 2):
             batch = missing[start : start + MAX_CLIENT_BATCH_SIZE]
             for text, vector in zip(batch, self._ask(batch), strict=True):
                 self._keep(text, vector)

@@ -60,10 +60,15 @@ def test_a_vector_that_was_cut_off_on_the_disk_is_asked_for_again(embedder: Embe
     assert embedder.num_requests == 2
 
 
-def test_more_texts_than_a_request_takes_are_several_and_long_ones_are_cut(embedder: Embedder) -> None:
+def test_more_texts_than_a_request_takes_are_several_with_a_bar_and_long_ones_are_cut(
+    embedder: Embedder, capsys: pytest.CaptureFixture[str]
+) -> None:
     texts = [f"{number}번째 글" for number in range(33)] + ["정부는 새 대책을 발표했다. " * 200]
     assert embedder.queries(texts).shape == (34, 384)
     assert embedder.num_requests == 2
+    assert "2/2" in capsys.readouterr().err
+    embedder.queries(["하나"])
+    assert not capsys.readouterr().err, "a question alone has no bar"
 
 
 # what answers otherwise: a runtime of its own, which no sandbox would be
