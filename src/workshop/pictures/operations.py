@@ -38,7 +38,7 @@ def evaluation() -> Canvas:
     )  # fmt: skip
     outcomes = (
         ("better", "구간이 0보다 위", GREEN), ("no difference", "문제가 더 필요", GREY),
-        ("worse", "퇴보", RED),
+        ("worse", "품질 저하", RED),
     )  # fmt: skip
     for index, (name, below, tone) in enumerate(outcomes):
         canvas.box(520 + index * 156, 212, 146, 62, bold(name, 16), english(below), tone=tone, line_width=1.5)
@@ -136,7 +136,7 @@ def monitoring() -> Canvas:
 def ladder() -> Canvas:
     canvas = Canvas(
         "ladder", 464,
-        alt="사다리: 프롬프트만, 예시, 검색한 기사, 미세조정. 오를수록 만들고 돌볼 것이 늘어납니다 ·"
+        alt="사다리: 프롬프트만, 예시, 검색한 기사, 미세조정. 오를수록 만들고 관리할 것이 늘어납니다 ·"
         " The ladder: prompt alone, examples, a retrieved article, fine-tuning; each rung has more to keep",
         heading=("프롬프트, 검색, 미세조정", "each rung has more to build, and to keep"),
     )  # fmt: skip
@@ -152,7 +152,7 @@ def ladder() -> Canvas:
             x, y, 230, 88 + index * 56, korean(name), english(below), bold(gives, 16), tone=tone, top=10
         )
         canvas.text(
-            x + 115, 364, bold("만들고 돌볼 것", 16) if index == 0 else quiet("+"), within=(x, x + 230)
+            x + 115, 364, bold("만들고 관리할 것", 16) if index == 0 else quiet("+"), within=(x, x + 230)
         )
         canvas.text(x + 115, 388, quiet(keep), within=(x - 4, x + 236))
     canvas.arrow((24, 336), (980, 336))
