@@ -11,7 +11,6 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from tests.notebooks.exercises import (
     CHECKS_DIR,
-    HEADING,
     cells_to_run,
     exercise_cell,
     read_answers,
@@ -22,11 +21,7 @@ from tests.notebooks.exercises import (
 
 from workshop.notebooks.order import list_notebooks
 
-NOTEBOOKS = [
-    path
-    for path in list_notebooks(Path(__file__).parents[2] / "notebook")
-    if HEADING in path.read_text(encoding="utf-8")
-]
+NOTEBOOKS = list_notebooks(Path(__file__).parents[2] / "notebook")
 KOREAN_THEN_ENGLISH = re.compile(r"[가-힣].*^> .*[A-Za-z]", re.DOTALL | re.MULTILINE)
 EXERCISE = """## 직접 해보기 · Try it
 
@@ -151,6 +146,11 @@ def test_an_exercise_that_ends_in_an_error_may_and_nothing_else_may(checks: Path
 def test_what_cannot_be_done_is_refused(asked: tuple[str, str], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         with_exercises(notebook(exercise=EXERCISE.replace(*asked)), "NB")
+
+
+def test_a_notebook_without_exercises_is_refused() -> None:
+    with pytest.raises(ValueError, match="0 cells begin with"):
+        with_exercises(notebook(exercise="## 요약 · Summary"), "NB")
 
 
 @pytest.mark.usefixtures("checks")
