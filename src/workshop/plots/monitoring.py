@@ -56,7 +56,7 @@ def days_by_score(rows: Sequence[Mapping[str, Any]], name: str) -> NotebookFigur
     judged = [row for row in rows if row["scores"][name] is not None]
     for is_flagged, colour, marker, label in (
         (False, BLUE, "o", "정상 not flagged"),
-        (True, RED, "X", "표시됨 flagged"),
+        (True, RED, "X", "플래그 flagged"),
     ):
         chosen = [row for row in judged if (name in row["flags"]) == is_flagged]
         # Beside each other, in their order: chance would make another picture each time.
@@ -68,7 +68,7 @@ def days_by_score(rows: Sequence[Mapping[str, Any]], name: str) -> NotebookFigur
         )  # fmt: skip
     axes.axhline(threshold.value, color=GREY, linestyle="--", label=f"임계값 threshold {threshold.value:.2f}")
     axes.set_xticks(range(len(days)), [day[5:] for day in days])
-    axes.set(title=f"{LABELS[name]}: 날마다 by day", ylabel="점수 score")
+    axes.set(title=f"{LABELS[name]}: 날짜별 by day", ylabel="점수 score")
     figure.legend(loc="outside lower center", ncols=3)
     return figure
 
@@ -95,7 +95,7 @@ def flag_rates(report: Mapping[str, Any]) -> NotebookFigure:
     fields[0, 0].set_ylim(0, None)
     for row in fields:
         row[0].set_ylabel("퍼센트 percent")
-    figure.supxlabel("날짜 day · 윌슨 95 % 구간 Wilson interval", fontsize=11)
+    figure.supxlabel("날짜 day · 윌슨 95% 신뢰 구간 Wilson interval", fontsize=11)
     return figure
 
 
@@ -110,7 +110,7 @@ def monitor_roc() -> NotebookFigure:
     figure = new_figure(_WIDTH_INCHES, 7)
     fields = figure.subplots(2, 3, sharex=True, sharey=True)
     parts = (
-        ("조정용 tuning", scored_out_of_fold(), GREY, "--"),
+        ("튜닝용 tuning", scored_out_of_fold(), GREY, "--"),
         ("처음 보는 held out", scored(HELD_OUT), BLUE, "-"),
     )
     for axes, (name, threshold) in zip(fields.flat, load().items(), strict=False):
@@ -130,7 +130,7 @@ def monitor_roc() -> NotebookFigure:
         axes.set_title(LABELS[name], fontsize=12)
         axes.legend(loc="lower right", fontsize=9)
     for axes in fields[-1]:
-        axes.set_xlabel("오경보 false alarms, %", fontsize=11)
+        axes.set_xlabel("오탐 false alarms, %", fontsize=11)
     for row in fields:
         row[0].set_ylabel("찾은 것 found, %", fontsize=11)
     figure.suptitle("ROC · 점은 고른 임계값 the dot is the chosen threshold", fontsize=13, fontweight="bold")
@@ -157,7 +157,7 @@ def drift_p_values(report: Mapping[str, Any], *, began: str | None = None) -> No
             marker=MARKERS[index % len(MARKERS)], color=COLOURS[index % len(COLOURS)], label=LABELS[name],
         )  # fmt: skip
     alpha = days[0]["drift"]["alpha"]
-    axes.axhline(alpha, color="#333333", linewidth=1.4, label=f"경계 bound {alpha:.4f}")
+    axes.axhline(alpha, color="#333333", linewidth=1.4, label=f"유의 수준 bound {alpha:.4f}")
     names = [day["day"] for day in days]
     for day, colour, label in ((report["onset"], RED, "발견 seen"), (began, ORANGE, "시작 began")):
         if day in names:

@@ -42,7 +42,7 @@ _STAGES = {
 }  # fmt: skip
 _BREAKERS = {"closed": GREEN, "open": RED, "half-open": ORANGE}
 _NONE, _QUIET = "#f3f4f6", ("InService", "")
-_OUTCOMES = {"went through": "반영됨", "went back": "되돌아감"}
+_OUTCOMES = {"went through": "반영됨", "went back": "롤백됨"}
 _MOST_TIMES = 3.0
 """A metric that is higher above its threshold is drawn at the upper edge."""
 

@@ -41,7 +41,7 @@ def test_a_roll_out_shows_requests_metrics_against_thresholds_and_states() -> No
     figure = plots.rollout_timeline(rolled(), {"quality": 0.2})
     drawn(figure)
     upper, middle, lower = figure.axes
-    assert upper.get_title(loc="left") == "v3 · 되돌아감 · went back"
+    assert upper.get_title(loc="left") == "v3 · 롤백됨 · went back"
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["TGI · 6", "vLLM · 4", "실패 failed · 1"]
     assert [text.get_text() for text in upper.texts] == [
