@@ -26,6 +26,7 @@ from processes.ports import free_port
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
+LEAST_CONTRAST = 4.5  # of words of ordinary size
 START_TIMEOUT_S, CELLS_TIMEOUT_S, LOOK_AGAIN_S = 90, 600, 0.1
 SETTINGS = {"docmanager-extension/plugin": {"autosave": False}}
 CURRENT = "const panel = window.jupyterapp.shell.currentWidget, notebook = panel.content;"
@@ -37,13 +38,21 @@ LOOKED_AT = (
 const cell = notebook.widgets[arguments[0]].node;
 if (!cell.isConnected) return ["is not drawn"];
 const edge = (notebook.outerNode ?? notebook.node).getBoundingClientRect().right;
-return whatIsWrong(cell.querySelectorAll(".jp-OutputArea-output, .cm-scroller"), edge);
+const outputs = [...cell.querySelectorAll(".jp-OutputArea-output")];
+return [
+  ...whatIsWrong([...outputs, ...cell.querySelectorAll(".cm-scroller")], edge),
+  ...outputs.flatMap((one) => whatIsFaint(one, arguments[1])),
+];
 """
 )
 SHOWN = """
 const [index, done] = arguments;
 notebook.activeCellIndex = index;
 notebook.scrollToItem(index, "start").then(() => requestAnimationFrame(() => setTimeout(done, 50)));
+"""
+THEME = """
+const [theme, done] = arguments;
+window.jupyterapp.commands.execute("apputils:change-theme", {theme}).then(() => setTimeout(done, 1000));
 """
 STATE = """
 const waits = [...notebook.widgets].some((one) => one.model.executionState === "running");
@@ -157,7 +166,7 @@ class Notebook:
             self.select(number)
             if cell["outputs"]:
                 self._browser.save_screenshot(str(pictures / f"{stem}-{number:02}.png"))
-            wrong = self._browser.execute_script(LOOKED_AT, number)
+            wrong = self._browser.execute_script(LOOKED_AT, number, LEAST_CONTRAST)
             found += [f"{stem} [{number}] {one}" for one in wrong]
         return found
 
@@ -187,6 +196,10 @@ class Lab:
         """
         WebDriverWait(self._browser, START_TIMEOUT_S).until(lambda one: one.execute_script(ready))
         return Notebook(self._browser, path)
+
+    def theme(self, name: str) -> None:
+        """Settings > Theme > JupyterLab Light, or Dark."""
+        self._browser.execute_async_script(THEME, f"JupyterLab {name}")
 
     def close(self) -> None:
         """Shut the kernel of the open notebook down; what was not saved is lost."""

@@ -42,12 +42,11 @@ class Account:
         ]
 
 
-def assert_ran(notebook: Notebook, browser: Chrome, pictures: Path) -> None:
-    """Every cell ran without an error, and nothing of what it shows is cut, astray or unfinished."""
+def assert_ran(notebook: Notebook, pictures: Path) -> None:
+    """Every cell ran without an error, and nothing of what it shows is cut, astray, faint or unfinished."""
     assert notebook.errors() == []
     assert notebook.not_run() == []
-    wrong = notebook.look(pictures)
-    assert wrong == []
+    assert notebook.look(pictures) == []
 
 
 def test_hangul_is_drawn_and_a_missing_glyph_would_be_seen(browser: Chrome) -> None:
@@ -61,12 +60,12 @@ def test_notebook_01_runs_and_its_tables_are_aligned(lab: Lab, browser: Chrome, 
     browser.save_screenshot(str(pictures / "opened.png"))
     notebook.run_all()
     assert "Jupyter news" not in browser.find_element("tag name", "body").text
-    assert_ran(notebook, browser, pictures)
+    assert_ran(notebook, pictures)
     lab.close()
 
 
 def test_notebook_04_goes_on_with_its_endpoint_after_a_restart_and_deletes_it(
-    lab: Lab, browser: Chrome, pictures: Path, report: Path
+    lab: Lab, pictures: Path, report: Path
 ) -> None:
     account, notebook = Account(), lab.open(INFERENCE)
     notebook.run_above(notebook.place_of("## 8. "))
@@ -77,16 +76,21 @@ def test_notebook_04_goes_on_with_its_endpoint_after_a_restart_and_deletes_it(
     notebook.run_all(meanwhile=account.look)
     assert len(account.seen) == 1, "a second endpoint was made"
     assert account.left() == []
-    assert_ran(notebook, browser, pictures)
+    assert_ran(notebook, pictures)
+    lab.theme("Dark")
+    by_night = pictures / "dark"
+    by_night.mkdir()
+    assert notebook.look(by_night) == []
+    lab.theme("Light")
     lab.close()
 
 
 def test_the_component_notebook_runs_and_after_a_restart_two_cells_delete(
-    lab: Lab, browser: Chrome, pictures: Path, report: Path
+    lab: Lab, pictures: Path, report: Path
 ) -> None:
     account, notebook = Account(), lab.open(COMPONENT)
     notebook.run_all(meanwhile=account.look)
-    assert_ran(notebook, browser, pictures)
+    assert_ran(notebook, pictures)
     assert account.left() == []
     notebook.run_above(notebook.place_of("## 6. "))
     assert len(account.left()) > 3
