@@ -21,9 +21,7 @@ _ECR = ".amazonaws.com/"
 
 def reminders(aws: Aws) -> list[str]:
     """Return a line for each thing that may cost or take space and that a cleanup leaves alone."""
-    # sample mode has no console, and no such machine in its AWS
-    machines = [] if aws.settings.mode == "sample" else _machines(aws)
-    return [*machines, *_other_kinds(aws), *_other_ledgers(aws), *_caches(aws)]
+    return [*_machines(aws), *_other_kinds(aws), *_other_ledgers(aws), *_caches(aws)]
 
 
 def _machines(aws: Aws) -> Iterator[str]:
@@ -40,7 +38,8 @@ def _machines(aws: Aws) -> Iterator[str]:
                 if app.get("Status") == "InService":
                     owner = app.get("SpaceName") or app.get("UserProfileName", "")
                     yield f"Studio's {app['AppType']} of {owner} costs until it is stopped"
-    yield from (f"{one.what}: not known ({one.reason}); look into the console" for one in problems)
+    if aws.settings.mode != "sample":  # whose AWS has neither, and no console
+        yield from (f"{one.what}: not known ({one.reason}); look into the console" for one in problems)
 
 
 def _other_kinds(aws: Aws) -> Iterator[str]:

@@ -214,7 +214,7 @@ def draw(content: str, browser: str) -> bytes:
             raise WorkshopError(
                 found=f"{browser} drew nothing: {said}",
                 expected="a picture of the page",
-                next_step=f"see what `{browser} --headless --screenshot https://example.com` says",
+                next_step=f"see what `{browser} --headless --no-sandbox --screenshot about:blank` says",
             )
         few = Image.open(target).convert("RGB").quantize(NUM_COLOURS, method=Image.Quantize.MAXCOVERAGE)
         packed = io.BytesIO()
