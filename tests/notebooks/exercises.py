@@ -26,7 +26,7 @@ import nbformat
 HEADING = "## 직접 해보기 · Try it"
 CHECKS_DIR = Path(__file__).parents[1] / "exercises"
 _EXERCISE = re.compile(r"^\*\*(\d+)\. .+ · .+\*\*$", re.MULTILINE)
-_QUESTION = re.compile(r"^\*\*물음 (\d+)\*\* .+", re.MULTILINE)
+_QUESTION = re.compile(r"^\*\*질문 (\d+)\*\* .+", re.MULTILINE)
 _ANSWER = re.compile(r"<details><summary>.+?</summary>\n\n(.+?)\n\n</details>", re.DOTALL)
 _BLOCK = re.compile(r"^```(diff|python)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _AGAIN = re.compile(r"Run again: (?:.*?from section (\d+) )?.*?to the end of section (\d+)")

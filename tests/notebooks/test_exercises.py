@@ -47,7 +47,7 @@ third = first + second
 
 </details>
 
-**물음 1** 왜 그런가요? · Why?
+**질문 1** 왜 그런가요? · Why?
 
 <details><summary>답 · Answer</summary>
 
@@ -108,7 +108,7 @@ def test_an_exercise_runs_as_a_reader_does_it_and_what_it_changed_is_put_back() 
 
 
 def test_what_was_shown_last_can_be_looked_at_in_every_exercise(checks: Path) -> None:
-    exercises = [EXERCISE.partition("**물음")[0].replace("**1.", f"**{number}.") for number in (1, 2)]
+    exercises = [EXERCISE.partition("**질문")[0].replace("**1.", f"**{number}.") for number in (1, 2)]
     again = "\n".join(one.replace("third = first + second", "first + second") for one in exercises)
     checks.write_text("".join(f"# %% {number}\nassert _ == 4, _\n" for number in (1, 2)))
     shell = InteractiveShell()

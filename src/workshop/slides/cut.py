@@ -34,7 +34,7 @@ _FOLD = re.compile(r"<details><summary>(.*?)</summary>(.*)</details>", re.DOTALL
 _WHOLE = re.compile(r"(^```.*?^```$|<details>.*?</details>)", re.DOTALL | re.MULTILINE)
 _EXERCISES = "## 직접 해보기"
 _EXERCISE = re.compile(r"\*\*(\d+\. .+)\*\*$")
-_QUESTION = "**물음 1**"
+_QUESTION = "**질문 1**"
 # Where the settings are loaded, and where the reader is: of no use to who looks at slides.
 _START, _HERE = "from workshop.start import start", "**여기 · You are here**"
 
@@ -127,7 +127,7 @@ def _place_text(markdown: str, slides: list[Slide], *, has_talk: bool) -> None:
             _show(Piece(html=inlined(_html(block)), height=ROOM, is_picture=True), slides, room)
         elif len(slides) > 1 and (is_exercise or re.match(r"[-|]|\d+\. ", block)):
             if block.startswith(_QUESTION):
-                slides.append(_below(slides[-1], read=[], title="물음 · Questions"))
+                slides.append(_below(slides[-1], read=[], title="질문 · Questions"))
             _show(text(_html(_LINK.sub(r"\1", block))), slides, room)
         elif not block.startswith(_HERE):
             slides[-1].read.append(_LINK.sub(r"\1", block))

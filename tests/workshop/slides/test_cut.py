@@ -41,7 +41,7 @@ EXERCISES = """## 직접 해보기 · Try it
 
 </details>
 
-**물음 1** 왜요? · Why?
+**질문 1** 왜요? · Why?
 
 <details><summary>답 · Answer</summary>
 
@@ -129,7 +129,7 @@ def test_exercises_are_shown_and_what_is_folded_is_a_note() -> None:
     assert [one.title for one in slides] == [
         "직접 해보기 · Try it",
         "1. 더 크게 · Larger",
-        "물음 · Questions",
+        "질문 · Questions",
     ]
     exercise = "".join(slides[1].body)
     assert "열로 바꿉니다." in exercise
